@@ -1,0 +1,1 @@
+"""Benchmarks for residual image restoration: protocols, metrics, runner, leaderboard."""

@@ -1,0 +1,1 @@
+"""FaceShadow: paired shadowed / shadow-free faces from ordinary portraits."""
