@@ -1,0 +1,140 @@
+"""Checkpoints: a folder with ``model.safetensors``, ``config.json`` and a model card.
+
+Local folders and Hub repositories are read alike. Half precision on disk, float32 in memory.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from learnir.config import ModelConfig
+from learnir.model import LearnIRModel
+
+WEIGHTS, CONFIG, TRAINING = "model.safetensors", "config.json", "training.json"
+SHIPPED = Path(__file__).parent / "weights"
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be used: one line that names it and the remedy."""
+
+
+def save_checkpoint(
+    folder: str | os.PathLike[str],
+    model: LearnIRModel,
+    training: dict[str, Any] | None = None,
+    dtype: torch.dtype = torch.float16,
+) -> Path:
+    """Writes weights, config and (if given) the record of the training; every file atomically."""
+    from safetensors.torch import save
+
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {k: v.detach().to("cpu", dtype).contiguous() for k, v in model.state_dict().items()}
+    write_atomically(folder / WEIGHTS, save(state, metadata={"format": "pt"}))
+    write_json(folder / CONFIG, model.config.to_json())
+    if training is not None:
+        write_json(folder / TRAINING, training)
+    return folder
+
+
+def load_checkpoint(
+    where: str | os.PathLike[str] | None = None, device: str | torch.device = "cpu"
+) -> LearnIRModel:
+    """The model in a local folder, a Hub repository id, or (None) the one shipped with the package.
+
+    Raises CheckpointError for a missing, damaged or mismatched checkpoint.
+    """
+    folder = find_checkpoint(where)
+    model = _build(folder, read_config(folder))
+    try:
+        model.load_state_dict(_read_weights(folder / WEIGHTS), strict=True)
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1].strip()
+        raise CheckpointError(
+            f"{folder / WEIGHTS}: does not fit {CONFIG} ({reason[:160]}); "
+            "take both files from the same training"
+        ) from error
+    return model.to(device=device, memory_format=torch.channels_last).eval()
+
+
+def find_checkpoint(where: str | os.PathLike[str] | None) -> Path:
+    """The local folder of a checkpoint, fetched from the Hub when ``where`` is a repository id."""
+    if where is None:
+        where = SHIPPED
+    folder = Path(where)
+    if folder.is_dir():
+        return folder
+    if folder.exists():
+        raise CheckpointError(f"{folder}: not a folder; give the folder that holds {WEIGHTS}")
+    if isinstance(where, str) and where.count("/") == 1 and not where.startswith((".", "/", "~")):
+        return _download(where)
+    raise CheckpointError(f"{folder}: no such checkpoint folder; check the path or the Hub id")
+
+
+def _download(repository: str) -> Path:
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(repository, allow_patterns=["*.safetensors", "*.json", "*.md"]))
+    except Exception as error:  # every network and Hub failure has the same remedy
+        reason = str(error).strip().splitlines()[0][:120]
+        raise CheckpointError(
+            f"{repository}: neither a local folder nor readable on the Hub ({reason}); "
+            "check the name and the network"
+        ) from error
+
+
+def read_config(folder: Path) -> ModelConfig:
+    """The resolved config of a checkpoint folder."""
+    path = folder / CONFIG
+    try:
+        return ModelConfig.from_json(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path}: missing; a checkpoint is {WEIGHTS} and {CONFIG}") from error
+    except (ValueError, TypeError, AttributeError, OSError) as error:
+        raise CheckpointError(f"{path}: not a model config ({error}); restore the file") from error
+
+
+def read_training(folder: Path) -> dict[str, Any]:
+    """The record of the training (command, seed, data, scores), empty when there is none."""
+    path = folder / TRAINING
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def _build(folder: Path, config: ModelConfig) -> LearnIRModel:
+    try:
+        return LearnIRModel(config)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise CheckpointError(f"{folder / CONFIG}: {error}; restore the file") from error
+
+
+def _read_weights(path: Path) -> dict[str, torch.Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if not path.exists():
+        raise CheckpointError(f"{path}: missing; train one (learnir train) or fetch it again")
+    try:
+        return {k: v.float() for k, v in load_file(path).items()}
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: damaged ({error}); fetch it again") from error
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """The file appears whole or not at all."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(data)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_json(path: Path, values: dict[str, Any]) -> None:
+    """Indented JSON, written atomically."""
+    write_atomically(path, (json.dumps(values, indent=2) + "\n").encode())

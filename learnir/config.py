@@ -1,0 +1,50 @@
+"""The resolved description of a model: what ``config.json`` beside the weights holds.
+
+Importable without torch, so that ``learnir info --help`` stays quick.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Everything needed to rebuild a model and to sample from it as it was validated.
+
+    Attributes:
+        network: name in NETWORKS; ``network_args`` go to its constructor.
+        prediction: name in PREDICTIONS.
+        schedule, T: noise schedule and its number of training steps (T = 12 samples in five).
+        scales: s(1..T') of the Dynamic Resolution Module.
+        correction, weight, eta: DPSC at sampling.
+        corrector: constructor arguments of the learned correction branch, None without one.
+        work_size: longest side, in pixels, that the pipeline estimates the residual at.
+    """
+
+    network: str = "naf"
+    network_args: dict[str, Any] = field(default_factory=dict)
+    prediction: str = "residual"
+    schedule: str = "linear"
+    T: int = 12
+    scales: tuple[int, ...] = (1, 1, 2, 4, 4)
+    correction: str = "exact"
+    weight: float = 1.0
+    eta: float = 1.0
+    corrector: dict[str, Any] | None = None
+    work_size: int = 256
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain types for ``json.dump``."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> ModelConfig:
+        """The config of a parsed JSON object; ValueError names a field that does not belong."""
+        known = {f.name for f in dataclasses.fields(cls)}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise ValueError(f"unknown field {unknown[0]!r}; known: {', '.join(sorted(known))}")
+        return cls(**{**values, "scales": tuple(values.get("scales", cls.scales))})

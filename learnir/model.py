@@ -1,0 +1,116 @@
+"""The model: a denoiser, its meaning (prediction type), its process, perhaps a correction branch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from learnir.config import ModelConfig
+from learnir.networks import NETWORKS, Corrector
+from learnir.posterior import correction_named
+from learnir.process import PREDICTIONS, Latent
+from learnir.resolution import Scales, check_scales, resolve_scales
+from learnir.sampler import Noise, sample
+from learnir.schedule import Schedule, make_schedule, schedule_with_steps
+
+Entry = TypeVar("Entry")
+
+
+def look_up(kind: str, name: str, table: dict[str, Entry]) -> Entry:
+    """``table[name]``; ValueError with the nearest known names when it is not there."""
+    if name in table:
+        return table[name]
+    near = get_close_matches(name, table, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(table)}"
+    raise ValueError(f"unknown {kind} {name!r}; {hint}")
+
+
+class LearnIRModel(nn.Module):
+    """Denoiser and correction branch with the process they were trained for.
+
+    The module implements what the sampler asks for (``residual``, ``refine``); ``sample`` runs it.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.schedule = make_schedule(config.schedule, config.T)
+        self.scales: Scales = check_scales(config.scales, self.schedule.T_prime)
+        self.prediction = look_up("prediction type", config.prediction, PREDICTIONS)
+        correction_named(config.correction)
+        network = look_up("network", config.network, NETWORKS)
+        self.denoiser: nn.Module = network(**config.network_args)
+        self.corrector = None if config.corrector is None else Corrector(**config.corrector)
+        if config.correction == "learned" and self.corrector is None:
+            raise ValueError("correction 'learned' needs a correction branch; use 'exact'")
+
+    def output(self, z_t: Latent, z_y: Latent, t: int, schedule: Schedule) -> Latent:
+        """What the denoiser says at step t, in the units of its prediction type."""
+        return self.denoiser((z_t, z_y), _level(z_t, t, schedule)).to(z_t.dtype)
+
+    def residual(self, z_t: Latent, z_y: Latent, t: int, schedule: Schedule) -> Latent:
+        """R_hat at step t."""
+        return self.prediction.residual(
+            self.output(z_t, z_y, t, schedule), z_t, z_y, t, schedule
+        )
+
+    def correction(
+        self, z_t: Latent, z_y: Latent, R: Latent, t: int, schedule: Schedule
+    ) -> tuple[Latent, Latent | None]:
+        """g(z_t, z_y, z_0_hat, t) of the correction branch, and its log variance if it has one."""
+        if self.corrector is None:
+            raise ValueError("this checkpoint has no correction branch; use correction 'exact'")
+        out = self.corrector((z_t, z_y, z_y - R), _level(z_t, t, schedule)).to(z_t.dtype)
+        return (out[:, :3], out[:, 3:]) if self.corrector.variance else (out, None)
+
+    def refine(
+        self, z_t: Latent, z_y: Latent, R: Latent, t: int, schedule: Schedule
+    ) -> tuple[Latent, Latent | None]:
+        """R_hat + g, and the standard deviation of g where the branch predicts one."""
+        g, log_variance = self.correction(z_t, z_y, R, t, schedule)
+        return R + g, None if log_variance is None else torch.exp(0.5 * log_variance)
+
+    def sample(
+        self,
+        y: Latent,
+        *,
+        steps: int | None = None,
+        scales: Sequence[int] | str | None = None,
+        correction: str | None = None,
+        weight: float | None = None,
+        eta: float | None = None,
+        generator: torch.Generator | None = None,
+        noise: Noise | None = None,
+        callback: Callable[[int, Latent], None] | None = None,
+    ) -> Latent:
+        """The restored pictures for observed ones (B, 3, H, W), signed; None keeps the config's.
+
+        Args:
+            steps: sampling steps T'; another number than the config's takes another schedule.
+            scales: s(1..T'), "fixed" or "drm".
+        """
+        config = self.config
+        schedule = (
+            self.schedule if steps is None else schedule_with_steps(config.schedule, steps)
+        )
+        return sample(
+            self,
+            y,
+            schedule,
+            scales=resolve_scales(scales, schedule.T_prime, self.scales),
+            correction=config.correction if correction is None else correction,
+            weight=config.weight if weight is None else weight,
+            eta=config.eta if eta is None else eta,
+            generator=generator,
+            noise=noise,
+            callback=callback,
+        )
+
+
+def _level(z_t: Tensor, t: int, schedule: Schedule) -> Tensor:
+    """a_t for every picture of the batch."""
+    return torch.full((z_t.shape[0],), schedule.a[t], device=z_t.device, dtype=torch.float32)

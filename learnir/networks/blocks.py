@@ -1,0 +1,117 @@
+"""Building blocks shared by the networks. Feature maps are (B, C, H, W), channels-last in memory."""
+
+from __future__ import annotations
+
+from math import pi
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class LevelEmbedding(nn.Module):
+    """The signal level a_t in (0, 1] -> (B, width): Fourier features and a two-layer MLP.
+
+    Conditioning on a_t rather than on t lets one network serve schedules of any length.
+    """
+
+    def __init__(self, width: int, frequencies: int = 16) -> None:
+        super().__init__()
+        self.register_buffer("frequencies", pi * 2 ** torch.linspace(0, 6, frequencies), False)
+        self.mlp = nn.Sequential(
+            nn.Linear(2 * frequencies, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU()
+        )
+
+    def forward(self, level: Tensor) -> Tensor:
+        phase = level[:, None].float() * self.frequencies
+        return self.mlp(torch.cat([phase.sin(), phase.cos()], dim=1))
+
+
+class ChannelNorm(nn.Module):
+    """Layer normalisation over the channels of every pixel, scaled and shifted by the condition.
+
+    Channels-last maps make the permutations free: no data moves.
+    """
+
+    def __init__(self, channels: int, condition: int) -> None:
+        super().__init__()
+        self.channels = channels
+        self.affine = nn.Linear(condition, 2 * channels)
+        nn.init.zeros_(self.affine.weight)
+        nn.init.zeros_(self.affine.bias)
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        scale, shift = self.affine(condition)[:, None, None, :].chunk(2, dim=-1)
+        y = F.layer_norm(x.permute(0, 2, 3, 1), (self.channels,))
+        return torch.addcmul(shift, y, 1 + scale).permute(0, 3, 1, 2)
+
+
+class SimpleGate(nn.Module):
+    """Half of the channels times the other half: the only non-linearity of a NAF block."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        a, b = x.chunk(2, dim=1)
+        return a * b
+
+
+class ChannelAttention(nn.Module):
+    """Every channel scaled by a linear function of all channel means."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.mix = nn.Conv2d(channels, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.mix(x.mean(dim=(2, 3), keepdim=True))
+
+
+class NAFBlock(nn.Module):
+    """Conditional NAFNet block (Chen et al. 2022): gated depthwise mixing, then gated channels."""
+
+    def __init__(self, channels: int, condition: int) -> None:
+        super().__init__()
+        self.norm1 = ChannelNorm(channels, condition)
+        self.mix = nn.Sequential(
+            nn.Conv2d(channels, 2 * channels, 1),
+            nn.Conv2d(2 * channels, 2 * channels, 3, padding=1, groups=2 * channels),
+            SimpleGate(),
+            ChannelAttention(channels),
+            nn.Conv2d(channels, channels, 1),
+        )
+        self.norm2 = ChannelNorm(channels, condition)
+        self.feed = nn.Sequential(
+            nn.Conv2d(channels, 2 * channels, 1), SimpleGate(), nn.Conv2d(channels, channels, 1)
+        )
+        # Residual branches start small, so that depth costs nothing at the beginning of training.
+        self.scale1 = nn.Parameter(torch.full((1, channels, 1, 1), 0.1))
+        self.scale2 = nn.Parameter(torch.full((1, channels, 1, 1), 0.1))
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        x = x + self.scale1 * self.mix(self.norm1(x, condition))
+        return x + self.scale2 * self.feed(self.norm2(x, condition))
+
+
+class Blocks(nn.ModuleList):
+    """Blocks of one level, applied in order under one condition."""
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        for block in self:
+            x = block(x, condition)
+        return x
+
+
+def downsample(channels: int) -> nn.Module:
+    """Half the size, twice the channels."""
+    return nn.Conv2d(channels, 2 * channels, 2, stride=2)
+
+
+def upsample(channels: int) -> nn.Module:
+    """Twice the size, half the channels."""
+    return nn.Sequential(nn.Conv2d(channels, 2 * channels, 1, bias=False), nn.PixelShuffle(2))
+
+
+def zero(module: nn.Module) -> nn.Module:
+    """The module with all its parameters set to 0."""
+    for parameter in module.parameters():
+        nn.init.zeros_(parameter)
+    return module

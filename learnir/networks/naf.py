@@ -1,0 +1,97 @@
+"""``naf``: conditional NAFNet-style U-Net on pixel-unshuffled pictures; the default network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from learnir.networks.blocks import Blocks, LevelEmbedding, NAFBlock, downsample, upsample, zero
+from learnir.resolution import pad_to_multiple
+
+
+class NAFUNet(nn.Module):
+    """Maps pictures that share one size, and the signal level, to a picture-like output.
+
+    Args:
+        inputs: pictures joined at the entrance (2 for z_t and z_y).
+        outputs: channels of the result (3 for R).
+        width: channels at the first level; doubled at each level below.
+        encoder, middle, decoder: blocks per level, top down; as many decoder levels as encoder's.
+        patch: pixel-unshuffle factor at the entrance.
+
+    Fully convolutional: any H and W, padded inside to a multiple of patch * 2^levels.
+    """
+
+    def __init__(
+        self,
+        inputs: int = 2,
+        outputs: int = 3,
+        width: int = 48,
+        encoder: Sequence[int] = (1, 1, 2),
+        middle: int = 4,
+        decoder: Sequence[int] = (1, 1, 1),
+        patch: int = 4,
+    ) -> None:
+        super().__init__()
+        if len(encoder) != len(decoder):
+            raise ValueError("encoder and decoder need as many levels as each other")
+        self.patch, self.multiple = patch, patch * 2 ** len(encoder)
+        condition = 2 * width
+        self.level = LevelEmbedding(condition)
+        self.entrance = nn.Conv2d(3 * inputs * patch**2, width, 3, padding=1)
+        widths = [width * 2**i for i in range(len(encoder) + 1)]
+
+        def level(count: int, channels: int) -> Blocks:
+            return Blocks(NAFBlock(channels, condition) for _ in range(count))
+
+        self.encoders = nn.ModuleList(map(level, encoder, widths))
+        self.downs = nn.ModuleList(map(downsample, widths[:-1]))
+        self.middle = level(middle, widths[-1])
+        self.ups = nn.ModuleList(map(upsample, widths[:0:-1]))
+        self.decoders = nn.ModuleList(map(level, decoder, widths[-2::-1]))
+        self.exit = zero(nn.Conv2d(width, outputs * patch**2, 3, padding=1))
+
+    def forward(self, pictures: Sequence[Tensor], level: Tensor) -> Tensor:
+        """(B, 3, H, W) pictures and a_t of shape (B,) -> (B, outputs, H, W)."""
+        H, W = pictures[0].shape[-2:]
+        x = pad_to_multiple(torch.cat(tuple(pictures), dim=1), self.multiple)
+        x = self.entrance(nn.functional.pixel_unshuffle(x, self.patch))
+        x = x.contiguous(memory_format=torch.channels_last)
+        condition = self.level(level)
+        skips = []
+        for blocks, down in zip(self.encoders, self.downs, strict=True):
+            x = blocks(x, condition)
+            skips.append(x)
+            x = down(x)
+        x = self.middle(x, condition)
+        for up, blocks in zip(self.ups, self.decoders, strict=True):
+            x = blocks(up(x) + skips.pop(), condition)
+        return nn.functional.pixel_shuffle(self.exit(x), self.patch)[..., :H, :W]
+
+
+class NAFDenoiser(NAFUNet):
+    """The denoiser: (z_t, z_y, a_t) -> prediction."""
+
+    def __init__(self, **arguments: object) -> None:
+        super().__init__(inputs=2, outputs=3, **arguments)  # type: ignore[arg-type]
+
+
+class Corrector(NAFUNet):
+    """The light correction branch: (z_t, z_y, z_0_hat, a_t) -> g, and log variance on request.
+
+    Its last layer starts at zero, so that an untrained branch changes nothing.
+    """
+
+    def __init__(
+        self,
+        width: int = 24,
+        encoder: Sequence[int] = (1, 1, 1),
+        middle: int = 2,
+        decoder: Sequence[int] = (1, 1, 1),
+        patch: int = 4,
+        variance: bool = False,
+    ) -> None:
+        super().__init__(3, 6 if variance else 3, width, encoder, middle, decoder, patch)
+        self.variance = variance
