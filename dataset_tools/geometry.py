@@ -1,0 +1,250 @@
+"""From 478 landmarks to a depth map and normals in millimetres.
+
+Axes everywhere: x right, y down, z towards the camera (orthographic). A picture is seen as the
+front of one surface: the face mesh where it reaches, a head ellipsoid around it, a body behind.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from dataset_tools.landmarks import (
+    CHIN,
+    FOREHEAD,
+    LEFT_CHEEK,
+    LEFT_IRIS,
+    RIGHT_CHEEK,
+    RIGHT_IRIS,
+)
+
+IRIS_DISTANCE_MM = 63.0
+MESH_POINTS = 468
+
+
+@dataclass(frozen=True)
+class Surface:
+    """The scene seen by the camera, on the pixel grid of the rendered picture.
+
+    depth: (H, W) float32 mm, towards the camera. normals: (H, W, 3) unit. face: (H, W) bool, where
+    the mesh is. skin: (H, W) float32 [0, 1], the face without eyes and mouth. mm: mm per pixel.
+    centre: (3,) mm, the middle of the face.
+    """
+
+    depth: np.ndarray
+    normals: np.ndarray
+    face: np.ndarray
+    skin: np.ndarray
+    mm: float
+    centre: np.ndarray
+
+
+@cache
+def _connections() -> dict[str, frozenset[tuple[int, int]]]:
+    """MediaPipe's edge lists, read from its one pure-Python file without importing the package."""
+    package = importlib.util.find_spec("mediapipe")
+    if package is None or not package.submodule_search_locations:
+        raise ImportError("mediapipe is not installed; run: pip install 'learnir[data]'")
+    path = Path(package.submodule_search_locations[0], "python/solutions/face_mesh_connections.py")
+    spec = importlib.util.spec_from_file_location("face_mesh_connections", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return {k: v for k, v in vars(module).items() if k.startswith("FACEMESH_")}
+
+
+@cache
+def triangles() -> np.ndarray:
+    """(852, 3) int32 vertex indices of the mesh, in a fixed order.
+
+    The tesselation lists each triangle's three directed edges; a triangle is a directed 3-cycle.
+    Cycles all of whose edges belong to other triangles too are holes, not faces.
+    """
+    edges = _connections()["FACEMESH_TESSELATION"]
+    following: dict[int, set[int]] = {}
+    for a, b in edges:
+        following.setdefault(a, set()).add(b)
+    cycles = {
+        (a, b, c)
+        for a, b in edges
+        for c in following.get(b, ())
+        if a in following.get(c, ()) and a < b and a < c
+    }
+    uses: dict[tuple[int, int], int] = {}
+    for a, b, c in cycles:
+        for edge in ((a, b), (b, c), (c, a)):
+            uses[edge] = uses.get(edge, 0) + 1
+    kept = [t for t in cycles if min(uses[e] for e in _edges(t)) == 1]
+    return np.array(sorted(kept), np.int32)
+
+
+def _edges(t: tuple[int, int, int]) -> tuple[tuple[int, int], ...]:
+    a, b, c = t
+    return (a, b), (b, c), (c, a)
+
+
+def millimetres_per_pixel(points: np.ndarray) -> float:
+    """63 mm between the iris centres, measured in 3D so that yaw does not shorten it."""
+    return IRIS_DISTANCE_MM / float(np.linalg.norm(points[LEFT_IRIS] - points[RIGHT_IRIS]))
+
+
+def vertex_normals(points: np.ndarray) -> np.ndarray:
+    """(468, 3) unit normals: area-weighted mean of the triangles around each vertex, z >= 0."""
+    mesh = triangles()
+    p = points[:MESH_POINTS]
+    facing = np.cross(p[mesh[:, 1]] - p[mesh[:, 0]], p[mesh[:, 2]] - p[mesh[:, 0]])
+    if facing[:, 2].sum() < 0:
+        facing = -facing
+    normals = np.zeros_like(p)
+    for corner in range(3):
+        np.add.at(normals, mesh[:, corner], facing)
+    return unit(normals)
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Vectors along the last axis scaled to length 1."""
+    length = np.sqrt(np.einsum("...i,...i", vectors, vectors))
+    return (vectors / np.maximum(length, 1e-9)[..., None]).astype(np.float32)
+
+
+def rasterise(points: np.ndarray, values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Interpolate per-vertex ``values`` (468, C) over the visible mesh -> (H, W, C); NaN outside.
+
+    Painter's algorithm for visibility (back to front by mean depth), barycentric interpolation.
+    """
+    height, width = size
+    mesh = triangles()
+    p = points[:MESH_POINTS].astype(np.float64)
+    order = np.argsort(p[mesh, 2].mean(1), kind="stable")
+    owner = np.full((height, width), -1, np.int32)
+    corners = np.round(p[mesh, :2] * 16).astype(np.int32)
+    for index in order:
+        cv2.fillConvexPoly(owner, corners[index], int(index), cv2.LINE_8, 4)
+    rows, columns = np.nonzero(owner >= 0)
+    weights = _barycentric(p[mesh, :2], owner[rows, columns], columns, rows)
+    out = np.full((height, width, values.shape[1]), np.nan, np.float32)
+    out[rows, columns] = np.einsum(
+        "nk,nkc->nc", weights, values[mesh[owner[rows, columns]]].astype(np.float64)
+    )
+    return out
+
+
+def _barycentric(corners: np.ndarray, index: np.ndarray, x: np.ndarray, y: np.ndarray):
+    a, b, c = (corners[index, k] for k in range(3))
+    u, v, w = b - a, c - a, np.stack([x, y], 1) - a
+    area = u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0]
+    area = np.where(np.abs(area) < 1e-9, 1e-9, area)
+    beta = np.clip((w[:, 0] * v[:, 1] - w[:, 1] * v[:, 0]) / area, 0, 1)
+    gamma = np.clip((u[:, 0] * w[:, 1] - u[:, 1] * w[:, 0]) / area, 0, 1 - beta)
+    return np.stack([1 - beta - gamma, beta, gamma], 1)
+
+
+def head_ellipsoid(points: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Depth (px) and normals of an ellipsoid around the head; NaN where it does not reach.
+
+    Axes from the cheeks (width), chin to forehead (height) and their cross product.
+    """
+    right = points[LEFT_CHEEK] - points[RIGHT_CHEEK]
+    up = points[FOREHEAD] - points[CHIN]
+    width, height = float(np.linalg.norm(right)), float(np.linalg.norm(up))
+    x = right / width
+    z = np.cross(x, -up / height)
+    z /= np.linalg.norm(z)
+    axes = np.stack([x, np.cross(z, x), z])
+    radii = np.array([0.56 * width, 0.74 * height, 0.68 * width])
+    middle = (points[RIGHT_CHEEK] + points[LEFT_CHEEK]) / 2 + 0.13 * up
+    return _quadric(middle, axes, radii, size)
+
+
+def _quadric(middle, axes, radii, size) -> tuple[np.ndarray, np.ndarray]:
+    """Front intersection of rays along z with |diag(1/r) A (X - c)| = 1."""
+    rows, columns = np.mgrid[: size[0], : size[1]].astype(np.float32)
+    m = (axes / radii[:, None]).astype(np.float32)
+    q = (m.T @ m).astype(np.float32)
+    dx, dy = columns - np.float32(middle[0]), rows - np.float32(middle[1])
+    b = q[0, 2] * dx + q[1, 2] * dy
+    c = q[0, 0] * dx * dx + 2 * q[0, 1] * dx * dy + q[1, 1] * dy * dy - 1
+    disc = b * b - q[2, 2] * c
+    dz = np.where(disc >= 0, (-b + np.sqrt(np.maximum(disc, 0))) / q[2, 2], np.nan)
+    normals = np.stack([dx, dy, dz], -1) @ q
+    return (dz + np.float32(middle[2])), unit(normals)
+
+
+def surface(points: np.ndarray, size: tuple[int, int]) -> Surface:
+    """Depth, normals and regions of the face with these landmarks, on an (H, W) grid."""
+    mm = millimetres_per_pixel(points)
+    values = np.concatenate([points[:MESH_POINTS, 2:3], vertex_normals(points)], 1)
+    mesh = rasterise(points, values, size)
+    face = _fill(points, "FACEMESH_FACE_OVAL", size) > 0
+    known = np.isfinite(mesh[..., 0])
+    back, back_normals = _behind(points, size)
+    width = float(np.ptp(points[:MESH_POINTS, 0]))
+    offset = _spread(np.where(known, mesh[..., 0] - back, 0), known, 0.10 * width)
+    depth = np.where(known, mesh[..., 0], back + offset)
+    normals = _blend_normals(mesh[..., 1:], known, back_normals, 0.03 * width)
+    centre = points[[RIGHT_CHEEK, LEFT_CHEEK, 1, 9]].mean(0) * mm
+    return Surface(
+        depth=(cv2.GaussianBlur(depth, (0, 0), 0.8) * mm).astype(np.float32),
+        normals=normals,
+        face=face,
+        skin=_skin(points, size),
+        mm=mm,
+        centre=centre.astype(np.float32),
+    )
+
+
+def _behind(points: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Head ellipsoid in front of a gently curved body: depth (px) and normals, all finite."""
+    head, head_normals = head_ellipsoid(points, size)
+    width = float(np.linalg.norm(points[LEFT_CHEEK] - points[RIGHT_CHEEK]))
+    columns = np.broadcast_to(np.arange(size[1], dtype=np.float32), size)
+    across = np.clip((columns - points[CHIN, 0]) / (1.6 * width), -1, 1)
+    body = points[CHIN, 2] - 0.45 * width - 0.35 * width * across**2
+    lean = np.stack([0.7 * across, np.full_like(across, -0.25), np.ones_like(across)], -1)
+    inside = np.isfinite(head) & (head > body)
+    depth = np.where(inside, head, body).astype(np.float32)
+    return depth, np.where(inside[..., None], head_normals, unit(lean))
+
+
+def _spread(values: np.ndarray, known: np.ndarray, sigma: float) -> np.ndarray:
+    """Normalised blur that carries known values outward and fades with distance."""
+    weight = known.astype(np.float32)
+    top = cv2.GaussianBlur(values.astype(np.float32), (0, 0), sigma)
+    low = cv2.GaussianBlur(weight, (0, 0), sigma)
+    return top / np.maximum(low, 1e-3) * np.minimum(1, low * 4)
+
+
+def _blend_normals(mesh, known, back, sigma: float) -> np.ndarray:
+    """Mesh normals inside, the head's outside, a soft seam between."""
+    keep = known.astype(np.float32)
+    share = cv2.GaussianBlur(keep, (0, 0), sigma)[..., None]
+    filled = np.where(known[..., None], mesh, 0)
+    near = cv2.GaussianBlur(filled.astype(np.float32), (0, 0), sigma) / np.maximum(share, 1e-3)
+    inner = np.where(known[..., None], mesh, near)
+    share = np.clip(share * 2 - 0.6, 0, 1)
+    return unit(
+        cv2.GaussianBlur((inner * share + back * (1 - share)).astype(np.float32), (0, 0), 1)
+    )
+
+
+def _fill(points: np.ndarray, name: str, size: tuple[int, int]) -> np.ndarray:
+    """uint8 mask of the hull of one named MediaPipe region."""
+    indices = sorted({v for edge in _connections()[name] for v in edge})
+    hull = cv2.convexHull(np.round(points[indices, :2] * 16).astype(np.int32))
+    mask = np.zeros(size, np.uint8)
+    cv2.fillConvexPoly(mask, hull, 255, cv2.LINE_AA, 4)
+    return mask
+
+
+def _skin(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Face oval without eyes, lips and brows, feathered; float32 [0, 1]."""
+    skin = _fill(points, "FACEMESH_FACE_OVAL", size)
+    for name in ("LEFT_EYE", "RIGHT_EYE", "LIPS", "LEFT_EYEBROW", "RIGHT_EYEBROW"):
+        skin = np.minimum(skin, 255 - _fill(points, f"FACEMESH_{name}", size))
+    return cv2.GaussianBlur(skin, (0, 0), 1.0).astype(np.float32) / 255

@@ -1,0 +1,81 @@
+"""What a blocked light does to a picture, in linear light (float32 [0, 1], sRGB decoded)."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from dataset_tools.noise import smooth_field
+from dataset_tools.shadows import blur
+
+# Skin scattering: widths in mm and weights per channel (sum to 1), d'Eon and Luebke 2007.
+SCATTER_MM = (0.08, 0.22, 0.432, 0.753, 1.411, 2.722)
+SCATTER_WEIGHTS = np.array(
+    [
+        [0.233, 0.100, 0.118, 0.113, 0.358, 0.078],
+        [0.455, 0.336, 0.198, 0.007, 0.004, 0.000],
+        [0.649, 0.344, 0.000, 0.007, 0.000, 0.000],
+    ],
+    np.float32,
+)
+LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
+
+
+def luminance(linear: np.ndarray) -> np.ndarray:
+    """Rec. 709 relative luminance of linear RGB (..., 3)."""
+    return linear @ LUMINANCE
+
+
+def scatter(visibility: np.ndarray, skin: np.ndarray, mm: float) -> np.ndarray:
+    """S: visibility (H, W) blurred per channel as light diffuses in skin -> (H, W, 3).
+
+    Red travels furthest, hence the thin reddish line along a sharp edge. Off the skin S = V.
+    """
+    if visibility.min() > 0.999:
+        return np.repeat(visibility[..., None], 3, axis=2)
+    blurred = [blur(visibility, width / mm) for width in SCATTER_MM]
+    channels = [sum(w * b for w, b in zip(row, blurred, strict=True)) for row in SCATTER_WEIGHTS]
+    weight = skin[..., None]
+    return (cv2.merge(channels) * weight + visibility[..., None] * (1 - weight)).astype(np.float32)
+
+
+def ambient_colour(luminance_share: float, tint: float) -> np.ndarray:
+    """A_c = A (1 - d, 1, 1 + d), renormalised to luminance A; (3,)."""
+    colour = np.array([1 - tint, 1.0, 1 + tint], np.float32)
+    return luminance_share * colour / float(luminance(colour))
+
+
+def ambient_field(
+    rng: np.random.Generator, colour: np.ndarray, shape: tuple[int, int], spread: float
+) -> np.ndarray:
+    """The ambient share varying slowly in space by about +-``spread``; (H, W, 3)."""
+    wave = 1 + spread * np.clip(smooth_field(rng, shape, 2), -1.5, 1.5) / 1.5
+    return np.clip(wave[..., None] * colour, 0, 1).astype(np.float32)
+
+
+def composite(base: np.ndarray, ambient: np.ndarray, visible: np.ndarray) -> np.ndarray:
+    """J = I [A + (1 - A) S], per channel; all (H, W, 3)."""
+    return base * (ambient + (1 - ambient) * visible)
+
+
+def local_ambient(ambient: np.ndarray, direct: np.ndarray) -> np.ndarray:
+    """Ambient share of a point that the key light reaches only in part.
+
+    With I = albedo (A + (1 - A) D), D the attached shading, blocking the key leaves
+    A / (A + (1 - A) D) of it: where D = 0 a foreign shadow changes nothing.
+    """
+    return ambient / np.maximum(ambient + (1 - ambient) * direct, 1e-4)
+
+
+def sensor_noise(
+    rng: np.random.Generator, linear: np.ndarray, keep: np.ndarray, a: float, b: float
+) -> np.ndarray:
+    """Noise a camera would have in the darkened picture beyond what the clean one carries.
+
+    Darkening x by k removes noise that the sensor would have kept: variance
+    a k (1 - k) x + b (1 - k^2) with x the clean value, k = ``keep``; returned, not yet added.
+    """
+    clean = linear / np.maximum(keep, 1e-3)
+    variance = a * keep * (1 - keep) * clean + b * (1 - keep**2)
+    sample = rng.standard_normal(linear.shape, np.float32)
+    return sample * np.sqrt(np.maximum(variance, 0)).astype(np.float32)

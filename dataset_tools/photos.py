@@ -1,0 +1,105 @@
+"""Where the portraits come from: folders, globs or a manifest, and decoding one picture safely."""
+
+from __future__ import annotations
+
+import csv
+import glob
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+
+
+class PhotoError(Exception):
+    """A photo or a folder of photos that cannot be used; the message names file and remedy."""
+
+
+@dataclass(frozen=True)
+class Photo:
+    """One source photograph and what is known about it; empty strings where nothing is known."""
+
+    key: str  # unique, stable name: the path relative to the photo root, '/'-separated
+    path: Path
+    licence: str = ""
+    identity: str = ""
+    source: str = ""
+    author: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)  # the manifest's other columns
+
+    @property
+    def group(self) -> str:
+        """What a split must keep together: the person where known, else the photo."""
+        return self.identity or self.key
+
+    @property
+    def stem(self) -> str:
+        """A file name that is unique and ASCII whatever the original was called."""
+        return hashlib.blake2b(self.key.encode(), digest_size=6).hexdigest()
+
+
+def find_photos(where: str | Path) -> list[Photo]:
+    """Photos of a folder (its manifest.csv if it has one), a manifest.csv, a file or a glob."""
+    path = Path(where)
+    if path.is_dir():
+        manifest = path / "manifest.csv"
+        found = from_manifest(manifest) if manifest.is_file() else list(_from_folder(path))
+    elif path.suffix == ".csv" and path.is_file():
+        found = from_manifest(path)
+    else:
+        found = [_plain(Path(p), Path(p).parent) for p in sorted(glob.glob(str(where)))]
+    if not found:
+        raise PhotoError(f"{where}: no photos here; give a folder, a glob or a manifest.csv")
+    return found
+
+
+def _plain(path: Path, root: Path) -> Photo:
+    return Photo(key=path.relative_to(root).as_posix(), path=path)
+
+
+def _from_folder(root: Path) -> Iterator[Photo]:
+    """Every picture below ``root`` in name order; links to folders are not followed."""
+    for folder, folders, names in os.walk(root, followlinks=False):
+        folders.sort()
+        for name in sorted(names):
+            if Path(name).suffix.lower() in SUFFIXES:
+                yield _plain(Path(folder) / name, root)
+
+
+def from_manifest(manifest: Path) -> list[Photo]:
+    """Rows of a CSV file with a ``path`` column, relative to the file's own folder."""
+    with manifest.open(newline="", encoding="utf-8") as lines:
+        reader = csv.DictReader(lines)
+        if "path" not in (reader.fieldnames or ()):
+            raise PhotoError(f"{manifest}: has no 'path' column; add one with the photos' paths")
+        return [_row_to_photo(row, manifest.parent) for row in reader]
+
+
+def _row_to_photo(row: dict[str, str], root: Path) -> Photo:
+    return Photo(
+        key=row["path"],
+        path=root / row["path"],
+        licence=row.get("licence") or row.get("license") or "",
+        identity=row.get("identity_key") or row.get("identity") or "",
+        source=row.get("source") or "",
+        author=row.get("author") or "",
+        tags=row,
+    )
+
+
+def load_picture(path: Path, longest: int = 1600) -> np.ndarray:
+    """Decode to uint8 RGB (H, W, 3), EXIF orientation applied, longest side at most ``longest``."""
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(path) as handle:
+            handle.draft("RGB", (longest, longest))
+            picture = ImageOps.exif_transpose(handle).convert("RGB")
+            picture.thumbnail((longest, longest), Image.Resampling.LANCZOS)
+            return np.asarray(picture, dtype=np.uint8)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise PhotoError(f"{path}: cannot be decoded ({error}); replace or remove it") from error

@@ -1,0 +1,146 @@
+"""A new light for the base photograph, in input and target alike.
+
+Portraits at hand are softly lit; faces that need shadows removed stand in hard light. A model
+trained on the former alone brightens every dark background and flattens natural shading, so part
+of the bases get a key light (n.l shading, attached self-shadow, highlight), a white balance,
+contrast, exposure and another background. The cast shadow comes afterwards, in the input only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from dataset_tools.geometry import Surface, unit
+from dataset_tools.light import Light, lambert, self_shadow
+from dataset_tools.noise import fractal
+from dataset_tools.photometry import luminance
+
+
+@dataclass(frozen=True)
+class Look:
+    """strength: 0..1 of the directional shading. warmth: key tint, + = warm. exposure: linear
+    gain of the skin's mean. contrast: exponent. saturation. gloss: highlight, linear.
+    background: linear gain; backdrop: seed of a procedural background, None keeps the photo's."""
+
+    strength: float
+    warmth: float
+    exposure: float
+    contrast: float
+    saturation: float
+    gloss: float
+    background: float
+    backdrop: int | None
+
+
+def draw_look(rng: np.random.Generator) -> Look:
+    """A look in the range from overcast to hard sunlight."""
+    dark = rng.random() < 0.2
+    background = rng.uniform(0.01, 0.2) if dark else np.exp(rng.normal(-0.2, 0.5))
+    return Look(
+        strength=float(rng.uniform(0.3, 1.0)),
+        warmth=float(rng.normal(0.05, 0.07)),
+        exposure=float(np.exp(rng.normal(0.05, 0.28))),
+        contrast=float(rng.uniform(0.9, 1.35)),
+        saturation=float(rng.uniform(0.85, 1.25)),
+        gloss=float(max(0.0, rng.normal(0.04, 0.05))),
+        background=float(background),
+        backdrop=int(rng.integers(2**31)) if rng.random() < 0.3 else None,
+    )
+
+
+def direct_shading(scene: Surface, light: Light) -> np.ndarray:
+    """n.l V_self, scaled so that the best-lit tenth of the skin is near 1; (H, W)."""
+    shading = lambert(scene.normals, light) * self_shadow(scene.depth, scene.mm, light)
+    shading = cv2.GaussianBlur(shading, (0, 0), max(0.6, 0.8 / scene.mm))
+    best = float(np.percentile(shading[scene.face], 90)) if scene.face.any() else 1.0
+    return np.minimum(shading / max(best, 0.15), 1.25)
+
+
+def highlight(scene: Surface, light: Light) -> np.ndarray:
+    """Blinn-Phong lobe (n.h)^24 on the skin; (H, W)."""
+    half = unit(light.direction + np.array([0, 0, 1], np.float32))
+    return (np.maximum(scene.normals @ half, 0) ** 24 * scene.skin).astype(np.float32)
+
+
+def relight(
+    linear: np.ndarray,
+    scene: Surface,
+    *,
+    person: np.ndarray,
+    light: Light,
+    ambient: np.ndarray,
+    look: Look,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Base under the new light and each point's own ambient share; both (H, W, 3).
+
+    I = albedo A + [albedo (1 - A) K D + gloss V_self (n.h)^24], the bracket being what a foreign
+    shadow can block. ``person`` (H, W) in [0, 1] limits the key to the person.
+    """
+    graded = _grade(linear, look)
+    shading = 1 - look.strength * (1 - direct_shading(scene, light))
+    key = np.array([1 + look.warmth, 1.0, 1 - look.warmth], np.float32)
+    gloss = look.gloss * highlight(scene, light) * np.clip(shading, 0, 1)
+    indirect = graded * ambient
+    direct = graded * (1 - ambient) * (shading[..., None] * key) + gloss[..., None]
+    lit = indirect + direct
+    gain = look.exposure * _mean_skin(linear, scene) / max(_mean_skin(lit, scene), 1e-4)
+    gain = min(gain, 0.85 / max(_peak_skin(lit, scene), 1e-4))
+    share = indirect / np.maximum(lit, 1e-5)
+    mixed = _mix(lit * gain, _background(linear, look), person)
+    return mixed, np.clip(_mix(share, ambient, person), 0, 1)
+
+
+def _mix(a: np.ndarray, b: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    w = weight[..., None]
+    return (a * w + b * (1 - w)).astype(np.float32)
+
+
+def _mean_skin(linear: np.ndarray, scene: Surface) -> float:
+    return float(luminance(linear)[scene.face].mean()) if scene.face.any() else 0.2
+
+
+def _peak_skin(linear: np.ndarray, scene: Surface) -> float:
+    return float(np.percentile(linear[scene.face], 97)) if scene.face.any() else 0.8
+
+
+def _grade(linear: np.ndarray, look: Look) -> np.ndarray:
+    """Contrast about middle grey, then saturation."""
+    graded = 0.18 * (np.maximum(linear, 0) / 0.18) ** look.contrast
+    grey = luminance(graded)[..., None]
+    return np.maximum(grey + look.saturation * (graded - grey), 0).astype(np.float32)
+
+
+def _background(linear: np.ndarray, look: Look) -> np.ndarray:
+    if look.backdrop is None:
+        return linear * look.background
+    return backdrop(np.random.default_rng(look.backdrop), linear.shape[:2])
+
+
+def backdrop(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
+    """Foliage, sky, wall or darkness: coloured fractal noise; linear (H, W, 3)."""
+    colours = rng.uniform(0.0, 1.0, (3, 3)) ** 2 * rng.uniform(0.05, 0.9)
+    if rng.random() < 0.4:
+        colours[:, 1] = colours.max(1) * rng.uniform(1.0, 1.5)
+    cells = int(rng.integers(2, 20))
+    steep = rng.choice([0.6, 1.5, 5.0])
+    weights = [
+        1 / (1 + np.exp(-steep * fractal(rng, shape, cells, 4, 0.65))),
+        1 / (1 + np.exp(-fractal(rng, shape, 2, 2))),
+    ]
+    field = _mix(np.broadcast_to(colours[0], (*shape, 3)), colours[1], weights[0])
+    return blend_soft(_mix(field, np.broadcast_to(colours[2], field.shape), weights[1] * 0.5), rng)
+
+
+def blend_soft(field: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Out of focus by a random amount, as backgrounds are."""
+    sigma = rng.choice([0.0, 0.8, 2.0, 5.0])
+    return cv2.GaussianBlur(field, (0, 0), float(sigma)) if sigma else field
+
+
+def shoulder(linear: np.ndarray) -> np.ndarray:
+    """Highlight roll-off of a camera: identity below 0.75, then 0.75 + 0.25 (1 - e^-x)."""
+    over = np.maximum(linear - 0.75, 0) / 0.25
+    return np.where(linear < 0.75, linear, 0.75 + 0.25 * (1 - np.exp(-over))).astype(np.float32)
