@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dataset_tools.landmarks import BundledDetector
-from dataset_tools.photos import Photo, PhotoError, find_photos, load_picture
+from dataset_tools.photos import Photo, PhotoError, find_all, load_picture
 from dataset_tools.recipe import RECIPES
 from dataset_tools.render import Pair, encode_png, generator, render
 from dataset_tools.splits import SPLITS, split_of
@@ -90,11 +90,11 @@ def write_atomic(path: Path, data: bytes) -> None:
     os.replace(part, path)
 
 
-def build(photos: str, plan: BuildPlan, workers: int = 0) -> dict[str, int]:
+def build(photos: list[str], plan: BuildPlan, workers: int = 0) -> dict[str, int]:
     """Build the dataset; pairs written per split."""
     from tqdm import tqdm
 
-    found = find_photos(photos)
+    found = find_all(photos)
     kept = [p for p in found if not side_lit(p)]
     dropped = [f"{p.path}: side-lit" for p in found if side_lit(p)]
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in SPLITS}

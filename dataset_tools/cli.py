@@ -11,7 +11,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="faceshadow", description=__doc__)
     commands = top.add_subparsers(dest="command", required=True)
     build = commands.add_parser("build", help="make shadowed / clean pairs from portraits")
-    build.add_argument("photos", help="folder, glob, or manifest.csv")
+    build.add_argument("photos", nargs="+", help="folder, glob, or manifest.csv")
     build.add_argument("out", type=Path, help="folder to write")
     build.add_argument("--pairs-per-photo", type=int, default=1)
     build.add_argument("--size", type=int, default=256, help="side of the square pictures, pixels")

@@ -7,8 +7,10 @@ front of one surface: the face mesh where it reaches, a head ellipsoid around it
 from __future__ import annotations
 
 import importlib.util
+from collections import Counter
 from dataclasses import dataclass
 from functools import cache
+from itertools import combinations
 from pathlib import Path
 
 import cv2
@@ -63,29 +65,42 @@ def _connections() -> dict[str, frozenset[tuple[int, int]]]:
 def triangles() -> np.ndarray:
     """(852, 3) int32 vertex indices of the mesh, in a fixed order.
 
-    The tesselation lists each triangle's three directed edges; a triangle is a directed 3-cycle.
-    Cycles all of whose edges belong to other triangles too are holes, not faces.
+    The tesselation lists edges; a triangle is a 3-cycle. In a surface an edge has at most two
+    triangles, so the two cycles whose every edge has three are holes (the nostrils' rims).
     """
-    edges = _connections()["FACEMESH_TESSELATION"]
-    following: dict[int, set[int]] = {}
-    for a, b in edges:
-        following.setdefault(a, set()).add(b)
-    cycles = {
-        (a, b, c)
-        for a, b in edges
-        for c in following.get(b, ())
-        if a in following.get(c, ()) and a < b and a < c
-    }
-    uses: dict[tuple[int, int], int] = {}
-    for a, b, c in cycles:
-        for edge in ((a, b), (b, c), (c, a)):
-            uses[edge] = uses.get(edge, 0) + 1
-    kept = [t for t in cycles if min(uses[e] for e in _edges(t)) == 1]
-    return np.array(sorted(kept), np.int32)
+    near: dict[int, set[int]] = {}
+    for a, b in _connections()["FACEMESH_TESSELATION"]:
+        near.setdefault(a, set()).add(b)
+        near.setdefault(b, set()).add(a)
+    cycles = {(a, b, c) for a in near for b in near[a] if a < b for c in near[a] & near[b] if b < c}
+    uses = Counter(edge for cycle in cycles for edge in combinations(cycle, 2))
+    kept = [cycle for cycle in cycles if min(uses[e] for e in combinations(cycle, 2)) < 3]
+    return _oriented(np.array(sorted(kept), np.int32))
 
 
-def _edges(t: tuple[int, int, int]) -> tuple[tuple[int, int], ...]:
-    a, b, c = t
+def _oriented(mesh: np.ndarray) -> np.ndarray:
+    """Turn triangles so that neighbours run along their common edge in opposite directions."""
+    owners: dict[tuple[int, ...], list[int]] = {}
+    for index, triangle in enumerate(mesh.tolist()):
+        for edge in combinations(sorted(triangle), 2):
+            owners.setdefault(edge, []).append(index)
+    mesh = mesh.copy()
+    seen, queue = {0}, [0]
+    while queue:
+        index = queue.pop()
+        for edge in _edges(mesh[index]):
+            for other in owners[tuple(sorted(edge))]:
+                if other in seen:
+                    continue
+                if edge in _edges(mesh[other]):
+                    mesh[other] = mesh[other][::-1]
+                seen.add(other)
+                queue.append(other)
+    return mesh
+
+
+def _edges(triangle: np.ndarray) -> tuple[tuple[int, int], ...]:
+    a, b, c = (int(v) for v in triangle)
     return (a, b), (b, c), (c, a)
 
 

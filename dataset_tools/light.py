@@ -36,8 +36,8 @@ class Light:
 def draw_light(rng: np.random.Generator) -> Light:
     """Mostly from above, as the sun and ceiling lamps are; every azimuth occurs."""
     azimuth = rng.normal(-90, 50) if rng.random() < 0.8 else rng.uniform(0, 360)
-    elevation = rng.uniform(15, 70)
-    radius = np.exp(rng.uniform(np.log(0.27), np.log(8.0)))
+    elevation = rng.uniform(18, 75)
+    radius = np.exp(rng.uniform(np.log(0.27), np.log(8.0 if rng.random() < 0.4 else 1.5)))
     return Light(float(azimuth), float(elevation), float(radius))
 
 

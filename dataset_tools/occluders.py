@@ -218,8 +218,8 @@ class Occluder:
 
 OCCLUDERS: dict[str, Occluder] = {
     "half_plane": Occluder(half_plane, (200, 4000), 0.14),
-    "brim": Occluder(brim, (20, 80), 0.12),
-    "hand": Occluder(hand, (50, 300), 0.17),
+    "brim": Occluder(brim, (20, 120), 0.12),
+    "hand": Occluder(hand, (60, 700), 0.17),
     "arm": Occluder(arm, (50, 600), 0.09),
     "silhouette": Occluder(silhouette, (80, 1200), 0.15),
     "slab": Occluder(slab, (60, 600), 0.07),

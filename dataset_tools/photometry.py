@@ -39,9 +39,13 @@ def scatter(visibility: np.ndarray, skin: np.ndarray, mm: float) -> np.ndarray:
     return (cv2.merge(channels) * weight + visibility[..., None] * (1 - weight)).astype(np.float32)
 
 
-def ambient_colour(luminance_share: float, tint: float) -> np.ndarray:
-    """A_c = A (1 - d, 1, 1 + d), renormalised to luminance A; (3,)."""
-    colour = np.array([1 - tint, 1.0, 1 + tint], np.float32)
+def ambient_colour(luminance_share: float, tint: float, skew: float = 0.5) -> np.ndarray:
+    """A_c = A (1 - (1-w) d, 1, 1 + (1+w) d), renormalised to luminance A; (3,).
+
+    w = 0 is the symmetric tint; w = 0.5 follows shadows measured on skin in sunlight, where blue
+    rises about four times as far (B/G 1.27) as red falls (R/G 0.93).
+    """
+    colour = np.array([1 - (1 - skew) * tint, 1.0, 1 + (1 + skew) * tint], np.float32)
     return luminance_share * colour / float(luminance(colour))
 
 

@@ -7,7 +7,7 @@ import glob
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +55,17 @@ def find_photos(where: str | Path) -> list[Photo]:
     if not found:
         raise PhotoError(f"{where}: no photos here; give a folder, a glob or a manifest.csv")
     return found
+
+
+def find_all(places: list[str]) -> list[Photo]:
+    """Photos of several places; with more than one, keys start with the place's own name."""
+    if len(places) == 1:
+        return find_photos(places[0])
+    return [
+        replace(photo, key=f"{Path(place).stem}/{photo.key}")
+        for place in places
+        for photo in find_photos(place)
+    ]
 
 
 def _plain(path: Path, root: Path) -> Photo:

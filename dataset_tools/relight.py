@@ -13,10 +13,11 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from dataset_tools.backdrops import backdrop
 from dataset_tools.geometry import Surface, unit
 from dataset_tools.light import Light, lambert, self_shadow
-from dataset_tools.noise import fractal
 from dataset_tools.photometry import luminance
+from dataset_tools.shadows import blur
 
 
 @dataclass(frozen=True)
@@ -42,21 +43,31 @@ def draw_look(rng: np.random.Generator) -> Look:
     return Look(
         strength=float(rng.uniform(0.3, 1.0)),
         warmth=float(rng.normal(0.05, 0.07)),
-        exposure=float(np.exp(rng.normal(0.05, 0.28))),
-        contrast=float(rng.uniform(0.9, 1.35)),
-        saturation=float(rng.uniform(0.85, 1.25)),
-        gloss=float(max(0.0, rng.normal(0.04, 0.05))),
+        exposure=float(np.exp(rng.normal(0.4, 0.3))),
+        contrast=float(rng.uniform(0.75, 1.2)),
+        saturation=float(rng.uniform(0.85, 1.2)),
+        gloss=float(max(0.0, rng.normal(0.02, 0.03))),
         background=float(background),
-        backdrop=int(rng.integers(2**31)) if rng.random() < 0.3 else None,
+        backdrop=int(rng.integers(2**31)) if rng.random() < 0.45 else None,
     )
 
 
 def direct_shading(scene: Surface, light: Light) -> np.ndarray:
     """n.l V_self, scaled so that the best-lit tenth of the skin is near 1; (H, W)."""
     shading = lambert(scene.normals, light) * self_shadow(scene.depth, scene.mm, light)
-    shading = cv2.GaussianBlur(shading, (0, 0), max(0.6, 0.8 / scene.mm))
+    shading = _carried_outward(shading, scene)
     best = float(np.percentile(shading[scene.face], 90)) if scene.face.any() else 1.0
     return np.minimum(shading / max(best, 0.15), 1.25)
+
+
+def _carried_outward(shading: np.ndarray, scene: Surface) -> np.ndarray:
+    """Hair, ears and body have no trustworthy surface: they take the mean of the face near them."""
+    face = cv2.erode(scene.face.astype(np.float32), np.ones((3, 3)))
+    wide = 22 / scene.mm
+    mean = float(shading[scene.face].mean()) if scene.face.any() else 1.0
+    near = (blur(shading * face, wide) + 0.03 * mean) / (blur(face, wide) + 0.03)
+    trust = np.clip(2 * cv2.GaussianBlur(face, (0, 0), 5 / scene.mm) - 0.5, 0, 1)
+    return blur(shading, max(0.6, 0.8 / scene.mm)) * trust + near * (1 - trust)
 
 
 def highlight(scene: Surface, light: Light) -> np.ndarray:
@@ -87,7 +98,7 @@ def relight(
     direct = graded * (1 - ambient) * (shading[..., None] * key) + gloss[..., None]
     lit = indirect + direct
     gain = look.exposure * _mean_skin(linear, scene) / max(_mean_skin(lit, scene), 1e-4)
-    gain = min(gain, 0.85 / max(_peak_skin(lit, scene), 1e-4))
+    gain = min(gain, 0.95 / max(_peak_skin(lit, scene), 1e-4))
     share = indirect / np.maximum(lit, 1e-5)
     mixed = _mix(lit * gain, _background(linear, look), person)
     return mixed, np.clip(_mix(share, ambient, person), 0, 1)
@@ -107,37 +118,17 @@ def _peak_skin(linear: np.ndarray, scene: Surface) -> float:
 
 
 def _grade(linear: np.ndarray, look: Look) -> np.ndarray:
-    """Contrast about middle grey, then saturation."""
-    graded = 0.18 * (np.maximum(linear, 0) / 0.18) ** look.contrast
-    grey = luminance(graded)[..., None]
+    """Contrast of the luminance about middle grey, hue kept; then saturation."""
+    y = np.maximum(luminance(linear), 1e-4)[..., None]
+    grey = 0.18 * (y / 0.18) ** look.contrast
+    graded = linear * (grey / y)
     return np.maximum(grey + look.saturation * (graded - grey), 0).astype(np.float32)
 
 
 def _background(linear: np.ndarray, look: Look) -> np.ndarray:
     if look.backdrop is None:
         return linear * look.background
-    return backdrop(np.random.default_rng(look.backdrop), linear.shape[:2])
-
-
-def backdrop(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
-    """Foliage, sky, wall or darkness: coloured fractal noise; linear (H, W, 3)."""
-    colours = rng.uniform(0.0, 1.0, (3, 3)) ** 2 * rng.uniform(0.05, 0.9)
-    if rng.random() < 0.4:
-        colours[:, 1] = colours.max(1) * rng.uniform(1.0, 1.5)
-    cells = int(rng.integers(2, 20))
-    steep = rng.choice([0.6, 1.5, 5.0])
-    weights = [
-        1 / (1 + np.exp(-steep * fractal(rng, shape, cells, 4, 0.65))),
-        1 / (1 + np.exp(-fractal(rng, shape, 2, 2))),
-    ]
-    field = _mix(np.broadcast_to(colours[0], (*shape, 3)), colours[1], weights[0])
-    return blend_soft(_mix(field, np.broadcast_to(colours[2], field.shape), weights[1] * 0.5), rng)
-
-
-def blend_soft(field: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Out of focus by a random amount, as backgrounds are."""
-    sigma = rng.choice([0.0, 0.8, 2.0, 5.0])
-    return cv2.GaussianBlur(field, (0, 0), float(sigma)) if sigma else field
+    return backdrop(np.random.default_rng(look.backdrop), (linear.shape[0], linear.shape[1]))
 
 
 def shoulder(linear: np.ndarray) -> np.ndarray:

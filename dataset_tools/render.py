@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from dataset_tools import occluders, shadows
-from dataset_tools.frame import draw_frame, warp_landmarks, warp_picture
+from dataset_tools.frame import draw_frame, sharpen, warp_landmarks, warp_picture
 from dataset_tools.geometry import Surface, surface
 from dataset_tools.landmarks import LEFT_CHEEK, RIGHT_CHEEK, Landmarks
 from dataset_tools.light import Light, draw_light, self_shadow, smoothstep
@@ -27,6 +27,7 @@ from learnir.images import decode_linear, encode_linear
 
 TEXELS = 512
 ATTEMPTS = 8
+NEAR = 0.12  # a coverage this close to the wanted one is taken at once
 MAX_YAW = 35.0
 
 
@@ -60,7 +61,8 @@ def render(
     light = draw_light(rng)
     colour, meta = _draw_ambient(rng, recipe, kind)
     ambient = ambient_field(rng, colour, (size, size), recipe.ambient_spread)
-    base = decode_linear(warp_picture(picture, frame, size))
+    crisp = float(rng.uniform(0, 0.7)) if frame.scale > 1 else 0.0
+    base = decode_linear(sharpen(warp_picture(picture, frame, size), crisp, frame.scale))
     look = draw_look(rng) if rng.random() < recipe.relit else None
     if look is None:
         stays = ambient
@@ -80,6 +82,7 @@ def render(
         "light": asdict(light),
         "layers": layers,
         "look": asdict(look) if look else None,
+        "crisp": crisp,
         "frame": frame.move.round(4).tolist(),
         "mm_per_pixel": round(scene.mm, 4),
     }
@@ -120,14 +123,15 @@ def _draw_visibility(
     if kind == "none":
         return np.ones(scene.depth.shape, np.float32), []
     best: tuple[float, np.ndarray, list] | None = None
+    wanted = float(rng.beta(*recipe.aim))
     for _ in range(ATTEMPTS):
         visible, layers = _one_visibility(rng, scene, face, light, kind=kind, recipe=recipe)
-        low, high = recipe.coverage
         covered = _coverage(visible, scene)
-        miss = max(low - covered, covered - high, 0.0)
+        low, high = recipe.coverage
+        miss = abs(covered - wanted) + 10 * max(low - covered, covered - high, 0.0)
         if best is None or miss < best[0]:
             best = (miss, visible, layers)
-        if miss == 0:
+        if miss < NEAR:
             break
     assert best is not None
     return best[1], best[2]
@@ -173,8 +177,8 @@ def _coverage(visible: np.ndarray, scene: Surface) -> float:
 def _draw_noise(rng, recipe: Recipe, base: np.ndarray, darkened: np.ndarray):
     if rng.random() >= recipe.noisy:
         return np.float32(0), {"noise_a": 0.0, "noise_b": 0.0}
-    a = float(np.exp(rng.uniform(np.log(1e-4), np.log(1e-3))))
-    b = float(np.exp(rng.uniform(np.log(1e-7), np.log(1e-5))))
+    a = float(np.exp(rng.uniform(np.log(3e-5), np.log(5e-4))))
+    b = float(np.exp(rng.uniform(np.log(1e-7), np.log(3e-6))))
     keep = np.clip(darkened / np.maximum(base, 1e-5), 0, 1)
     return sensor_noise(rng, darkened, keep, a, b), {"noise_a": a, "noise_b": b}
 
