@@ -20,6 +20,7 @@ class NAFUNet(nn.Module):
         width: channels at the first level; doubled at each level below.
         encoder, middle, decoder: blocks per level, top down; as many decoder levels as encoder's.
         patch: pixel-unshuffle factor at the entrance.
+        kernel: side of the entrance's and exit's convolutions.
 
     Fully convolutional: any H and W, padded inside to a multiple of patch * 2^levels.
     """
@@ -33,6 +34,7 @@ class NAFUNet(nn.Module):
         middle: int = 4,
         decoder: Sequence[int] = (1, 1, 1),
         patch: int = 4,
+        kernel: int = 3,
     ) -> None:
         super().__init__()
         if len(encoder) != len(decoder):
@@ -40,7 +42,7 @@ class NAFUNet(nn.Module):
         self.patch, self.multiple = patch, patch * 2 ** len(encoder)
         condition = 2 * width
         self.level = LevelEmbedding(condition)
-        self.entrance = nn.Conv2d(3 * inputs * patch**2, width, 3, padding=1)
+        self.entrance = nn.Conv2d(3 * inputs * patch**2, width, kernel, padding=kernel // 2)
         widths = [width * 2**i for i in range(len(encoder) + 1)]
 
         def level(count: int, channels: int) -> Blocks:
@@ -51,7 +53,7 @@ class NAFUNet(nn.Module):
         self.middle = level(middle, widths[-1])
         self.ups = nn.ModuleList(map(upsample, widths[:0:-1]))
         self.decoders = nn.ModuleList(map(level, decoder, widths[-2::-1]))
-        self.exit = zero(nn.Conv2d(width, outputs * patch**2, 3, padding=1))
+        self.exit = zero(nn.Conv2d(width, outputs * patch**2, kernel, padding=kernel // 2))
 
     def forward(self, pictures: Sequence[Tensor], level: Tensor) -> Tensor:
         """(B, 3, H, W) pictures and a_t of shape (B,) -> (B, outputs, H, W)."""
@@ -86,12 +88,12 @@ class Corrector(NAFUNet):
 
     def __init__(
         self,
-        width: int = 24,
+        width: int = 20,
         encoder: Sequence[int] = (1, 1, 1),
-        middle: int = 2,
+        middle: int = 1,
         decoder: Sequence[int] = (1, 1, 1),
         patch: int = 4,
         variance: bool = False,
     ) -> None:
-        super().__init__(3, 6 if variance else 3, width, encoder, middle, decoder, patch)
+        super().__init__(3, 6 if variance else 3, width, encoder, middle, decoder, patch, kernel=1)
         self.variance = variance

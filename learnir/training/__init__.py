@@ -1,0 +1,1 @@
+"""Training: paired data, presets, the loop. ``learnir train`` is the way in."""

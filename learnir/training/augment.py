@@ -1,0 +1,66 @@
+"""Photometric augmentation of shadow pairs, batched, in (approximately) linear light.
+
+A shadow multiplies linear light, so the pair itself tells its gain g = input / target; raising g to
+a random power makes the same shadow lighter or deeper, which re-draws its ambient share.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+GAMMA = 2.2  # close enough to sRGB for augmentation, and cheap
+DARK = 2e-3  # linear light under which a ratio says nothing
+
+
+@dataclass(frozen=True)
+class Photometry:
+    """Ranges of the random changes; each pair draws its own.
+
+    Attributes:
+        depth: exponents on the shadow's gain; 1 keeps it.
+        exposure: stops, up or down, on input and target alike.
+        warmth: red-blue shift, as a share of the gain, on input and target alike.
+        contrast: exponents on linear light, on input and target alike.
+    """
+
+    depth: tuple[float, float] = (0.5, 1.3)
+    exposure: float = 0.6
+    warmth: float = 0.12
+    contrast: tuple[float, float] = (0.85, 1.2)
+
+
+def redraw_photometry(
+    y: Tensor, x: Tensor, clean: float, generator: torch.Generator, ranges: Photometry = Photometry()
+) -> tuple[Tensor, Tensor]:
+    """New (input, target), signed (B, 3, H, W), with shadow depth and exposure drawn anew.
+
+    A share ``clean`` of the pairs loses its shadow, so that the model learns to leave faces alone.
+    """
+    B = x.shape[0]
+
+    def uniform(low: float, high: float) -> Tensor:
+        u = torch.rand(B, 1, 1, 1, generator=generator, device=x.device)
+        return low + (high - low) * u
+
+    target, observed = to_linear(x), to_linear(y)
+    gain = (observed + DARK) / (target + DARK)
+    depth = uniform(*ranges.depth) * (uniform(0, 1) >= clean)
+    target = target ** uniform(*ranges.contrast)
+    warmth = uniform(-ranges.warmth, ranges.warmth)
+    tint = torch.cat([1 + warmth, torch.ones_like(warmth), 1 - warmth], dim=1)
+    target = target * tint * 2 ** uniform(-ranges.exposure, ranges.exposure)
+    observed = (target + DARK) * gain**depth - DARK
+    return from_linear(observed), from_linear(target)
+
+
+def to_linear(signed: Tensor) -> Tensor:
+    """Signed -> linear light in [0, 1] by a pure power law."""
+    return (signed * 0.5 + 0.5).clamp(0, 1) ** GAMMA
+
+
+def from_linear(linear: Tensor) -> Tensor:
+    """Linear light (clipped to [0, 1]) -> signed."""
+    return linear.clamp(0, 1) ** (1 / GAMMA) * 2 - 1

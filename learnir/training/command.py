@@ -1,0 +1,173 @@
+"""``learnir train`` and ``learnir adapt``: from options to a finished run."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+
+from learnir import __version__
+from learnir.checkpoint import CheckpointError, load_checkpoint
+from learnir.model import LearnIRModel, look_up
+from learnir.training.data import Pair, PairError, PairStore, manifest_hash, open_pairs
+from learnir.training.loop import Run, start_folder
+from learnir.training.presets import CORRECTOR_STAGE, PRESETS, TrainConfig
+from learnir.training.state import STATE
+from learnir.training.validate import load_validation
+
+
+def train(
+    preset: str,
+    data: Sequence[str | Path],
+    out: str | Path,
+    *,
+    resume: bool = False,
+    init: str | None = None,
+    iterations: Sequence[int] | None = None,
+    seed: int | None = None,
+    precision: str | None = None,
+    device: str | None = None,
+) -> Path:
+    """Trains a preset on paired data; returns the folder of the averaged weights.
+
+    Args:
+        data: folders of pairs (see ``open_pairs``), joined.
+        resume: go on from the state in ``out``; without it a used ``out`` is refused.
+        init: checkpoint whose weights are the starting point.
+        iterations: one number per stage, in place of the preset's.
+    """
+    config = look_up("preset", preset, PRESETS)
+    config = _override(config, iterations, seed, precision)
+    torch.manual_seed(config.seed)
+    model = LearnIRModel(config.model)
+    if init is not None:
+        _take_weights(model, load_checkpoint(init))
+    return _run(config, model, data, Path(out), resume, device)
+
+
+def adapt(
+    checkpoint: str | None,
+    data: Sequence[str | Path],
+    out: str | Path,
+    *,
+    pairs: int | None = None,
+    iterations: int | None = None,
+    variance: bool = False,
+    resume: bool = False,
+    seed: int = 0,
+    device: str | None = None,
+) -> Path:
+    """Fits the correction branch to paired data beside the frozen denoiser of ``checkpoint``.
+
+    ``pairs`` takes only the first so many: a handful is enough to move to a new camera or studio.
+    """
+    frozen = load_checkpoint(checkpoint)
+    model_config = dataclasses.replace(
+        frozen.config,
+        correction="learned",
+        corrector=frozen.config.corrector or {"variance": variance},
+    )
+    stage = CORRECTOR_STAGE
+    if iterations is not None:
+        stage = dataclasses.replace(stage, iterations=iterations)
+    config = TrainConfig(model_config, (stage,), seed=seed, gradient_weight=0.0)
+    torch.manual_seed(seed)
+    model = LearnIRModel(model_config)
+    _take_weights(model, frozen)
+    return _run(config, model, data, Path(out), resume, device, pairs)
+
+
+def _override(
+    config: TrainConfig,
+    iterations: Sequence[int] | None,
+    seed: int | None,
+    precision: str | None,
+) -> TrainConfig:
+    changes: dict[str, Any] = {}
+    if iterations is not None:
+        if len(iterations) != len(config.stages):
+            raise PairError(f"--iterations needs {len(config.stages)} numbers, one per stage")
+        stages = zip(config.stages, iterations, strict=True)
+        changes["stages"] = tuple(dataclasses.replace(s, iterations=n) for s, n in stages if n)
+    if seed is not None:
+        changes["seed"] = seed
+    if precision is not None:
+        changes["precision"] = precision
+    return dataclasses.replace(config, **changes)
+
+
+def _take_weights(model: LearnIRModel, source: LearnIRModel) -> None:
+    try:
+        model.denoiser.load_state_dict(source.denoiser.state_dict())
+    except RuntimeError as error:
+        raise CheckpointError(f"--init: another network than the preset's ({error})") from error
+    if model.corrector is not None and source.corrector is not None:
+        model.corrector.load_state_dict(source.corrector.state_dict())
+
+
+def _run(
+    config: TrainConfig,
+    model: LearnIRModel,
+    data: Sequence[str | Path],
+    out: Path,
+    resume: bool,
+    device: str | None,
+    limit: int | None = None,
+) -> Path:
+    if (out / STATE).exists() and not resume:
+        raise CheckpointError(f"{out}: holds a training already; --resume it or choose another --out")
+    pairs = [pair for folder in data for pair in open_pairs(folder, "train")][:limit]
+    size = config.stages[-1].size
+    accelerator = _accelerator(config, device)
+    run = Run(
+        config=config,
+        model=model,
+        store=PairStore(pairs, max_side=max(256, round(max(s.size for s in config.stages)))),
+        validation=load_validation(_validation_pairs(data, pairs), config.validation_pairs, size),
+        folder=out,
+        record=_record(config, pairs),
+        accelerator=accelerator,
+    )
+    start_folder(out, config)
+    run.train()
+    return out / "last"
+
+
+def _accelerator(config: TrainConfig, device: str | None) -> Accelerator:
+    cpu = device == "cpu" or not torch.cuda.is_available()
+    precision = config.precision or ("fp32" if cpu else "bf16")
+    mixed = "no" if precision == "fp32" else "bf16"
+    if not cpu:  # TF32 for what autocast leaves in float32
+        torch.set_float32_matmul_precision("high")
+    return Accelerator(cpu=cpu, mixed_precision=mixed)
+
+
+def _validation_pairs(data: Sequence[str | Path], pairs: Sequence[Pair]) -> Sequence[Pair]:
+    """The first folder's val split; where it has none, training pairs (said aloud)."""
+    try:
+        held_out = open_pairs(data[0], "val")
+    except PairError:
+        held_out = []
+    if not held_out:
+        print(f"{data[0]}: no val split; validating on training pairs", file=sys.stderr)
+    return held_out or pairs
+
+
+def _record(config: TrainConfig, pairs: Sequence[Pair]) -> dict[str, Any]:
+    """What a checkpoint must tell of its making."""
+    return {
+        "learnir": __version__,
+        "torch": torch.__version__,
+        "command": " ".join(["learnir", *sys.argv[1:]]),
+        "seed": config.seed,
+        "pairs": len(pairs),
+        "data_sha256": manifest_hash(pairs),
+        "config": config.to_json(),
+    }
+
+

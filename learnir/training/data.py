@@ -1,0 +1,202 @@
+"""Paired data: folders of input/ and target/, or a built FaceShadow; decoded once, kept in memory."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from learnir.images import IMAGE_SUFFIXES, decode_rgb
+
+Read = Callable[[], bytes]
+
+
+class PairError(ValueError):
+    """Paired data that cannot be used: one line naming the folder and the remedy."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One degraded / clean pair, still encoded: where its two pictures come from."""
+
+    name: str
+    read_input: Read
+    read_target: Read
+
+    def load(self) -> tuple[np.ndarray, np.ndarray]:
+        """The two pictures, uint8 (H, W, 3), of equal size."""
+        y = decode_rgb(self.read_input(), self.name)
+        x = decode_rgb(self.read_target(), self.name)
+        if x.shape != y.shape:
+            raise PairError(f"{self.name}: input is {y.shape[:2]} but target is {x.shape[:2]}")
+        return y, x
+
+
+def open_pairs(folder: str | os.PathLike[str], split: str = "train") -> list[Pair]:
+    """The pairs of one split, sorted by name.
+
+    ``folder`` is a built FaceShadow (ImageFolder or parquet), or holds input/ and target/, or has one
+    such folder per split. Plain folders without splits serve any split: every pair whose name hashes
+    below 5 % is "val", the rest "train", "all" is both.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise PairError(f"{folder}: no such folder; give one with input/ and target/")
+    if (folder / split / "metadata.jsonl").exists():
+        return _image_folder(folder / split)
+    shards = sorted((folder / "data").glob(f"{split}-*.parquet"))
+    if shards:
+        return [pair for shard in shards for pair in _parquet(shard)]
+    if (folder / split / "input").is_dir():
+        return _plain(folder / split)
+    if (folder / "input").is_dir():
+        pairs = _plain(folder)
+        return pairs if split == "all" else [p for p in pairs if (_share(p.name) < 0.05) == (split == "val")]
+    raise PairError(
+        f"{folder}: neither input/ and target/ nor a FaceShadow with a {split!r} split is here"
+    )
+
+
+def _share(name: str) -> float:
+    """A number in [0, 1) that depends on the name alone."""
+    return int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) / 2**32
+
+
+def _reader(path: Path) -> Read:
+    return path.read_bytes
+
+
+def _plain(folder: Path) -> list[Pair]:
+    inputs, targets = _by_stem(folder / "input"), _by_stem(folder / "target")
+    lonely = sorted(set(inputs) ^ set(targets))
+    if lonely:
+        raise PairError(
+            f"{folder}: {len(lonely)} pictures without a partner, first {lonely[0]!r}; "
+            "input/ and target/ must hold the same names"
+        )
+    if not inputs:
+        raise PairError(f"{folder}: input/ holds no picture")
+    return [Pair(s, _reader(inputs[s]), _reader(targets[s])) for s in sorted(inputs)]
+
+
+def _by_stem(folder: Path) -> dict[str, Path]:
+    if not folder.is_dir():
+        raise PairError(f"{folder}: missing; paired data needs input/ and target/")
+    files = (p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+    return {p.stem: p for p in files}
+
+
+def _image_folder(folder: Path) -> list[Pair]:
+    rows = [json.loads(line) for line in (folder / "metadata.jsonl").read_text().splitlines()]
+    return [
+        Pair(
+            row["shadow_file_name"],
+            _reader(folder / row["shadow_file_name"]),
+            _reader(folder / row["clean_file_name"]),
+        )
+        for row in sorted(rows, key=lambda r: r["shadow_file_name"])
+    ]
+
+
+def _parquet(shard: Path) -> list[Pair]:
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(shard, columns=["shadow", "clean"])
+
+    def reader(column: str, row: int) -> Read:
+        return lambda: table[column][row]["bytes"].as_py()
+
+    return [
+        Pair(f"{shard.stem}/{i:06d}", reader("shadow", i), reader("clean", i))
+        for i in range(table.num_rows)
+    ]
+
+
+def manifest_hash(pairs: Iterable[Pair]) -> str:
+    """SHA-256 over the names and bytes of the pairs, in order: what a training record cites."""
+    digest = hashlib.sha256()
+    for pair in pairs:
+        digest.update(pair.name.encode())
+        digest.update(pair.read_input())
+        digest.update(pair.read_target())
+    return digest.hexdigest()
+
+
+class PairStore:
+    """All pairs decoded in memory; batches are pure functions of (seed, step).
+
+    Pictures whose shorter side exceeds ``max_side`` are reduced to it (area mean) when read.
+    """
+
+    def __init__(self, pairs: Sequence[Pair], max_side: int, workers: int | None = None) -> None:
+        if not pairs:
+            raise PairError("no pairs to train on; check --data and its split")
+
+        def load(pair: Pair) -> tuple[np.ndarray, np.ndarray]:
+            y, x = pair.load()
+            return _reduce(y, max_side), _reduce(x, max_side)
+
+        with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
+            self.pictures = list(pool.map(load, pairs))
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def indices(self, first: int, count: int, seed: int) -> list[int]:
+        """``count`` indices from position ``first`` of an endless stream of shuffled epochs."""
+        return [self._index(position, seed) for position in range(first, first + count)]
+
+    def _index(self, position: int, seed: int) -> int:
+        epoch, offset = divmod(position, len(self))
+        return int(_permutation(len(self), seed, epoch)[offset])
+
+    def batch(
+        self, indices: Sequence[int], size: int, view: tuple[float, float], rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Random square views, flipped at random: two uint8 arrays (B, size, size, 3)."""
+        views = [_view(*self.pictures[i], size, view, rng) for i in indices]
+        return np.stack([y for y, _ in views]), np.stack([x for _, x in views])
+
+
+_PERMUTATIONS: dict[tuple[int, int, int], np.ndarray] = {}
+
+
+def _permutation(n: int, seed: int, epoch: int) -> np.ndarray:
+    key = (n, seed, epoch)
+    if key not in _PERMUTATIONS:
+        if len(_PERMUTATIONS) > 4:
+            _PERMUTATIONS.clear()
+        _PERMUTATIONS[key] = np.random.default_rng([seed, epoch, 7]).permutation(n)
+    return _PERMUTATIONS[key]
+
+
+def _reduce(picture: np.ndarray, max_side: int) -> np.ndarray:
+    H, W = picture.shape[:2]
+    f = max_side / min(H, W)
+    if f >= 1:
+        return picture
+    return cv2.resize(picture, (round(W * f), round(H * f)), interpolation=cv2.INTER_AREA)
+
+
+def _view(
+    y: np.ndarray, x: np.ndarray, size: int, view: tuple[float, float], rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    H, W = x.shape[:2]
+    side = max(round(min(H, W) * rng.uniform(*view)), 1)
+    top, left = rng.integers(H - side + 1), rng.integers(W - side + 1)
+    flip = rng.random() < 0.5
+
+    def cut(picture: np.ndarray) -> np.ndarray:
+        crop = picture[top : top + side, left : left + side]
+        kernel = cv2.INTER_AREA if side >= size else cv2.INTER_LINEAR
+        crop = cv2.resize(crop, (size, size), interpolation=kernel)
+        return crop[:, ::-1] if flip else crop
+
+    return cut(y), cut(x)

@@ -1,0 +1,265 @@
+"""The training loop: stages, averaging, validation, exact resume."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from math import cos, isfinite, pi
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from learnir.checkpoint import save_checkpoint, write_atomically, write_json
+from learnir.images import to_tensor
+from learnir.model import LearnIRModel
+from learnir.training.augment import redraw_photometry
+from learnir.training.data import PairStore
+from learnir.training.ema import EMA
+from learnir.training.presets import Stage, TrainConfig
+from learnir.training.state import load_state, save_state
+from learnir.training.step import TrainStep, draw_step
+from learnir.training.validate import validate
+
+
+class TrainingDiverged(RuntimeError):
+    """The loss stopped being a number; the last good state is on disk."""
+
+
+class Interrupted(RuntimeError):
+    """The run was stopped by a signal after it had saved a resumable state."""
+
+
+@dataclass
+class Run:
+    """A training run: what it trains, on what, where it writes, and how far it is."""
+
+    config: TrainConfig
+    model: LearnIRModel
+    store: PairStore
+    validation: tuple[Tensor, Tensor]
+    folder: Path
+    record: dict[str, Any]
+    accelerator: Accelerator
+    step: int = 0
+    best: float = float("-inf")
+    scores: dict[str, float] = field(default_factory=dict)
+
+    def train(self) -> None:
+        """Runs from the saved state, if any, to the last iteration of the last stage."""
+        self._prepare()
+        with _stop_requests() as stopped, self._progress() as bar:
+            batches = self._prefetch()
+            while self.step < self.config.iterations:
+                loss = self._optimise(*next(batches))
+                self.step += 1
+                bar.update()
+                self._report(bar, loss, stopped)
+        self._save()
+
+    def _prepare(self) -> None:
+        self.ema = EMA(self.model, self.config.ema)
+        self.model.to(self.accelerator.device, memory_format=torch.channels_last)
+        self.ema.model.to(self.accelerator.device, memory_format=torch.channels_last)
+        part = self.config.stages[0].part
+        trained = self.model.corrector if part == "corrector" else self.model.denoiser
+        assert isinstance(trained, nn.Module)
+        self.model.requires_grad_(False)
+        trained.requires_grad_(True)
+        config = self.config
+        self.optimizer = torch.optim.AdamW(
+            trained.parameters(), lr=0.0, betas=config.betas, weight_decay=config.weight_decay
+        )
+        self.resumed = self._restore()
+        if config.compile:
+            self.model.denoiser.compile(dynamic=False)
+        step = TrainStep(self.model, config)
+        self.train_step, self.optimizer = self.accelerator.prepare(step, self.optimizer)
+        self.losses: list[Tensor] = []
+        self.clock = time.perf_counter()
+
+    def _restore(self) -> bool:
+        state = load_state(self.folder, self.config.to_json())
+        if state is None:
+            return False
+        self.model.load_state_dict(state["model"])
+        self.ema.model.load_state_dict(state["ema"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step, self.best, self.scores = state["step"], state["best"], state["scores"]
+        return True
+
+    def _progress(self) -> tqdm:
+        return tqdm(
+            total=self.config.iterations,
+            initial=self.step,
+            desc="train",
+            unit="it",
+            disable=not self.accelerator.is_main_process,
+        )
+
+    def _prefetch(self) -> Iterator[tuple[Stage, int, Tensor, Tensor]]:
+        """Batches in order, the next few prepared in threads; each depends on its step alone."""
+        steps = iter(range(self.step, self.config.iterations))
+        with ThreadPoolExecutor(4 if self.accelerator.device.type == "cuda" else 1) as pool:
+            waiting: list[Future] = [pool.submit(self._batch, s) for _, s in zip(range(6), steps, strict=False)]
+            while waiting:
+                ready = waiting.pop(0).result()
+                following = next(steps, None)
+                if following is not None:
+                    waiting.append(pool.submit(self._batch, following))
+                yield ready
+
+    def _batch(self, step: int) -> tuple[Stage, int, Tensor, Tensor]:
+        stage, first, pairs_before = locate(self.config, step)
+        processes, rank = self.accelerator.num_processes, self.accelerator.process_index
+        share = stage.batch // processes
+        position = pairs_before + (step - first) * stage.batch + rank * share
+        rng = np.random.default_rng([self.config.seed, step, rank, 11])
+        indices = self.store.indices(position, share, self.config.seed)
+        y, x = self.store.batch(indices, stage.size, stage.view, rng)
+        return stage, step - first, to_tensor(y), to_tensor(x)
+
+    def _optimise(self, stage: Stage, in_stage: int, y: Tensor, x: Tensor) -> Tensor:
+        config, device, rank = self.config, self.accelerator.device, self.accelerator.process_index
+        y, x = y.to(device, non_blocking=True), x.to(device, non_blocking=True)
+        generator = torch.Generator(device).manual_seed(_seed(config.seed, self.step, rank))
+        if config.augment == "shadow":
+            y, x = redraw_photometry(y, x, config.clean, generator)
+        draw = draw_step(config, stage, in_stage, np.random.default_rng([config.seed, self.step, 13]))
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(stage, in_stage, config.warmup)
+        with self.accelerator.autocast():
+            loss = self.train_step(y, x, draw, stage.part, generator)
+        self.accelerator.backward(loss)
+        self.accelerator.clip_grad_norm_(self.train_step.parameters(), config.clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.ema.update(self.model, self.step)
+        return loss.detach()
+
+    def _report(self, bar: tqdm, loss: Tensor, stopped: list[int]) -> None:
+        self.losses.append(loss)
+        config, last = self.config, self.step == self.config.iterations
+        saves = last or self.step % config.save_every == 0 or bool(stopped)
+        if self.step % 50 == 0 or saves:
+            self._log_losses(bar)
+        if last or self.step % config.validate_every == 0:
+            self._validate(bar)
+        if saves:
+            self._save()
+        if stopped:
+            raise Interrupted(f"stopped at step {self.step}; --resume goes on from {self.folder}")
+
+    def _log_losses(self, bar: tqdm) -> None:
+        mean = float(torch.stack(self.losses).mean())
+        if not isfinite(mean):
+            raise TrainingDiverged(
+                f"the loss is {mean} at step {self.step}; the last good state is kept in "
+                f"{self.folder}: resume with a smaller learning rate or fp32"
+            )
+        stage, in_stage, _ = locate(self.config, self.step - 1)
+        now = time.perf_counter()
+        rate = len(self.losses) * stage.batch / (now - self.clock)
+        lr = learning_rate(stage, self.step - 1 - in_stage, self.config.warmup)
+        self._log({"step": self.step, "loss": mean, "lr": lr, "images_per_second": rate})
+        bar.set_postfix(loss=f"{mean:.4f}", psnr=f"{self.scores.get('psnr', float('nan')):.2f}")
+        self.losses, self.clock = [], now
+
+    def _validate(self, bar: tqdm) -> None:
+        if not self.accelerator.is_main_process:
+            return
+        started = time.perf_counter()
+        with self.accelerator.autocast():
+            result = validate(self.ema.model, *self.validation)
+        self.scores = {"psnr": result.psnr, "psnr_input": result.psnr_input}
+        self._log({"step": self.step, **self.scores})
+        bar.write(f"step {self.step}: {result.psnr_input:.2f} -> {result.psnr:.2f} dB")
+        write_atomically(self.folder / "grids" / f"{self.step:07d}.png", _png(result.grid))
+        if result.psnr > self.best:
+            self.best = result.psnr
+            self._write_checkpoint(self.folder / "best")
+        self.clock += time.perf_counter() - started
+
+    def _save(self) -> None:
+        if not self.accelerator.is_main_process:
+            return
+        self._write_checkpoint(self.folder / "last")
+        state = {
+            "config": self.config.to_json(),
+            "model": self.model.state_dict(),
+            "ema": self.ema.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "best": self.best,
+            "scores": self.scores,
+        }
+        save_state(self.folder, state)
+
+    def _write_checkpoint(self, folder: Path) -> None:
+        record = {**self.record, "step": self.step, "validation": self.scores}
+        save_checkpoint(folder, self.ema.model, record)
+
+    def _log(self, values: dict[str, float]) -> None:
+        if self.accelerator.is_main_process:
+            with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
+                file.write(json.dumps(values) + "\n")
+
+
+def locate(config: TrainConfig, step: int) -> tuple[Stage, int, int]:
+    """The stage of a step, the step it began at, and the pairs seen before it."""
+    first = pairs = 0
+    for stage in config.stages:
+        if step < first + stage.iterations:
+            return stage, first, pairs
+        first, pairs = first + stage.iterations, pairs + stage.iterations * stage.batch
+    raise IndexError(f"step {step} lies beyond the last stage")
+
+
+def learning_rate(stage: Stage, in_stage: int, warmup: int) -> float:
+    """Linear warm-up over ``warmup`` steps, then a cosine to zero at the end of the stage."""
+    rise = min(1.0, (in_stage + 1) / max(warmup, 1))
+    return stage.lr * rise * 0.5 * (1 + cos(pi * in_stage / stage.iterations))
+
+
+def _seed(seed: int, step: int, rank: int) -> int:
+    """Well-mixed 63-bit seed of one step on one process."""
+    return int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0]) >> 1
+
+
+def _png(picture: np.ndarray) -> bytes:
+    import cv2
+
+    return cv2.imencode(".png", picture[..., ::-1])[1].tobytes()
+
+
+@contextmanager
+def _stop_requests() -> Iterator[list[int]]:
+    """Collects SIGINT and SIGTERM, so that the loop can stop between two steps."""
+    received: list[int] = []
+
+    def request(number: int, _frame: object) -> None:
+        received.append(number)
+        print("stopping after this step ...", file=sys.stderr)
+
+    before = {n: signal.signal(n, request) for n in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def start_folder(folder: Path, config: TrainConfig) -> None:
+    """Creates the run's folder with its resolved config."""
+    (folder / "grids").mkdir(parents=True, exist_ok=True)
+    write_json(folder / "train_config.json", config.to_json())

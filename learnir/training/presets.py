@@ -1,0 +1,142 @@
+"""Training configurations. Frozen dataclasses; importable without torch."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from learnir.config import ModelConfig
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stretch of training with one picture size, learning rate and mix of states.
+
+    Attributes:
+        iterations: optimiser steps; the learning rate warms up, then falls along a cosine to zero.
+        size, batch: side of the square crops in pixels, and pairs per step over all processes.
+        lr: peak learning rate.
+        view: smallest and largest side of a crop as a share of the picture's shorter side.
+        fixed: share of batches trained at full resolution whatever s(t) says; 1 is the paper's
+            first stage, 0 its second.
+        rollout: share of batches whose z_t the sampler itself reached, after ``rollout_from`` steps
+            of the stage; the rest are states of the forward process.
+        part: what is trained: the denoiser, or the correction branch beside the frozen denoiser.
+    """
+
+    iterations: int
+    size: int = 128
+    batch: int = 16
+    lr: float = 5e-4
+    view: tuple[float, float] = (0.55, 1.0)
+    fixed: float = 0.2
+    rollout: float = 0.75
+    rollout_from: int = 0
+    part: Literal["denoiser", "corrector"] = "denoiser"
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """A whole training run.
+
+    Attributes:
+        step_weights: probability of t = 1..T'; None is uniform.
+        penalty: "charbonnier" or "l2"; ``gradient_weight`` adds the penalty on its differences.
+        lam: lambda of L_total = L_denoise + lambda L_consistency (poster Eq. 9).
+        ema: decay of the averaged weights, which are what is validated and shipped.
+        clip: largest gradient norm.
+        augment: "shadow" re-draws photometry in linear light, "geometric" only crops and flips.
+        clean: share of pairs whose input is replaced by the target.
+        precision: "fp32" or "bf16" autocast; None is bf16 on CUDA and fp32 on the CPU.
+        validate_every, save_every: steps between validations and between resumable states.
+        validation_pairs: pairs of the val split that are restored each time.
+    """
+
+    model: ModelConfig
+    stages: tuple[Stage, ...]
+    seed: int = 0
+    step_weights: tuple[float, ...] | None = None
+    penalty: str = "charbonnier"
+    gradient_weight: float = 0.0
+    lam: float = 0.0
+    weight_decay: float = 1e-4
+    betas: tuple[float, float] = (0.9, 0.99)
+    warmup: int = 200
+    clip: float = 1.0
+    ema: float = 0.999
+    augment: Literal["shadow", "geometric"] = "shadow"
+    clean: float = 0.05
+    precision: Literal["fp32", "bf16"] | None = None
+    compile: bool = False
+    validate_every: int = 1000
+    validation_pairs: int = 48
+    save_every: int = 500
+
+    @property
+    def iterations(self) -> int:
+        """Optimiser steps of all stages together."""
+        return sum(stage.iterations for stage in self.stages)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON types (tuples become lists), as written to ``train_config.json``."""
+        return json.loads(json.dumps(dataclasses.asdict(self)))
+
+
+NAF = ModelConfig(network="naf", network_args={"width": 48})
+SMALL_NAF = ModelConfig(network="naf", network_args={"width": 32})
+STEP_WEIGHTS = (0.3, 0.2, 0.2, 0.15, 0.15)
+
+PRESETS: dict[str, TrainConfig] = {
+    # What two CPU cores reach in an hour; trained the shipped checkpoint.
+    "cpu": TrainConfig(
+        model=SMALL_NAF,
+        stages=(
+            Stage(iterations=9_000, size=128, batch=16, lr=1e-3, rollout_from=500),
+            Stage(iterations=4_000, size=256, batch=8, lr=3e-4),
+        ),
+        step_weights=STEP_WEIGHTS,
+        gradient_weight=0.5,
+    ),
+    # One GPU, an hour or so: the same recipe, larger batches, longer.
+    "gpu": TrainConfig(
+        model=NAF,
+        stages=(
+            Stage(iterations=60_000, size=128, batch=128, lr=1e-3, rollout_from=1000),
+            Stage(iterations=20_000, size=256, batch=64, lr=3e-4),
+        ),
+        step_weights=STEP_WEIGHTS,
+        gradient_weight=0.5,
+        ema=0.9995,
+        compile=True,
+        validate_every=2000,
+    ),
+    # The paper's own training: eps_res, a residual U-Net, fixed size first, then DRM.
+    "paper": TrainConfig(
+        model=ModelConfig(network="unet", prediction="eps_res", correction="paper", weight=0.25),
+        stages=(
+            Stage(iterations=300_000, size=512, lr=1e-4, view=(0.8, 1.0), fixed=1, rollout=0),
+            Stage(iterations=100_000, size=512, lr=2e-5, view=(0.8, 1.0), fixed=0, rollout=0),
+        ),
+        penalty="l2",
+        lam=0.1,
+        clean=0.0,
+        augment="geometric",
+    ),
+    # Seconds: proves the plumbing, teaches nothing.
+    "smoke": TrainConfig(
+        model=ModelConfig(
+            network_args={"width": 8, "encoder": (1, 1), "middle": 1, "decoder": (1, 1)},
+            work_size=64,
+        ),
+        stages=(Stage(iterations=8, size=32, batch=2), Stage(iterations=4, size=64, batch=1)),
+        warmup=2,
+        validate_every=6,
+        validation_pairs=2,
+        save_every=4,
+    ),
+}
+
+CORRECTOR_STAGE = Stage(iterations=2_000, size=256, batch=8, lr=4e-4, fixed=0, part="corrector")
+"""Fits the correction branch beside a frozen denoiser (``learnir adapt``)."""

@@ -1,0 +1,45 @@
+"""Resumable state of a run: weights, average, optimiser and step; written atomically.
+
+Every random number of the training is a pure function of (seed, step), so the step alone restores
+the data position and all generators.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from learnir.checkpoint import CheckpointError
+
+STATE = "state.pt"
+
+
+def save_state(folder: Path, state: dict[str, Any]) -> None:
+    """``state`` replaces the previous one whole or not at all."""
+    part = folder / f".{STATE}.{os.getpid()}.part"
+    try:
+        torch.save(state, part)
+        os.replace(part, folder / STATE)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def load_state(folder: Path, config: dict[str, Any]) -> dict[str, Any] | None:
+    """The saved state, None when there is none; CheckpointError when it belongs to another config."""
+    path = folder / STATE
+    if not path.exists():
+        return None
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds for a damaged file
+        raise CheckpointError(f"{path}: damaged ({error}); delete it to start anew") from error
+    if state["config"] != config:
+        changed = [k for k in config if state["config"].get(k) != config[k]]
+        raise CheckpointError(
+            f"{path}: was trained with another {', '.join(changed)}; "
+            "resume with the same options or choose another --out"
+        )
+    return state

@@ -1,0 +1,108 @@
+"""One training step as a module: from a batch of pairs to L_total (paper Algorithm 1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from learnir.model import LearnIRModel
+from learnir.objective import (
+    consistency_loss,
+    correction_loss,
+    denoise_loss,
+    gradient_loss,
+)
+from learnir.process import forward
+from learnir.resolution import area_mean, scale_at, white
+from learnir.sampler import sample
+from learnir.training.presets import Stage, TrainConfig
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What a whole batch shares: the step t, the schedule of scales, and where z_t comes from."""
+
+    t: int
+    scales: tuple[int, ...]
+    rollout: bool
+
+
+def draw_step(
+    config: TrainConfig, stage: Stage, step_in_stage: int, rng: np.random.Generator
+) -> Draw:
+    """t by ``step_weights``; full resolution with probability ``fixed``; a rollout with its share."""
+    steps = len(config.model.scales)
+    t = int(rng.choice(np.arange(1, steps + 1), p=config.step_weights))
+    fixed = rng.random() < stage.fixed
+    rollout = rng.random() < stage.rollout and step_in_stage >= stage.rollout_from
+    return Draw(t, (1,) * steps if fixed else config.model.scales, rollout and t < steps)
+
+
+class TrainStep(nn.Module):
+    """Loss of one batch. Wrapped whole by data-parallel training, so that gradients are shared."""
+
+    def __init__(self, model: LearnIRModel, config: TrainConfig) -> None:
+        super().__init__()
+        self.model, self.config = model, config
+
+    def forward(
+        self, y: Tensor, x: Tensor, draw: Draw, part: str, generator: torch.Generator
+    ) -> Tensor:
+        """L_total for observed ``y`` and clean ``x``, signed (B, 3, H, W)."""
+        t, scale = draw.t, scale_at(draw.scales, draw.t)
+        z_y, z_0 = area_mean(y, scale), area_mean(x, scale)
+        z_t = self._state(y, z_0, z_y, draw, generator)
+        if part == "corrector":
+            return self._correction_loss(z_t, z_y, z_y - z_0, t)
+        return self._denoising_loss(z_t, z_y, z_y - z_0, t)
+
+    def _state(
+        self, y: Tensor, z_0: Tensor, z_y: Tensor, draw: Draw, generator: torch.Generator
+    ) -> Tensor:
+        """z_t of the forward process, or the one the sampler reaches from y (no gradient).
+
+        A sampled state carries the model's own errors: trained on them, it learns to mend them.
+        """
+        schedule, config = self.model.schedule, self.config.model
+        if not draw.rollout:
+            return forward(z_0, z_y - z_0, white(z_0.shape, generator, z_0), draw.t, schedule)
+        correction = "exact" if config.correction == "paper" else config.correction
+        with torch.no_grad():
+            return sample(
+                self.model,
+                y,
+                schedule,
+                scales=draw.scales,
+                correction=correction,
+                weight=1.0 if config.correction == "paper" else config.weight,
+                eta=config.eta,
+                until=draw.t,
+                generator=generator,
+            )
+
+    def _denoising_loss(self, z_t: Tensor, z_y: Tensor, R: Tensor, t: int) -> Tensor:
+        """L_denoise + lambda L_consistency (poster Eq. 9), plus the gradient term of R."""
+        model, config, schedule = self.model, self.config, self.model.schedule
+        output = model.output(z_t, z_y, t, schedule)
+        loss = denoise_loss(
+            output, z_t, z_y, R, t, schedule, model.prediction, config.penalty
+        )
+        R_hat = model.prediction.residual(output, z_t, z_y, t, schedule)
+        if config.gradient_weight:
+            loss = loss + config.gradient_weight * gradient_loss(R_hat - R)
+        if config.lam:
+            loss = loss + config.lam * consistency_loss(
+                R_hat, z_t, z_y, R, t, schedule, config.model.correction, config.model.weight
+            )
+        return loss
+
+    def _correction_loss(self, z_t: Tensor, z_y: Tensor, R: Tensor, t: int) -> Tensor:
+        """The branch regresses what the frozen denoiser gets wrong."""
+        model, schedule = self.model, self.model.schedule
+        with torch.no_grad():
+            R_hat = model.residual(z_t, z_y, t, schedule)
+        g, log_variance = model.correction(z_t, z_y, R_hat, t, schedule)
+        return correction_loss(g, log_variance, R_hat, R)
