@@ -1,130 +1,216 @@
-"""Photos in, an ImageFolder of pairs out, on all cores, written as it goes."""
+"""faceshadow build: survey -> judge -> split -> render -> describe."""
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+import csv
+import io
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from dataset_tools.landmarks import BundledDetector
-from dataset_tools.photos import Photo, PhotoError, find_all, load_picture
-from dataset_tools.recipe import RECIPES
-from dataset_tools.render import Pair, encode_png, generator, render
-from dataset_tools.splits import SPLITS, split_of
-
-SIDE_LIT_L = 15.0  # difference of the cheeks' mean L* beyond which a portrait is no clean target
+from dataset_tools import card, ledger, report
+from dataset_tools.curation import Thresholds, Verdict, drop_duplicates, judge
+from dataset_tools.duplicates import duplicate_clusters
+from dataset_tools.engines import EnginePlan, run
+from dataset_tools.facts import Facts
+from dataset_tools.files import clear_parts, write_atomic
+from dataset_tools.hub import PREFIX, fetch
+from dataset_tools.photos import Photo, PhotoError, find_all
+from dataset_tools.shards import (
+    STATE,
+    PairPlan,
+    ShardResult,
+    Source,
+    build_shard,
+    finished,
+    shard_jobs,
+)
+from dataset_tools.splits import SPLITS, groups, split_of
+from dataset_tools.survey import bucket_count, bucket_of, bucket_path, survey, survey_jobs
 
 
 @dataclass(frozen=True)
 class BuildPlan:
-    """Everything that decides the dataset's bytes, apart from the photos."""
+    """A whole build. photos: places. licence: stated for photos that state none. model: a
+    face_landmarker.task, empty = bundled. cache: folder of the landmark cache, default inside
+    ``out``. report: whether to draw contact sheets."""
 
+    photos: tuple[str, ...]
     out: Path
-    pairs_per_photo: int = 1
-    size: int = 256
-    seed: int = 0
-    recipe: str = "faceshadow"
+    pairs: PairPlan = field(default_factory=PairPlan)
+    limits: Thresholds = field(default_factory=Thresholds)
+    engine: EnginePlan = field(default_factory=EnginePlan)
+    licence: str = ""
+    model: str = ""
+    cache: Path | None = None
+    sheets: bool = True
+
+    @property
+    def landmarks(self) -> Path:
+        return self.cache or self.out / STATE / "landmarks"
 
 
-_detector: BundledDetector | None = None
+@dataclass
+class BuildResult:
+    """Pairs per split, photos per verdict, seconds per stage."""
+
+    pairs: dict[str, int] = field(default_factory=dict)
+    photos: dict[str, int] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
 
 
-def _worker_detector() -> BundledDetector:
-    """One detector a process, made at first use."""
-    global _detector  # noqa: PLW0603 -- models load once in a worker process
-    if _detector is None:
-        import cv2
-
-        cv2.setNumThreads(1)
-        _detector = BundledDetector().__enter__()
-    return _detector
-
-
-def side_lit(photo: Photo) -> bool:
-    """Whether the manifest says that one cheek is visibly darker than the other."""
-    try:
-        return abs(float(photo.tags.get("cheek_asym_L") or 0)) > SIDE_LIT_L
-    except ValueError:
-        return False
-
-
-def build_photo(job: tuple[Photo, BuildPlan]) -> tuple[list[dict[str, Any]], str]:
-    """Write all pairs of one photo; the rows written, or none and the reason."""
-    photo, plan = job
-    try:
-        picture = load_picture(photo.path)
-    except PhotoError as error:
-        return [], str(error)
-    face = _worker_detector().detect(picture)
-    if face is None or face.faces != 1:
-        return [], f"{photo.path}: {'no face' if face is None else f'{face.faces} faces'}"
-    rows = []
-    for index in range(plan.pairs_per_photo):
-        rng = generator(plan.seed, photo.key, index)
-        pair = render(picture, face, rng, RECIPES[plan.recipe], plan.size)
-        rows.append(_write(pair, photo, index, plan))
-    return rows, ""
+def build(plan: BuildPlan) -> BuildResult:
+    """Build or finish the dataset in ``plan.out``; running it again changes nothing."""
+    ledger.check_empty_or_ours(plan.out, plan.pairs.layout)
+    clear_parts(plan.out)
+    result = BuildResult()
+    with _Timed(result, "survey"):
+        photos = _photos(plan)
+        facts = _survey(plan, photos)
+    with _Timed(result, "curate"):
+        verdicts, dealt = decide(plan, photos, facts)
+        _require_pairs(plan, verdicts)
+    with _Timed(result, "render"):
+        shards = _render(plan, dealt)
+    with _Timed(result, "describe"):
+        verdicts = _with_failures(verdicts, shards)
+        _describe(plan, photos, facts, verdicts, shards)
+    result.photos = _count(v.status for v in verdicts)
+    result.pairs = {s: sum(r.pairs for r in shards if _split(r) == s) for s in SPLITS}
+    return result
 
 
-def _write(pair: Pair, photo: Photo, index: int, plan: BuildPlan) -> dict[str, Any]:
-    split = split_of(photo.group)
-    key = f"{photo.stem}-{index:03d}"
-    row: dict[str, Any] = {"id": key, "split": split}
-    for name, picture in (("shadow", pair.shadow), ("clean", pair.clean), ("mask", pair.mask)):
-        file_name = f"{name}/{key}.png"
-        write_atomic(plan.out / split / file_name, encode_png(picture))
-        row[f"{name}_file_name"] = file_name
-    row |= {"photo": photo.key, "index": index, "seed": plan.seed, "size": plan.size}
-    row |= {"recipe": plan.recipe, "licence": photo.licence, "source": photo.source}
-    return row | {"identity": photo.identity, "author": photo.author} | pair.meta
+class _Timed:
+    """Adds the seconds of a ``with`` block to the result."""
+
+    def __init__(self, result: BuildResult, name: str) -> None:
+        self._result, self._name = result, name
+
+    def __enter__(self) -> None:
+        self._start = time.monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        self._result.seconds[self._name] = round(time.monotonic() - self._start, 2)
 
 
-def write_atomic(path: Path, data: bytes) -> None:
-    """Whole or not at all: written beside the target, then renamed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".tmp")
-    part.write_bytes(data)
-    os.replace(part, path)
+def _photos(plan: BuildPlan) -> list[Photo]:
+    removed = ledger.removed(plan.out)
+    hub = plan.out / STATE / "hub"
+    places = [str(fetch(p, hub)) if p.startswith(PREFIX) else p for p in plan.photos]
+    found = [p for p in find_all(places) if not removed.holds(p)]
+    if not plan.licence:
+        return found
+    return [p if p.licence else replace(p, licence=plan.licence) for p in found]
 
 
-def build(photos: list[str], plan: BuildPlan, workers: int = 0) -> dict[str, int]:
-    """Build the dataset; pairs written per split."""
+def _progress(plan: BuildPlan, function: Callable[[Any], Any], jobs: list, unit: str, size):
+    """Results of ``jobs`` with a bar that counts ``size(job result)`` units."""
     from tqdm import tqdm
 
-    found = find_all(photos)
-    kept = [p for p in found if not side_lit(p)]
-    dropped = [f"{p.path}: side-lit" for p in found if side_lit(p)]
-    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in SPLITS}
-    for done, (new, reason) in enumerate(
-        tqdm(_mapped(kept, plan, workers), total=len(kept), unit="photo"), start=1
-    ):
-        for row in new:
-            rows[row["split"]].append(row)
-        dropped.extend([reason] if reason else [])
-        if done % 250 == 0:
-            _write_tables(plan.out, rows)
-    _write_tables(plan.out, rows)
-    write_atomic(plan.out / "dropped.txt", ("\n".join(dropped) + "\n").encode())
-    return {name: len(found) for name, found in rows.items()}
+    total = sum(size(job) for job in jobs)
+    with tqdm(total=total, unit=unit, smoothing=0.05, disable=None) as bar:
+        for result in run(plan.engine, function, jobs):
+            bar.update(len(result) if isinstance(result, list) else result.pairs)
+            yield result
 
 
-def _mapped(photos: list[Photo], plan: BuildPlan, workers: int) -> Iterator:
-    import multiprocessing
+def _survey(plan: BuildPlan, photos: list[Photo]) -> dict[str, Facts]:
+    jobs = survey_jobs(photos, plan.landmarks, plan.model)
+    facts: dict[str, Facts] = {}
+    for part in _progress(plan, survey, jobs, "photo", lambda job: len(job.photos)):
+        facts |= {fact.key: fact for fact in part}
+    return facts
 
-    jobs = [(photo, plan) for photo in photos]
-    count = workers or os.cpu_count() or 1
-    if count == 1:
-        yield from map(build_photo, jobs)
+
+def decide(
+    plan: BuildPlan, photos: list[Photo], facts: dict[str, Facts]
+) -> tuple[list[Verdict], dict[str, list[Source]]]:
+    """Verdict of every photo, and the kept ones dealt to the splits."""
+    clusters = duplicate_clusters(list(facts.values()))
+    verdicts = [judge(photo, facts[photo.key], plan.limits) for photo in photos]
+    verdicts = drop_duplicates(verdicts, clusters)
+    kept = {v.key for v in verdicts if v.status == "kept"}
+    group = groups(photos, clusters)
+    buckets = bucket_count(len(photos))
+    dealt: dict[str, list[Source]] = {split: [] for split in SPLITS}
+    for photo in photos:
+        if photo.key in kept:
+            bucket = bucket_path(plan.landmarks, bucket_of(photo.key, buckets), buckets)
+            source = Source(photo, facts[photo.key], bucket)
+            dealt[split_of(group[photo.key])].append(source)
+    return verdicts, dealt
+
+
+def _require_pairs(plan: BuildPlan, verdicts: list[Verdict]) -> None:
+    if any(v.status == "kept" for v in verdicts):
         return
-    with multiprocessing.get_context("spawn").Pool(count) as pool:
-        yield from pool.imap(build_photo, jobs, chunksize=4)
+    first = verdicts[0]
+    raise PhotoError(
+        f"none of {len(verdicts)} photos can be used; the first, {first.key}: {first.reason}"
+    )
 
 
-def _write_tables(out: Path, rows: dict[str, list[dict[str, Any]]]) -> None:
-    for split, table in rows.items():
-        if table:
-            lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in table)
-            write_atomic(out / split / "metadata.jsonl", lines.encode())
+def _render(plan: BuildPlan, dealt: dict[str, list[Source]]) -> list[ShardResult]:
+    jobs = shard_jobs(plan.out, dealt, plan.pairs)
+    done = [result for job in jobs if (result := finished(job))]
+    names = {result.name for result in done}
+    missing = [job for job in jobs if job.shard.name not in names]
+    count = plan.pairs.pairs_per_photo
+    results = _progress(plan, build_shard, missing, "pair", lambda job: len(job.sources) * count)
+    return sorted([*done, *results], key=lambda result: result.name)
+
+
+def _split(result: ShardResult) -> str:
+    return result.name.partition("-")[0]
+
+
+def _with_failures(verdicts: list[Verdict], shards: Iterable[ShardResult]) -> list[Verdict]:
+    failed = dict(pair for shard in shards for pair in shard.failed)
+    return [
+        Verdict(v.key, "dropped", "render", failed[v.key]) if v.key in failed else v
+        for v in verdicts
+    ]
+
+
+def _describe(
+    plan: BuildPlan,
+    photos: list[Photo],
+    facts: dict[str, Facts],
+    verdicts: list[Verdict],
+    shards: list[ShardResult],
+) -> None:
+    """Tables, card, reports and, last of all, the manifest."""
+    ledger.write_plan(plan.out, plan.pairs, list(plan.photos), plan.model, shards)
+    ledger.sweep(plan.out, plan.pairs.layout, shards)
+    by_key = {photo.key: photo for photo in photos}
+    lines = _verdict_table(by_key, facts, verdicts)
+    write_atomic(plan.out / ledger.REPORT / "curation.csv", lines.encode())
+    report.write_reports(plan.out, by_key, facts, verdicts, draw=plan.sheets)
+    card.write_card(plan.out)
+
+
+def _verdict_table(photos: dict[str, Photo], facts: dict[str, Facts], verdicts) -> str:
+    """CSV of every photo that was looked at: verdict, reason, licence and the facts."""
+    text = io.StringIO()
+    names = [name for name in facts[verdicts[0].key].row() if name not in ("key", "thumb")]
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["photo", "status", "step", "reason", "licence", "source", *names])
+    for v in verdicts:
+        row, photo = facts[v.key].row(), photos[v.key]
+        cells = [round(row[n], 5) if isinstance(row[n], float) else row[n] for n in names]
+        table.writerow([v.key, v.status, v.step, v.reason, photo.licence, photo.source, *cells])
+    return text.getvalue()
+
+
+def _count(names: Iterable[str]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for name in names:
+        counts[name] = counts.get(name, 0) + 1
+    return counts
+
+
+def splits_of(out: Path) -> Iterator[str]:
+    """Splits that a built dataset has."""
+    yield from (split for split in SPLITS if any(True for _ in ledger.rows(out, split)))

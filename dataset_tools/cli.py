@@ -1,4 +1,4 @@
-"""The ``faceshadow`` command."""
+"""The ``faceshadow`` command: build and look after datasets of shadowed and clean faces."""
 
 from __future__ import annotations
 
@@ -8,38 +8,178 @@ from pathlib import Path
 
 
 def parser() -> argparse.ArgumentParser:
+    """Options of every command; imports nothing heavy."""
     top = argparse.ArgumentParser(prog="faceshadow", description=__doc__)
-    commands = top.add_subparsers(dest="command", required=True)
-    build = commands.add_parser("build", help="make shadowed / clean pairs from portraits")
-    build.add_argument("photos", nargs="+", help="folder, glob, or manifest.csv")
-    build.add_argument("out", type=Path, help="folder to write")
-    build.add_argument("--pairs-per-photo", type=int, default=1)
-    build.add_argument("--size", type=int, default=256, help="side of the square pictures, pixels")
-    build.add_argument("--seed", type=int, default=0)
-    build.add_argument("--format", choices=["imagefolder"], default="imagefolder")
-    build.add_argument("--workers", type=int, default=0, help="processes; 0 = all cores")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _build(commands.add_parser("build", help="make shadowed / clean pairs from portraits"))
+    verify = commands.add_parser("verify", help="check hashes, splits and a re-rendered sample")
+    verify.add_argument("dataset", type=Path)
+    verify.add_argument("--sample", type=int, default=12, help="pairs to render again")
+    verify.add_argument("--photos", nargs="*", default=None, help="where the photos are now")
+    remove = commands.add_parser("remove", help="purge a person or photo from every shard")
+    remove.add_argument("dataset", type=Path)
+    remove.add_argument("--id", required=True, help="identity, photo or pair id")
+    push = commands.add_parser("push", help="publish to the Hub, or to a folder")
+    push.add_argument("dataset", type=Path)
+    push.add_argument("where", help="owner/name, or a folder (/..., ./...)")
+    push.add_argument("--allow-unlicensed", action="store_true")
+    push.add_argument("--public", action="store_true", help="a public Hub repository")
+    stats = commands.add_parser("stats", help="counts and histograms, as Markdown")
+    stats.add_argument("dataset", type=Path)
+    preview = commands.add_parser("preview", help="contact sheet of random pairs")
+    preview.add_argument("dataset", type=Path)
+    preview.add_argument("-o", "--out", type=Path, default=Path("preview.png"))
+    preview.add_argument("--count", type=int, default=48)
+    preview.add_argument("--seed", type=int, default=0)
     return top
+
+
+def _build(build: argparse.ArgumentParser) -> None:
+    build.add_argument("photos", nargs="+", help="folders, globs, manifest.csv, hub:owner/name")
+    build.add_argument("out", type=Path, help="folder to write, or to finish")
+    build.add_argument("--pairs-per-photo", type=int, default=1, metavar="N")
+    build.add_argument("--size", type=int, default=256, help="side of the pictures, pixels")
+    build.add_argument("--seed", type=int, default=0)
+    build.add_argument("--recipe", default="faceshadow", help="faceshadow, zhang2020, self")
+    build.add_argument(
+        "--format", choices=["parquet", "imagefolder", "webdataset"], default="parquet"
+    )
+    build.add_argument("--licence", default="", help="for photos whose source states none")
+    build.add_argument("--allow-unlicensed", action="store_true")
+    build.add_argument(
+        "--keep-review", action="store_true", help="keep photos that may be shadowed"
+    )
+    build.add_argument("--min-iris-px", type=float, default=30.0, help="smallest iris distance")
+    build.add_argument("--engine", choices=["daft", "ray", "local"], default="daft")
+    build.add_argument("--address", default="", help="of the Ray cluster; empty starts one here")
+    build.add_argument("--workers", type=int, default=0, help="processes; 0 = all cores")
+    build.add_argument("--landmarker", default="", help="face_landmarker.task; default: bundled")
+    build.add_argument("--landmark-cache", type=Path, default=None, help="shared between builds")
+    build.add_argument("--no-sheets", action="store_true", help="no contact sheets in report/")
+
+
+def _run_build(options: argparse.Namespace) -> int:
+    from dataclasses import replace
+
+    from dataset_tools.build import BuildPlan, build
+    from dataset_tools.curation import Thresholds
+    from dataset_tools.engines import EnginePlan
+    from dataset_tools.recipe import recipe_named
+    from dataset_tools.shards import PairPlan
+
+    limits = Thresholds(iris_px=options.min_iris_px, allow_unlicensed=options.allow_unlicensed)
+    if options.keep_review:
+        limits = replace(limits, review_score=limits.reject_score)
+    plan = BuildPlan(
+        photos=tuple(options.photos),
+        out=options.out,
+        pairs=PairPlan(
+            pairs_per_photo=options.pairs_per_photo,
+            size=options.size,
+            seed=options.seed,
+            recipe=recipe_named(options.recipe),
+            layout=options.format,
+        ),
+        limits=limits,
+        engine=EnginePlan(options.engine, options.workers, options.address),
+        licence=options.licence,
+        model=options.landmarker,
+        cache=options.landmark_cache,
+        sheets=not options.no_sheets,
+    )
+    done = build(plan)
+    total = sum(done.pairs.values())
+    speed = total / max(done.seconds["render"], 1e-3)
+    print("photos:", ", ".join(f"{n} {status}" for status, n in sorted(done.photos.items())))
+    print("pairs: ", ", ".join(f"{n} {split}" for split, n in done.pairs.items()))
+    print("time:  ", ", ".join(f"{name} {s:.1f} s" for name, s in done.seconds.items()))
+    print(f"{speed:.1f} pairs/s; see {options.out / 'report' / 'report.md'}")
+    return 0
+
+
+def _run_verify(options: argparse.Namespace) -> int:
+    from dataset_tools.verify import verify
+
+    found = verify(options.dataset, options.sample, photos=options.photos)
+    for problem in found.problems:
+        print(problem, file=sys.stderr)
+    print(
+        f"{found.files} files hashed, {found.pairs} pairs rendered again, {found.skipped} skipped"
+    )
+    return 1 if found.problems else 0
+
+
+def _run_remove(options: argparse.Namespace) -> int:
+    from dataset_tools.remove import remove
+
+    print(f"{remove(options.dataset, options.id)} pairs removed")
+    return 0
+
+
+def _run_push(options: argparse.Namespace) -> int:
+    from dataset_tools.publish import push
+
+    where = push(
+        options.dataset,
+        options.where,
+        allow_unlicensed=options.allow_unlicensed,
+        private=not options.public,
+    )
+    print(where)
+    return 0
+
+
+def _run_stats(options: argparse.Namespace) -> int:
+    from dataset_tools.report import statistics
+
+    print(statistics(options.dataset).markdown())
+    return 0
+
+
+def _run_preview(options: argparse.Namespace) -> int:
+    from dataset_tools.preview import preview
+
+    print(
+        f"{preview(options.dataset, options.out, options.count, options.seed)} pairs", options.out
+    )
+    return 0
+
+
+RUNNERS = {
+    "build": _run_build,
+    "verify": _run_verify,
+    "remove": _run_remove,
+    "push": _run_push,
+    "stats": _run_stats,
+    "preview": _run_preview,
+}
+
+
+def _expected() -> tuple[type[Exception], ...]:
+    """Failures that are the user's to mend: one line, no traceback."""
+    from dataset_tools.card import LicenceError
+    from dataset_tools.engines import EngineError
+    from dataset_tools.landmarks import LandmarkError
+    from dataset_tools.ledger import DatasetError
+    from dataset_tools.photos import PhotoError
+    from dataset_tools.publish import PublishError
+    from dataset_tools.recipe import RecipeError
+
+    named = (LicenceError, EngineError, LandmarkError, DatasetError, PhotoError, PublishError)
+    return (*named, RecipeError, OSError)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; 0 when it succeeded, 1 with one line on stderr when it could not."""
     options = parser().parse_args(arguments)
-    from dataset_tools.build import BuildPlan, build
-    from dataset_tools.photos import PhotoError
-
-    plan = BuildPlan(
-        out=options.out,
-        pairs_per_photo=options.pairs_per_photo,
-        size=options.size,
-        seed=options.seed,
-    )
     try:
-        counts = build(options.photos, plan, options.workers)
-    except (PhotoError, OSError) as error:
+        return RUNNERS[options.command](options)
+    except KeyboardInterrupt:
+        print("faceshadow: stopped; run the same command to go on", file=sys.stderr)
+        return 130
+    except _expected() as error:
         print(f"faceshadow: {error}", file=sys.stderr)
         return 1
-    print(", ".join(f"{split}: {count} pairs" for split, count in counts.items()))
-    return 0
 
 
 if __name__ == "__main__":

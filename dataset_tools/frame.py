@@ -21,21 +21,26 @@ class Frame:
 
 
 def draw_frame(
-    rng: np.random.Generator, face: Landmarks, size: int, height: tuple[float, float]
+    rng: np.random.Generator,
+    face: Landmarks,
+    shape: tuple[int, int],
+    size: int,
+    height: tuple[float, float],
 ) -> Frame:
     """Face (chin to forehead) ``height`` of the frame, nose below the middle, tilt and mirror.
 
+    ``shape``: (H, W) of the photograph.
     The frame stays inside the photograph where it can, and never magnifies more than 1.9 times.
     """
     points = face.points
     tall = float(np.hypot(*(points[FOREHEAD, :2] - points[CHIN, :2])))
     tilt, mirrored = float(np.clip(rng.normal(0, 5), -12, 12)), bool(rng.random() < 0.5)
     turned = np.cos(np.radians(tilt)) + np.sin(np.radians(abs(tilt)))
-    least = 1.01 * turned * size / min(face.matte.shape)
+    least = 1.01 * turned * size / min(shape)
     scale = float(np.clip(rng.uniform(*height) * size / tall, least, max(1.9, least)))
     place = size * np.array([rng.normal(0.5, 0.06), rng.normal(0.60, 0.04)])
     move = _similarity(points[NOSE_TIP, :2], place, scale, tilt)
-    move[:, 2] += _inside(move, face.matte.shape, size)
+    move[:, 2] += _inside(move, shape, size)
     if mirrored:
         move = np.array([[-1.0, 0], [0, 1]]) @ move + np.array([[0, 0, size - 1.0], [0, 0, 0]])
     return Frame(move.astype(np.float32), scale, mirrored)
@@ -77,10 +82,13 @@ def sharpen(picture: np.ndarray, amount: float, scale: float) -> np.ndarray:
     return cv2.addWeighted(picture, 1 + amount, soft, -amount, 0)
 
 
-def warp_landmarks(face: Landmarks, frame: Frame, size: int) -> Landmarks:
+def warp_landmarks(face: Landmarks, frame: Frame, shape: tuple[int, int], size: int) -> Landmarks:
     """Points and matte in the frame's pixels; a mirrored face stays a right-handed one."""
     points = face.points.copy()
     points[:, :2] = face.points[:, :2] @ frame.move[:, :2].T + frame.move[:, 2]
     points[:, 2] *= frame.scale
-    matte = cv2.warpAffine(face.matte, frame.move, (size, size), borderMode=cv2.BORDER_REFLECT_101)
+    rows, columns = face.matte.shape
+    stretch = np.diag([shape[1] / columns, shape[0] / rows])
+    move = np.concatenate([frame.move[:, :2] @ stretch, frame.move[:, 2:]], 1)
+    matte = cv2.warpAffine(face.matte, move, (size, size), borderMode=cv2.BORDER_REFLECT_101)
     return replace(face, points=points, matte=matte)

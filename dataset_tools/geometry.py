@@ -53,6 +53,8 @@ def _connections() -> dict[str, frozenset[tuple[int, int]]]:
     if package is None or not package.submodule_search_locations:
         raise ImportError("mediapipe is not installed; run: pip install 'learnir[data]'")
     path = Path(package.submodule_search_locations[0], "python/solutions/face_mesh_connections.py")
+    if not path.is_file():
+        raise ImportError(f"{path} is missing; install mediapipe 0.10.21, which carries the mesh")
     spec = importlib.util.spec_from_file_location("face_mesh_connections", path)
     assert spec is not None
     assert spec.loader is not None
@@ -140,7 +142,7 @@ def rasterise(points: np.ndarray, values: np.ndarray, size: tuple[int, int]) -> 
     owner = np.full((height, width), -1, np.int32)
     corners = np.round(p[mesh, :2] * 16).astype(np.int32)
     for index in order:
-        cv2.fillConvexPoly(owner, corners[index], int(index), cv2.LINE_8, 4)
+        cv2.fillConvexPoly(owner, corners[index], (int(index),), cv2.LINE_8, 4)
     rows, columns = np.nonzero(owner >= 0)
     weights = _barycentric(p[mesh, :2], owner[rows, columns], columns, rows)
     out = np.full((height, width, values.shape[1]), np.nan, np.float32)
@@ -253,7 +255,7 @@ def _fill(points: np.ndarray, name: str, size: tuple[int, int]) -> np.ndarray:
     indices = sorted({v for edge in _connections()[name] for v in edge})
     hull = cv2.convexHull(np.round(points[indices, :2] * 16).astype(np.int32))
     mask = np.zeros(size, np.uint8)
-    cv2.fillConvexPoly(mask, hull, 255, cv2.LINE_AA, 4)
+    cv2.fillConvexPoly(mask, hull, (255,), cv2.LINE_AA, 4)
     return mask
 
 

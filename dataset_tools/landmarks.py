@@ -1,15 +1,24 @@
-"""Face landmarks and the person matte, by MediaPipe's bundled models."""
+"""Face landmarks and the person matte: two MediaPipe backends behind one protocol."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol, Self
 
+import cv2
 import numpy as np
 
 NOSE_TIP, CHIN, FOREHEAD = 1, 152, 10
 RIGHT_IRIS, LEFT_IRIS = 468, 473  # the subject's right eye is on the picture's left
 RIGHT_CHEEK, LEFT_CHEEK = 234, 454
+MATTE_SIDE = 256
+MODEL_VARIABLE = "LEARNIR_FACE_LANDMARKER"
+
+
+class LandmarkError(Exception):
+    """A detector that cannot be made; the message names the file and the remedy."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +26,7 @@ class Landmarks:
     """What the renderer knows of one face.
 
     points: (478, 3) float32, pixels: x right, y down, z towards the camera, all on one scale.
-    matte: (H, W) uint8, 255 = person. faces: how many faces were found.
+    matte: uint8, 255 = person, stretched over the whole picture. faces: how many were found.
     """
 
     points: np.ndarray
@@ -25,19 +34,35 @@ class Landmarks:
     faces: int
 
 
+class Detector(Protocol):
+    """Finds the largest face of an RGB uint8 picture; a context manager, to be closed."""
+
+    name: str
+
+    def detect(self, picture: np.ndarray) -> Landmarks | None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *_: object) -> None: ...
+
+
+def open_detector(model: str | Path | None = None) -> Detector:
+    """Tasks API when a .task file is given (here or in LEARNIR_FACE_LANDMARKER), else bundled."""
+    model = model or os.environ.get(MODEL_VARIABLE)
+    return TasksDetector(Path(model)) if model else BundledDetector()
+
+
 class BundledDetector:
-    """Face mesh and selfie segmentation of mediapipe 0.10.21, whose wheel carries the models."""
+    """Face mesh of mediapipe 0.10.21, whose wheel carries the models; 478 points, 3 faces."""
+
+    name = "mediapipe-solutions"
 
     def __init__(self) -> None:
-        import mediapipe as mp
-
-        solutions = mp.solutions
+        solutions = _solutions()
         self._mesh: Any = solutions.face_mesh.FaceMesh(
-            static_image_mode=True, refine_landmarks=True, max_num_faces=3
+            static_image_mode=True, refine_landmarks=True, max_num_faces=5
         )
-        self._person: Any = solutions.selfie_segmentation.SelfieSegmentation(model_selection=0)
+        self._person = _PersonMatte()
 
-    def __enter__(self) -> BundledDetector:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -45,17 +70,103 @@ class BundledDetector:
         self._person.close()
 
     def detect(self, picture: np.ndarray) -> Landmarks | None:
-        """Largest face of an RGB uint8 picture, None where there is none."""
         found = self._mesh.process(picture).multi_face_landmarks or ()
-        if not found:
-            return None
-        height, width = picture.shape[:2]
-        scale = np.array([width, height, -width], np.float32)
-        faces = [np.array([[p.x, p.y, p.z] for p in f.landmark], np.float32) for f in found]
-        points = max((face * scale for face in faces), key=_extent)
-        matte = self._person.process(picture).segmentation_mask
-        return Landmarks(points, (matte * 255 + 0.5).astype(np.uint8), len(faces))
+        faces = [face.landmark for face in found]
+        return _largest(faces, picture, self._person)
 
 
-def _extent(points: np.ndarray) -> float:
-    return float(np.ptp(points[:, 1]))
+class TasksDetector:
+    """FaceLandmarker of the Tasks API with a face_landmarker.task file."""
+
+    name = "mediapipe-tasks"
+
+    def __init__(self, model: Path) -> None:
+        if not model.is_file():
+            raise LandmarkError(f"{model}: no such file; give a face_landmarker.task")
+        import mediapipe as mp
+
+        self._image = mp.Image
+        self._format = mp.ImageFormat.SRGB
+        vision = mp.tasks.vision
+        options = vision.FaceLandmarkerOptions(
+            base_options=mp.tasks.BaseOptions(model_asset_path=str(model)), num_faces=5
+        )
+        try:
+            self._mesh: Any = vision.FaceLandmarker.create_from_options(options)
+        except (RuntimeError, ValueError) as error:
+            raise LandmarkError(f"{model}: not a face landmarker ({error})") from error
+        self._person = _PersonMatte(model.with_name("selfie_segmenter.tflite"))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._mesh.close()
+        self._person.close()
+
+    def detect(self, picture: np.ndarray) -> Landmarks | None:
+        image = self._image(image_format=self._format, data=np.ascontiguousarray(picture))
+        return _largest(self._mesh.detect(image).face_landmarks, picture, self._person)
+
+
+def _solutions() -> Any:
+    import mediapipe as mp
+
+    if not hasattr(mp, "solutions"):
+        raise LandmarkError(
+            f"mediapipe {mp.__version__} has no bundled models; install mediapipe 0.10.21 or set "
+            f"{MODEL_VARIABLE} to a face_landmarker.task"
+        )
+    return mp.solutions
+
+
+class _PersonMatte:
+    """Selfie segmentation: the bundled model, else a selfie_segmenter.tflite."""
+
+    def __init__(self, model: Path | None = None) -> None:
+        import mediapipe as mp
+
+        self._solution: Any = None
+        self._task: Any = None
+        if hasattr(mp, "solutions"):
+            self._solution = mp.solutions.selfie_segmentation.SelfieSegmentation(model_selection=0)
+        elif model is not None and model.is_file():
+            options = mp.tasks.vision.ImageSegmenterOptions(
+                base_options=mp.tasks.BaseOptions(model_asset_path=str(model))
+            )
+            self._task = mp.tasks.vision.ImageSegmenter.create_from_options(options)
+            self._image, self._format = mp.Image, mp.ImageFormat.SRGB
+        else:
+            raise LandmarkError(f"{model}: no such file; put selfie_segmenter.tflite there")
+
+    def __call__(self, picture: np.ndarray) -> np.ndarray:
+        """uint8 (MATTE_SIDE, MATTE_SIDE); the model itself sees no more than that."""
+        small = cv2.resize(picture, (MATTE_SIDE, MATTE_SIDE), interpolation=cv2.INTER_AREA)
+        if self._solution is not None:
+            matte = self._solution.process(small).segmentation_mask
+        else:
+            image = self._image(image_format=self._format, data=small)
+            matte = self._task.segment(image).confidence_masks[0].numpy_view()
+        return (np.clip(matte, 0, 1) * 255 + 0.5).astype(np.uint8)
+
+    def close(self) -> None:
+        (self._solution or self._task).close()
+
+
+def _largest(faces: Any, picture: np.ndarray, person: _PersonMatte) -> Landmarks | None:
+    if not faces:
+        return None
+    height, width = picture.shape[:2]
+    scale = np.array([width, height, -width], np.float32)
+    found = [np.array([[p.x, p.y, p.z] for p in face], np.float32) * scale for face in faces]
+    points = max(found, key=lambda points: float(np.ptp(points[:, 1])))
+    check_order(points)
+    return Landmarks(points, person(picture), len(found))
+
+
+def check_order(points: np.ndarray) -> None:
+    """Point 1 is the nose tip and 152 the chin; some forks order the vertices differently."""
+    up = points[FOREHEAD, :2] - points[CHIN, :2]
+    along = (points[NOSE_TIP, :2] - points[CHIN, :2]) @ up / max(float(up @ up), 1e-9)
+    if len(points) < 478 or not 0.1 < along < 0.9:
+        raise LandmarkError("landmarks are not MediaPipe's 478-point order: 1 nose, 152 chin")

@@ -27,7 +27,7 @@ def _to_fixed(points_mm: np.ndarray, n: int) -> np.ndarray:
 
 
 def _polygon(canvas: np.ndarray, points_mm: np.ndarray) -> None:
-    cv2.fillPoly(canvas, [_to_fixed(points_mm, len(canvas))], 255, cv2.LINE_AA, _SHIFT)
+    cv2.fillPoly(canvas, [_to_fixed(points_mm, len(canvas))], (255,), cv2.LINE_AA, _SHIFT)
 
 
 def _capsule(canvas: np.ndarray, start, end, r0: float, r1: float) -> None:
@@ -231,7 +231,8 @@ OCCLUDERS: dict[str, Occluder] = {
 }
 
 
-def choose(rng: np.random.Generator) -> str:
-    """Name of an occluder, by the shares of the mix."""
-    shares = np.array([o.share for o in OCCLUDERS.values()])
-    return str(rng.choice(list(OCCLUDERS), p=shares / shares.sum()))
+def choose(rng: np.random.Generator, names: tuple[str, ...] = ()) -> str:
+    """One of ``names`` (default: all), by the shares of the mix."""
+    names = names or tuple(OCCLUDERS)
+    shares = np.array([OCCLUDERS[name].share for name in names])
+    return str(rng.choice(names, p=shares / shares.sum()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import glob
 import hashlib
+import io
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -45,6 +46,8 @@ class Photo:
 def find_photos(where: str | Path) -> list[Photo]:
     """Photos of a folder (its manifest.csv if it has one), a manifest.csv, a file or a glob."""
     path = Path(where)
+    if not str(where).strip():
+        raise PhotoError("no photos given; give a folder, a glob or a manifest.csv")
     if path.is_dir():
         manifest = path / "manifest.csv"
         found = from_manifest(manifest) if manifest.is_file() else list(_from_folder(path))
@@ -60,12 +63,23 @@ def find_photos(where: str | Path) -> list[Photo]:
 def find_all(places: list[str]) -> list[Photo]:
     """Photos of several places; with more than one, keys start with the place's own name."""
     if len(places) == 1:
-        return find_photos(places[0])
-    return [
+        return _unique(find_photos(places[0]))
+    found = [
         replace(photo, key=f"{Path(place).stem}/{photo.key}")
         for place in places
         for photo in find_photos(place)
     ]
+    return _unique(found)
+
+
+def _unique(photos: list[Photo]) -> list[Photo]:
+    """Rows that repeat a key are one photo if they name one file, else an error."""
+    seen: dict[str, Photo] = {}
+    for photo in photos:
+        first = seen.setdefault(photo.key, photo)
+        if first.path != photo.path:
+            raise PhotoError(f"{photo.path} and {first.path}: both are called {photo.key}; rename")
+    return list(seen.values())
 
 
 def _plain(path: Path, root: Path) -> Photo:
@@ -74,16 +88,22 @@ def _plain(path: Path, root: Path) -> Photo:
 
 def _from_folder(root: Path) -> Iterator[Photo]:
     """Every picture below ``root`` in name order; links to folders are not followed."""
-    for folder, folders, names in os.walk(root, followlinks=False):
+    for folder, folders, names in os.walk(root, followlinks=False, onerror=_refuse):
         folders.sort()
         for name in sorted(names):
             if Path(name).suffix.lower() in SUFFIXES:
                 yield _plain(Path(folder) / name, root)
 
 
+def _refuse(error: OSError) -> None:
+    raise PhotoError(
+        f"{error.filename}: cannot be listed ({error.strerror}); check its permissions"
+    )
+
+
 def from_manifest(manifest: Path) -> list[Photo]:
     """Rows of a CSV file with a ``path`` column, relative to the file's own folder."""
-    with manifest.open(newline="", encoding="utf-8") as lines:
+    with manifest.open(newline="", encoding="utf-8-sig") as lines:
         reader = csv.DictReader(lines)
         if "path" not in (reader.fieldnames or ()):
             raise PhotoError(f"{manifest}: has no 'path' column; add one with the photos' paths")
@@ -102,12 +122,25 @@ def _row_to_photo(row: dict[str, str], root: Path) -> Photo:
     )
 
 
+def read_bytes(path: Path) -> bytes:
+    """The file's bytes, or a PhotoError."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise PhotoError(f"{path}: cannot be read ({error.strerror}); check the file") from error
+
+
 def load_picture(path: Path, longest: int = 1600) -> np.ndarray:
     """Decode to uint8 RGB (H, W, 3), EXIF orientation applied, longest side at most ``longest``."""
+    return decode_picture(read_bytes(path), str(path), longest)
+
+
+def decode_picture(data: bytes, path: str, longest: int = 1600) -> np.ndarray:
+    """The same from bytes; ``path`` only names the file in errors."""
     from PIL import Image, ImageOps
 
     try:
-        with Image.open(path) as handle:
+        with Image.open(io.BytesIO(data)) as handle:
             handle.draft("RGB", (longest, longest))
             picture = ImageOps.exif_transpose(handle).convert("RGB")
             picture.thumbnail((longest, longest), Image.Resampling.LANCZOS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -17,17 +18,23 @@ DEFAULT_MIX = {
 
 @dataclass(frozen=True)
 class Recipe:
-    """mix: share of each class of pair. relit: share of bases under a new light. person_only:
-    share of shadows that end at the person. ambient: log-uniform range of the linear luminance
-    share that stays in shadow. tint_outdoor: mean and deviation of the ambient's blueness.
-    coverage: accepted share of skin in shadow. aim: shape of the Beta distribution the wanted
-    coverage is drawn from. face_height: chin to forehead, of the frame."""
+    """mix: share of each class of pair. occluders: names to draw from, empty = all of the mix.
+    relit: share of bases under a new light. person_only: share of shadows that end at the person.
+    second_occluder: share with two. colour: "ambient" (light that stays in shadow) or "matrix"
+    (Zhang 2020's gain and 3x3 matrix). ambient: log-uniform range of the linear luminance share
+    that stays. ambient_spread: its variation in space. outdoor: share with the outdoor tint, mean
+    and deviation of its blueness in tint_outdoor. coverage: accepted share of skin in shadow.
+    aim: shape of the Beta distribution that the wanted coverage is drawn from. noisy: share with
+    sensor noise. close_up: share with face_height (chin to forehead, of the frame) rather than
+    wide_height."""
 
     name: str = "faceshadow"
     mix: Mapping[str, float] = field(default_factory=lambda: dict(DEFAULT_MIX))
+    occluders: tuple[str, ...] = ()
     relit: float = 0.6
     person_only: float = 0.9
     second_occluder: float = 0.28
+    colour: str = "ambient"
     ambient: tuple[float, float] = (0.09, 0.42)
     ambient_spread: float = 0.15
     outdoor: float = 0.8
@@ -40,4 +47,32 @@ class Recipe:
     wide_height: tuple[float, float] = (0.40, 0.60)
 
 
-RECIPES: dict[str, Recipe] = {"faceshadow": Recipe()}
+RECIPES: dict[str, Recipe] = {
+    "faceshadow": Recipe(),
+    # Zhang et al. 2020, section 3.1: flat masks over the portrait as it is
+    "zhang2020": Recipe(
+        name="zhang2020",
+        mix={"flat": 1.0},
+        occluders=("perlin", "silhouette", "hand", "branches"),
+        relit=0.0,
+        person_only=0.0,
+        second_occluder=0.0,
+        colour="matrix",
+        noisy=0.0,
+    ),
+    # every pair with an attached self-shadow to remove as well: a labelled class of its own
+    "self": Recipe(name="self", mix={"self": 0.5, "occluder_self": 0.5}, relit=0.0),
+}
+
+
+class RecipeError(ValueError):
+    """An unknown recipe; the message suggests the nearest name."""
+
+
+def recipe_named(name: str) -> Recipe:
+    """Look a recipe up by name."""
+    if name in RECIPES:
+        return RECIPES[name]
+    near = difflib.get_close_matches(name, RECIPES, 1)
+    hint = f"; did you mean {near[0]}?" if near else f"; choose from {', '.join(RECIPES)}"
+    raise RecipeError(f"no recipe called {name!r}{hint}")

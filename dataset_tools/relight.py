@@ -41,7 +41,7 @@ def draw_look(rng: np.random.Generator) -> Look:
     dark = rng.random() < 0.2
     background = rng.uniform(0.01, 0.2) if dark else np.exp(rng.normal(-0.2, 0.5))
     return Look(
-        strength=float(rng.uniform(0.3, 1.0)),
+        strength=float(rng.uniform(0.45, 1.0)),
         warmth=float(rng.normal(0.05, 0.07)),
         exposure=float(np.exp(rng.normal(0.4, 0.3))),
         contrast=float(rng.uniform(0.75, 1.2)),
@@ -100,7 +100,8 @@ def relight(
     gain = look.exposure * _mean_skin(linear, scene) / max(_mean_skin(lit, scene), 1e-4)
     gain = min(gain, 0.95 / max(_peak_skin(lit, scene), 1e-4))
     share = indirect / np.maximum(lit, 1e-5)
-    mixed = _mix(lit * gain, _background(linear, look), person)
+    inner = np.clip((person - 0.4) / 0.6, 0, 1)  # the matte's rim still shows the old background
+    mixed = _mix(lit * gain, _background(linear, look), inner)
     return mixed, np.clip(_mix(share, ambient, person), 0, 1)
 
 

@@ -83,7 +83,7 @@ def flat(
         texture, move, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE
     )
     sharp, soft = np.exp(rng.uniform(np.log(0.4), np.log(12), 2)) / scene.mm
-    share = np.clip(smooth_field(rng, blocked.shape, 3) + 0.5, 0, 1)
+    share = np.clip(smooth_field(rng, (height, width), 3) + 0.5, 0, 1)
     blocked = blur(blocked, sharp) * (1 - share) + blur(blocked, soft) * share
     return (1 - opacity * blocked).astype(np.float32)
 

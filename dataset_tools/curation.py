@@ -1,0 +1,158 @@
+"""Which photos become pairs: one readable list of filters, each (keep, reason)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from dataset_tools.facts import Facts
+from dataset_tools.photos import Photo
+
+UNKNOWN_LICENCES = ("", "unknown", "none", "no licence stated", "no license stated", "none stated")
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Limits of the filters. iris_px 80 suits high-resolution sources; the default admits 256-pixel
+    portraits. review_score: shadow score from which a photo is kept out until somebody looks."""
+
+    iris_px: float = 30.0
+    yaw: float = 50.0
+    pitch: float = 40.0
+    sharpness: float = 15.0
+    skin_L: tuple[float, float] = (12.0, 95.0)
+    clipped: float = 0.02
+    chroma: float = 4.0
+    eyes: float = 0.3
+    manifest_asymmetry: float = 15.0
+    review_score: float = 0.5
+    reject_score: float = 0.65
+    allow_unlicensed: bool = False
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """status: kept, review or dropped; step and reason are empty for kept photos."""
+
+    key: str
+    status: str
+    step: str = ""
+    reason: str = ""
+
+
+Filter = Callable[[Photo, Facts, Thresholds], str]  # reason, or '' to keep
+
+
+def readable(_: Photo, facts: Facts, __: Thresholds) -> str:
+    return facts.unreadable
+
+
+def licensed(photo: Photo, _: Facts, limits: Thresholds) -> str:
+    unknown = is_unknown(photo.licence)
+    if not unknown or limits.allow_unlicensed:
+        return ""
+    return "licence unknown; state it in manifest.csv or with --licence, or --allow-unlicensed"
+
+
+def is_unknown(licence: str) -> bool:
+    """Whether a licence text says nothing that permits use."""
+    text = licence.strip().lower()
+    return text in UNKNOWN_LICENCES or text.startswith(("no licence", "no license", "none stated"))
+
+
+def one_face(_: Photo, facts: Facts, __: Thresholds) -> str:
+    return "" if facts.faces == 1 else f"{facts.faces or 'no'} face{'s' * (facts.faces != 1)} found"
+
+
+def large_enough(_: Photo, facts: Facts, limits: Thresholds) -> str:
+    small = facts.iris_px < limits.iris_px
+    return f"iris distance {facts.iris_px:.0f} px < {limits.iris_px:.0f}" if small else ""
+
+
+def frontal(_: Photo, facts: Facts, limits: Thresholds) -> str:
+    if abs(facts.yaw) > limits.yaw:
+        return f"yaw {facts.yaw:.0f} degrees, limit {limits.yaw:.0f}"
+    return f"pitch {facts.pitch:.0f} degrees" if abs(facts.pitch) > limits.pitch else ""
+
+
+def sharp(_: Photo, facts: Facts, limits: Thresholds) -> str:
+    blurred = facts.sharpness < limits.sharpness
+    return f"sharpness {facts.sharpness:.0f} < {limits.sharpness:.0f}" if blurred else ""
+
+
+def well_exposed(_: Photo, facts: Facts, limits: Thresholds) -> str:
+    low, high = limits.skin_L
+    if not low <= facts.skin_L <= high:
+        return f"skin L* {facts.skin_L:.0f} outside {low:.0f}..{high:.0f}"
+    return f"{facts.clipped:.1%} of the skin clipped" if facts.clipped > limits.clipped else ""
+
+
+def in_colour(_: Photo, facts: Facts, limits: Thresholds) -> str:
+    grey = facts.chroma < limits.chroma
+    return f"greyscale: skin chroma {facts.chroma:.1f}" if grey else ""
+
+
+def eyes_visible(_: Photo, facts: Facts, limits: Thresholds) -> str:
+    dark = facts.eyes < limits.eyes
+    return f"sunglasses? eyes at {facts.eyes:.2f} of the cheeks' brightness" if dark else ""
+
+
+def evenly_lit(photo: Photo, _: Facts, limits: Thresholds) -> str:
+    """The manifest's own measure, where it has one: difference of the cheeks' mean L*."""
+    try:
+        asymmetry = abs(float(photo.tags.get("cheek_asym_L") or 0))
+    except ValueError:
+        return ""
+    high = asymmetry > limits.manifest_asymmetry
+    return f"side-lit: cheeks differ by {asymmetry:.0f} L*" if high else ""
+
+
+def shadow_free(_: Photo, facts: Facts, limits: Thresholds) -> str:
+    high = facts.shadow_score > limits.reject_score
+    return f"looks shadowed already: score {facts.shadow_score:.2f}" if high else ""
+
+
+def surely_shadow_free(_: Photo, facts: Facts, limits: Thresholds) -> str:
+    high = facts.shadow_score > limits.review_score
+    return f"may be shadowed: score {facts.shadow_score:.2f}" if high else ""
+
+
+FILTERS: tuple[Filter, ...] = (
+    readable,
+    licensed,
+    one_face,
+    large_enough,
+    frontal,
+    sharp,
+    well_exposed,
+    in_colour,
+    eyes_visible,
+    evenly_lit,
+    shadow_free,
+)
+REVIEW: tuple[Filter, ...] = (surely_shadow_free,)
+
+
+def judge(photo: Photo, facts: Facts, limits: Thresholds) -> Verdict:
+    """The first filter that objects decides."""
+    for status, steps in (("dropped", FILTERS), ("review", REVIEW)):
+        for step in steps:
+            reason = step(photo, facts, limits)
+            if reason:
+                return Verdict(photo.key, status, step.__name__, reason)
+    return Verdict(photo.key, "kept")
+
+
+def drop_duplicates(verdicts: list[Verdict], clusters: Iterable[list[str]]) -> list[Verdict]:
+    """Of each cluster of one photograph, keep the first kept key."""
+    kept = {v.key for v in verdicts if v.status == "kept"}
+    extra: dict[str, str] = {}
+    for cluster in clusters:
+        alive = [key for key in cluster if key in kept]
+        extra |= {key: alive[0] for key in alive[1:]}
+    return [
+        Verdict(v.key, "dropped", "duplicates", f"the same photograph as {extra[v.key]}")
+        if v.key in extra
+        else v
+        for v in verdicts
+    ]

@@ -1,0 +1,103 @@
+"""Where jobs run: this machine's processes, Daft embedded, or Daft on a Ray cluster.
+
+An engine maps a picklable function over jobs and yields results as they come, in any order; what
+the jobs write does not depend on where they run.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Function = Callable[[Any], Any]
+
+
+class EngineError(Exception):
+    """An engine that cannot start; the message says what to install or pass."""
+
+
+@dataclass(frozen=True)
+class EnginePlan:
+    """name: local, daft or ray. workers: processes, 0 = all cores. address: of the Ray cluster."""
+
+    name: str = "daft"
+    workers: int = 0
+    address: str = ""
+
+    @property
+    def processes(self) -> int:
+        return self.workers or len(os.sched_getaffinity(0))
+
+
+def run(plan: EnginePlan, function: Function, jobs: Sequence[Any]) -> Iterator[Any]:
+    """Results of ``function`` over ``jobs`` as they are ready."""
+    if plan.name not in ENGINES:
+        raise EngineError(f"no engine called {plan.name!r}; choose from {', '.join(ENGINES)}")
+    return ENGINES[plan.name](plan, function, jobs)
+
+
+def _local(plan: EnginePlan, function: Function, jobs: Sequence[Any]) -> Iterator[Any]:
+    """Spawned processes; in this one where a single worker is asked for."""
+    if plan.processes == 1 or len(jobs) < 2:
+        yield from map(function, jobs)
+        return
+    import multiprocessing
+
+    with multiprocessing.get_context("spawn").Pool(min(plan.processes, len(jobs))) as pool:
+        yield from pool.imap_unordered(function, jobs)
+
+
+def _daft(plan: EnginePlan, function: Function, jobs: Sequence[Any]) -> Iterator[Any]:
+    """Daft's embedded runner: one process a core, one job at a time each."""
+    os.environ.setdefault("DAFT_ANALYTICS_ENABLED", "0")
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+    os.environ.setdefault("DAFT_PROGRESS_BAR", "0")
+    import daft
+
+    yield from _through_daft(daft, plan, function, jobs)
+
+
+def _ray(plan: EnginePlan, function: Function, jobs: Sequence[Any]) -> Iterator[Any]:
+    """The same data frame on a Ray cluster at ``address``, or on one started here."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray  # noqa: F401
+    except ImportError as error:
+        raise EngineError("--engine ray needs Ray; run: pip install 'ray[default]'") from error
+    import daft
+
+    daft.set_runner_ray(address=plan.address or None, noop_if_initialized=True)
+    yield from _through_daft(daft, plan, function, jobs)
+
+
+def _through_daft(
+    daft: Any, plan: EnginePlan, function: Function, jobs: Sequence[Any]
+) -> Iterator[Any]:
+    if not jobs:
+        return
+    worker = _worker(daft, function, min(plan.processes, len(jobs)))
+    frame = daft.from_pydict({"job": [pickle.dumps(job) for job in jobs]}).into_batches(1)
+    frame = frame.select(worker.run(daft.col("job")).alias("result"))
+    for row in frame.iter_rows():
+        yield pickle.loads(row["result"])
+
+
+def _worker(daft: Any, function: Function, processes: int) -> Any:
+    """An actor pool whose method unpickles a job, runs it and pickles the result."""
+
+    class Worker:
+        @daft.method(return_dtype=daft.DataType.binary())
+        def run(self, job: bytes) -> bytes:
+            return pickle.dumps(function(pickle.loads(job)))
+
+    return daft.cls(Worker, use_process=processes > 1, max_concurrency=processes)()
+
+
+ENGINES: dict[str, Callable[[EnginePlan, Function, Sequence[Any]], Iterator[Any]]] = {
+    "local": _local,
+    "daft": _daft,
+    "ray": _ray,
+}

@@ -1,0 +1,42 @@
+"""Writing files whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A binary file written beside ``path`` and renamed over it; removed if anything fails."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        with part.open("wb") as handle:
+            yield handle
+        os.replace(part, path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """``data`` whole or not at all."""
+    with replacing(path) as handle:
+        handle.write(data)
+
+
+def write_lines(path: Path, lines: Iterable[str]) -> None:
+    """UTF-8 lines, whole or not at all, streamed."""
+    with replacing(path) as handle:
+        for line in lines:
+            handle.write(line.encode() + b"\n")
+
+
+def clear_parts(folder: Path) -> None:
+    """Remove what a killed run left half-written."""
+    for part in folder.rglob("*.tmp"):
+        part.unlink(missing_ok=True)

@@ -1,0 +1,159 @@
+"""Three ways to lay a shard of pairs on disk: parquet, ImageFolder, WebDataset.
+
+A writer takes the rows of one shard, each with the encoded pictures ``shadow``, ``clean``,
+``mask``, and writes the same bytes whenever the rows are the same. ``files`` are relative to the
+dataset's folder.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from dataset_tools.files import replacing, write_atomic
+
+PICTURES = ("shadow", "clean", "mask")
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Place of a shard in its split."""
+
+    split: str
+    number: int
+    of: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.split}-{self.number:05d}-of-{self.of:05d}"
+
+
+def encode_png(picture: np.ndarray) -> bytes:
+    """Lossless PNG of a uint8 grey or RGB picture; one encoder for input, target and mask."""
+    ordered = picture[..., ::-1] if picture.ndim == 3 else picture
+    done, data = cv2.imencode(".png", ordered, [cv2.IMWRITE_PNG_COMPRESSION, 3])
+    if not done:
+        raise ValueError(f"OpenCV could not encode a picture of shape {picture.shape}")
+    return data.tobytes()
+
+
+def metadata(row: Row) -> Row:
+    """The row without its pictures."""
+    return {name: value for name, value in row.items() if name not in PICTURES}
+
+
+def write_parquet(out: Path, shard: Shard, rows: list[Row]) -> list[str]:
+    """``data/{shard}.parquet`` with Hugging Face Image() columns."""
+    import pyarrow.parquet as pq
+
+    file_name = f"data/{shard.name}.parquet"
+    with replacing(out / file_name) as handle:
+        pq.write_table(_table(rows), handle, compression="zstd", row_group_size=100)
+    return [file_name]
+
+
+def _table(rows: list[Row]) -> Any:
+    import pyarrow as pa
+
+    columns: dict[str, Any] = {}
+    picture = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    for name in PICTURES:
+        cells = [{"bytes": row[name], "path": f"{row['id']}.{name}.png"} for row in rows]
+        columns[name] = pa.array(cells, picture)
+    for name in metadata(rows[0]):
+        columns[name] = pa.array([row[name] for row in rows])
+    table = pa.table(columns)
+    return table.replace_schema_metadata({"huggingface": json.dumps(_features(table.schema))})
+
+
+def _features(schema: Any) -> Row:
+    kinds = {"string": "string", "int64": "int64", "double": "float64", "bool": "bool"}
+    features: Row = {}
+    for column in schema:
+        if column.name in PICTURES:
+            features[column.name] = {"_type": "Image"}
+        else:
+            features[column.name] = {"dtype": kinds[str(column.type)], "_type": "Value"}
+    return {"info": {"features": features}}
+
+
+def read_parquet(path: Path) -> list[Row]:
+    """The rows of one shard as they were given to the writer."""
+    import pyarrow.parquet as pq
+
+    rows = pq.read_table(path).to_pylist()
+    return [row | {name: row[name]["bytes"] for name in PICTURES} for row in rows]
+
+
+def write_imagefolder(out: Path, shard: Shard, rows: list[Row]) -> list[str]:
+    """``{split}/shadow/{id}.png`` and so on; metadata.jsonl is written when all shards are done."""
+    files = []
+    for row in rows:
+        for name in PICTURES:
+            file_name = f"{shard.split}/{name}/{row['id']}.png"
+            write_atomic(out / file_name, row[name])
+            files.append(file_name)
+    return files
+
+
+def imagefolder_line(row: Row) -> str:
+    """One line of metadata.jsonl; paths relative to the split's folder."""
+    names = {f"{name}_file_name": f"{name}/{row['id']}.png" for name in PICTURES}
+    return json.dumps(names | metadata(row), ensure_ascii=False)
+
+
+def write_webdataset(out: Path, shard: Shard, rows: list[Row]) -> list[str]:
+    """``data/{shard}.tar`` with {id}.shadow.png, .clean.png, .mask.png, .json."""
+    file_name = f"data/{shard.name}.tar"
+    with (
+        replacing(out / file_name) as handle,
+        tarfile.open(fileobj=handle, mode="w", format=tarfile.PAX_FORMAT) as tar,
+    ):
+        for row in rows:
+            for name in PICTURES:
+                _add(tar, f"{row['id']}.{name}.png", row[name])
+            _add(tar, f"{row['id']}.json", json.dumps(metadata(row), ensure_ascii=False).encode())
+    return [file_name]
+
+
+def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size = len(data)
+    tar.addfile(entry, io.BytesIO(data))
+
+
+Writer = Callable[[Path, Shard, list[Row]], list[str]]
+WRITERS: dict[str, Writer] = {
+    "parquet": write_parquet,
+    "imagefolder": write_imagefolder,
+    "webdataset": write_webdataset,
+}
+
+
+def read_pictures(
+    out: Path, layout: str, shard: Shard, ids: set[str]
+) -> dict[str, dict[str, bytes]]:
+    """Encoded pictures of some pairs of a shard: id -> {shadow, clean, mask}."""
+    if layout == "parquet":
+        rows = read_parquet(out / f"data/{shard.name}.parquet")
+        return {r["id"]: {n: r[n] for n in PICTURES} for r in rows if r["id"] in ids}
+    if layout == "imagefolder":
+        base = out / shard.split
+        return {i: {n: (base / n / f"{i}.png").read_bytes() for n in PICTURES} for i in ids}
+    found: dict[str, dict[str, bytes]] = {}
+    with tarfile.open(out / f"data/{shard.name}.tar") as tar:
+        for entry in tar:
+            key, _, rest = entry.name.partition(".")
+            data = tar.extractfile(entry)
+            if key in ids and rest.endswith(".png") and data:
+                found.setdefault(key, {})[rest.removesuffix(".png")] = data.read()
+    return found

@@ -1,0 +1,126 @@
+"""What went in, what was dropped and why, and how the pairs are distributed: report/ of a build."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dataset_tools import ledger, sheets
+from dataset_tools.curation import Verdict
+from dataset_tools.facts import Facts, skin_bin
+from dataset_tools.files import write_atomic
+from dataset_tools.photos import Photo, PhotoError, load_picture
+
+SHEET_TILES, SHEET_SIDE = 60, 128
+HISTOGRAMS: dict[str, tuple[float, ...]] = {
+    "coverage": (0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.85, 1.01),
+    "penumbra": (0, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 1e9),
+    "distance": (0, 1, 50, 100, 200, 400, 800, 1600, 3200, 1e9),
+    "ambient": (0, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.45, 1.01),
+    "tint": (-1, -0.2, -0.1, 0, 0.05, 0.1, 0.15, 0.2, 0.3, 1),
+    "yaw": (-90, -45, -30, -20, -10, 0, 10, 20, 30, 45, 90),
+    "pitch": (-90, -30, -20, -10, 0, 10, 20, 30, 90),
+}
+COUNTS = ("split", "kind", "relit", "person_only", "occluders", "skin_tone", "source", "licence")
+
+
+class Statistics:
+    """Counts and histograms gathered row by row, so that memory does not grow with the rows."""
+
+    def __init__(self) -> None:
+        self.pairs = 0
+        self.people: set[str] = set()
+        self.counts: dict[str, Counter[str]] = {name: Counter() for name in COUNTS}
+        self.bins = {name: np.zeros(len(edges) - 1, int) for name, edges in HISTOGRAMS.items()}
+
+    def add(self, row: dict[str, Any]) -> None:
+        self.pairs += 1
+        self.people.add(row["identity"] or row["photo"])
+        for name, counter in self.counts.items():
+            values = str(row[name]).split(",") if name == "occluders" else [str(row[name])]
+            counter.update(values)
+        for name, edges in HISTOGRAMS.items():
+            place = int(np.searchsorted(edges, row[name], side="right")) - 1
+            self.bins[name][min(max(place, 0), len(edges) - 2)] += 1
+
+    def markdown(self) -> str:
+        parts = [f"{self.pairs} pairs of {len(self.people)} people.\n"]
+        for name, counter in self.counts.items():
+            parts.append(_table(name, counter.most_common(25)))
+        for name, edges in HISTOGRAMS.items():
+            labels = [f"{a:g} .. {b:g}" if b < 1e8 else f">= {a:g}" for a, b in pairwise(edges)]
+            parts.append(_table(name, list(zip(labels, self.bins[name].tolist(), strict=True))))
+        return "\n".join(parts)
+
+
+def statistics(out: Path) -> Statistics:
+    """Statistics of a built dataset."""
+    gathered = Statistics()
+    for row in ledger.rows(out):
+        gathered.add(row)
+    return gathered
+
+
+def _table(name: str, counted: list[tuple[str, int]]) -> str:
+    """Markdown table with a bar a row."""
+    most = max((n for _, n in counted), default=1) or 1
+    lines = [
+        f"| {label or '(none)'} | {n} | {'#' * round(30 * n / most)} |" for label, n in counted
+    ]
+    return "\n".join([f"### {name}\n", f"| {name} | count | |", "|---|---|---|", *lines, ""])
+
+
+def write_reports(
+    out: Path,
+    photos: dict[str, Photo],
+    facts: dict[str, Facts],
+    verdicts: list[Verdict],
+    *,
+    draw: bool,
+) -> None:
+    """report/report.md, and contact sheets of kept, review and dropped photos."""
+    folder = out / ledger.REPORT
+    text = "\n".join(["# Curation\n", _curation(facts, verdicts), "# Pairs\n"])
+    write_atomic(folder / "report.md", (text + statistics(out).markdown()).encode())
+    for status in ("kept", "review", "dropped") if draw else ():
+        chosen = spread([v for v in verdicts if v.status == status], SHEET_TILES)
+        tiles = [tile for v in chosen if (tile := _tile(photos[v.key], v)) is not None]
+        path = folder / f"{status}.png"
+        if tiles:
+            _save(path, tiles)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _save(path: Path, tiles: list[np.ndarray]) -> None:
+    sheets.save(path, sheets.sheet(tiles, 10))
+
+
+def spread(items: list, count: int) -> list:
+    """At most ``count`` items evenly over the list."""
+    if len(items) <= count:
+        return items
+    return [items[int(k)] for k in np.linspace(0, len(items) - 1, count)]
+
+
+def _tile(photo: Photo, verdict: Verdict) -> np.ndarray | None:
+    try:
+        picture = load_picture(photo.path, longest=512)
+    except PhotoError:
+        return None
+    tile = sheets.square(picture, SHEET_SIDE)
+    return sheets.caption(tile, f"{verdict.step}: {verdict.reason}") if verdict.step else tile
+
+
+def _curation(facts: dict[str, Facts], verdicts: Iterable[Verdict]) -> str:
+    verdicts = list(verdicts)
+    status = Counter(v.status for v in verdicts)
+    steps = Counter(f"{v.status}: {v.step}" for v in verdicts if v.step)
+    tones = Counter(skin_bin(facts[v.key].ita) for v in verdicts if v.status == "kept")
+    tables = (("verdict", status), ("step", steps), ("skin tone of the kept", tones))
+    return "\n".join(_table(name, counter.most_common()) for name, counter in tables)

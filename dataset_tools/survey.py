@@ -1,0 +1,155 @@
+"""First pass: landmarks and facts of every photo, kept in parquet so that a rebuild need not look.
+
+Photos are dealt into buckets by the hash of their key; a bucket is one parquet file. A row is
+reused as long as the source file's SHA-256 and the detector are the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from dataset_tools.facts import Facts, fingerprint, measure
+from dataset_tools.files import replacing
+from dataset_tools.landmarks import Detector, Landmarks, open_detector
+from dataset_tools.photos import Photo, PhotoError, decode_picture, read_bytes
+
+PHOTOS_PER_BUCKET = 64
+FACT_NAMES = tuple(f.name for f in fields(Facts))
+
+
+@dataclass(frozen=True)
+class SurveyJob:
+    """One bucket: its photos, the parquet file, and the .task file of the detector, if any."""
+
+    photos: tuple[Photo, ...]
+    path: Path
+    model: str = ""
+
+
+def bucket_count(photos: int) -> int:
+    """The power of two that leaves at most 64 photos a bucket on average."""
+    return 1 << max(0, (max(1, photos) - 1) // PHOTOS_PER_BUCKET).bit_length()
+
+
+def bucket_of(key: str, buckets: int) -> int:
+    """Bucket of a photo; halving ``buckets`` merges bucket i and i + buckets / 2."""
+    return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=4).digest(), "big") % buckets
+
+
+def bucket_path(cache: Path, bucket: int, buckets: int) -> Path:
+    return cache / f"{buckets:06d}" / f"{bucket:06d}.parquet"
+
+
+def survey_jobs(photos: Iterable[Photo], cache: Path, model: str = "") -> list[SurveyJob]:
+    """One job a bucket."""
+    photos = list(photos)
+    buckets = bucket_count(len(photos))
+    dealt: dict[int, list[Photo]] = {}
+    for photo in photos:
+        dealt.setdefault(bucket_of(photo.key, buckets), []).append(photo)
+    return [
+        SurveyJob(tuple(dealt[b]), bucket_path(cache, b, buckets), model) for b in sorted(dealt)
+    ]
+
+
+_detectors: dict[str, Detector] = {}
+
+
+def worker_detector(model: str) -> Detector:
+    """One detector a process, made at first use and kept until the process ends."""
+    if model not in _detectors:
+        cv2.setNumThreads(1)
+        _detectors[model] = open_detector(model or None).__enter__()
+    return _detectors[model]
+
+
+def survey(job: SurveyJob) -> list[Facts]:
+    """Facts of every photo of the bucket; detects only what the cache does not hold."""
+    known = {row["key"]: row for row in _read_rows(job.path)}
+    rows = [_row(photo, known.get(photo.key), job.model) for photo in job.photos]
+    if [known.get(row["key"]) for row in rows] != rows or len(known) != len(rows):
+        _write_rows(job.path, rows)
+    return [_facts(row) for row in rows]
+
+
+def _row(photo: Photo, known: dict[str, Any] | None, model: str) -> dict[str, Any]:
+    try:
+        data = read_bytes(photo.path)
+    except PhotoError as error:
+        return _pack(Facts(photo.key, unreadable=str(error)), None, model)
+    digest = fingerprint(data)
+    if known and known["sha256"] == digest and known["model"] == model:
+        return known
+    try:
+        picture = decode_picture(data, str(photo.path))
+    except PhotoError as error:
+        return _pack(Facts(photo.key, digest, unreadable=str(error)), None, model)
+    face = worker_detector(model).detect(picture)
+    return _pack(measure(photo.key, digest, picture, face), face, model)
+
+
+def _pack(facts: Facts, face: Landmarks | None, model: str) -> dict[str, Any]:
+    points = face.points.astype("<f4").tobytes() if face else b""
+    return asdict(facts) | {"points": points, "matte": _matte_png(face), "model": model}
+
+
+def _matte_png(face: Landmarks | None) -> bytes:
+    return cv2.imencode(".png", face.matte)[1].tobytes() if face else b""
+
+
+def _facts(row: dict[str, Any]) -> Facts:
+    return Facts(**{name: row[name] for name in FACT_NAMES})
+
+
+def _read_rows(path: Path) -> list[dict[str, Any]]:
+    """Rows of a bucket, or of the coarser bucket that covered it when there were fewer photos."""
+    import pyarrow.parquet as pq
+
+    bucket, buckets = int(path.stem), int(path.parent.name)
+    while buckets >= 1:
+        candidate = bucket_path(path.parent.parent, bucket % buckets, buckets)
+        if candidate.is_file():
+            return pq.read_table(candidate).to_pylist()
+        buckets //= 2
+    return []
+
+
+def _write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with replacing(path) as handle:
+        pq.write_table(pa.Table.from_pylist(rows), handle, compression="zstd")
+
+
+def load_landmarks(path: Path, keys: Iterable[str]) -> dict[str, Landmarks]:
+    """Landmarks of some photos of one bucket file."""
+    import pyarrow.parquet as pq
+
+    columns = ["key", "points", "matte", "faces"]
+    rows = pq.read_table(path, columns=columns, filters=[("key", "in", list(keys))]).to_pylist()
+    return {row["key"]: _landmarks(row) for row in rows if row["points"]}
+
+
+def _landmarks(row: dict[str, Any]) -> Landmarks:
+    points = np.frombuffer(row["points"], "<f4").reshape(-1, 3).astype(np.float32)
+    matte = cv2.imdecode(np.frombuffer(row["matte"], np.uint8), cv2.IMREAD_GRAYSCALE)
+    return Landmarks(points, matte, row["faces"])
+
+
+def forget(cache: Path, keys: set[str]) -> None:
+    """Remove photos from every bucket file."""
+    import pyarrow.parquet as pq
+
+    for path in sorted(cache.glob("*/*.parquet")):
+        rows = pq.read_table(path).to_pylist()
+        kept = [row for row in rows if row["key"] not in keys]
+        if len(kept) < len(rows):
+            _write_rows(path, kept) if kept else path.unlink()

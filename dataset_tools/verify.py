@@ -1,0 +1,132 @@
+"""Is a dataset what it says? Hashes of every file, and a sample rendered again from its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dataset_tools import ledger
+from dataset_tools.formats import PICTURES, Shard, encode_png, read_pictures
+from dataset_tools.landmarks import Landmarks
+from dataset_tools.photos import Photo, PhotoError, decode_picture, find_all, read_bytes
+from dataset_tools.render import Pair, pair_seed, render
+from dataset_tools.shards import PairPlan
+from dataset_tools.survey import worker_detector
+
+
+@dataclass
+class Verification:
+    """files hashed, pairs rendered again or skipped for want of the photo, what is wrong."""
+
+    files: int = 0
+    pairs: int = 0
+    skipped: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+def verify(
+    out: Path, sample: int = 12, seed: int = 0, photos: list[str] | None = None
+) -> Verification:
+    """Check a built dataset; ``photos`` overrides where the source photos are looked for."""
+    found = Verification()
+    _check_hashes(out, found)
+    if not found.problems:
+        _check_splits(out, found)
+        _check_pairs(out, found, sample, seed, photos)
+    return found
+
+
+def _check_hashes(out: Path, found: Verification) -> None:
+    path = out / ledger.MANIFEST
+    if not path.is_file():
+        raise ledger.DatasetError(f"{path}: missing; build the dataset again")
+    listed = dict(_manifest_lines(path))
+    for name, digest in listed.items():
+        found.files += 1
+        if not (out / name).is_file():
+            found.problems.append(f"{name}: missing")
+        elif ledger.file_hash(out / name) != digest:
+            found.problems.append(f"{name}: changed since it was built")
+    present = {file.relative_to(out).as_posix() for file in ledger.published_files(out)}
+    found.problems += [f"{name}: not in the manifest" for name in sorted(present - set(listed))]
+
+
+def _manifest_lines(path: Path) -> Iterator[tuple[str, str]]:
+    for line in path.read_text(encoding="utf-8").splitlines():
+        digest, _, name = line.partition("  ")
+        yield name, digest
+
+
+def _check_splits(out: Path, found: Verification) -> None:
+    """Nobody in two splits."""
+    home: dict[str, str] = {}
+    for row in ledger.rows(out):
+        person = row["identity"] or row["photo"]
+        if home.setdefault(person, row["split"]) != row["split"]:
+            found.problems.append(f"{person}: in {home[person]} and in {row['split']}")
+
+
+def _check_pairs(out: Path, found: Verification, sample: int, seed: int, photos) -> None:
+    known = {p.key: p for p in source_photos(out, photos)}
+    for shard, rows in sampled(out, sample, seed):
+        stored = read_pictures(out, ledger.read_plan(out)["layout"], shard, {r["id"] for r in rows})
+        for row in rows:
+            pair = render_again(out, row, known.get(row["photo"]))
+            if pair is None:
+                found.skipped += 1
+                continue
+            found.pairs += 1
+            for name in PICTURES:
+                if encode_png(getattr(pair, name)) != stored[row["id"]][name]:
+                    found.problems.append(f"{row['id']}: {name} renders differently now")
+
+
+def source_photos(out: Path, places: list[str] | None = None) -> list[Photo]:
+    """The photos a dataset was made from, as far as they are still there."""
+    try:
+        return find_all(places or ledger.read_private(out)["photos"])
+    except PhotoError:
+        if places:
+            raise
+        return []
+
+
+def sampled(out: Path, count: int, seed: int) -> Iterator[tuple[Shard, list[dict[str, Any]]]]:
+    """Random rows, grouped by shard: reservoir sampling, memory independent of the rows."""
+    rng = np.random.default_rng(seed)
+    kept: list[tuple[Shard, dict[str, Any]]] = []
+    seen = 0
+    for shard in ledger.shards(out):
+        for row in ledger.shard_rows(out, shard):
+            seen += 1
+            if len(kept) < count:
+                kept.append((shard, row))
+            elif (place := int(rng.integers(seen))) < count:
+                kept[place] = (shard, row)
+    for shard in dict.fromkeys(shard for shard, _ in kept):
+        yield shard, [row for s, row in kept if s == shard]
+
+
+def render_again(out: Path, row: dict[str, Any], photo: Photo | None) -> Pair | None:
+    """The pair of a row from its photo; None where the photo is gone or changed."""
+    if photo is None:
+        return None
+    try:
+        data = read_bytes(photo.path)
+    except PhotoError:
+        return None
+    if ledger.content_hash(data) != row["photo_sha256"]:
+        return None
+    picture = decode_picture(data, str(photo.path))
+    face = _detect(out, picture)
+    plan: PairPlan = ledger.pair_plan(ledger.read_plan(out))
+    seed = pair_seed(row["seed"], row["photo"], row["index"])
+    return render(picture, face, seed, plan.recipe, row["size"]) if face else None
+
+
+def _detect(out: Path, picture: np.ndarray) -> Landmarks | None:
+    return worker_detector(ledger.read_private(out)["model"]).detect(picture)

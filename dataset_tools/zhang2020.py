@@ -1,0 +1,23 @@
+"""Darkening as in Zhang et al. 2020, section 3.1, for comparison with the ambient model.
+
+The released code toned green and blue through the mask of red and multiplied the matrix onto the
+already toned image; here both act once, on linear light, as the paper describes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def colour_matrix(rng: np.random.Generator) -> np.ndarray:
+    """(3, 3): gain U(0.15, 0.55) times a matrix near the identity whose rows sum to 0.9..1.1."""
+    gain = rng.uniform(0.15, 0.55)
+    jitter = np.eye(3) + rng.normal(0, 0.04, (3, 3))
+    rows = jitter / jitter.sum(1, keepdims=True)
+    return (gain * rows * rng.uniform(0.9, 1.1, (3, 1))).astype(np.float32)
+
+
+def remaining_share(base: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Share of each channel that the darkened picture keeps, (H, W, 3) in [0, 1]."""
+    darkened = np.clip(base @ matrix.T, 0, None)
+    return np.clip(darkened / np.maximum(base, 1e-4), 0, 1).astype(np.float32)
