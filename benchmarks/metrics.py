@@ -95,7 +95,7 @@ METRICS: dict[str, Metric] = {
 def psnr(a: np.ndarray, b: np.ndarray) -> float:
     """PSNR in dB of two pictures, MSE over all pixels and channels; inf when they are equal."""
     check_pair(a, b)
-    return psnr_of_mse(float(np.mean(squared_error(a, b))))
+    return mean_squared_psnr(a, b)
 
 
 def ssim(a: np.ndarray, b: np.ndarray) -> float:
@@ -105,20 +105,29 @@ def ssim(a: np.ndarray, b: np.ndarray) -> float:
     use_sample_covariance=False, channel_axis=2, data_range=255)``.
     """
     check_pair(a, b)
-    check_window(a.shape)
-    return float(np.mean([_ssim_plane(a[..., c], b[..., c]).mean() for c in range(3)]))
+    return mean_ssim(a, b)
 
 
 def ssim_map(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """SSIM at every pixel whose window lies inside, mean of R, G, B: (H - 10, W - 10) float64."""
-    check_pair(a, b)
     check_window(a.shape)
     return np.mean([_ssim_plane(a[..., c], b[..., c]) for c in range(3)], axis=0)
 
 
+def mean_squared_psnr(a: np.ndarray, b: np.ndarray) -> float:
+    """PSNR of two equally large pictures, uint8 or double, both on the scale 0..255."""
+    return psnr_of_mse(float(np.mean(squared_error(a, b))))
+
+
+def mean_ssim(a: np.ndarray, b: np.ndarray) -> float:
+    """SSIM of two equally large pictures, uint8 or double, both on the scale 0..255."""
+    check_window(a.shape)
+    return float(np.mean([_ssim_plane(a[..., c], b[..., c]).mean() for c in range(3)]))
+
+
 def squared_error(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """(a - b)^2 as exact integers, the shape of the pictures."""
-    return np.square(a.astype(np.int32) - b)
+    """(a - b)^2, the shape of the pictures; exact integers for uint8."""
+    return np.square(a.astype(np.int32) - b if a.dtype == np.uint8 else a - b)
 
 
 def psnr_of_mse(mse: float) -> float:

@@ -1,0 +1,135 @@
+"""How paired pictures lie on disk: as the originals unpack, and as this project writes them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.names import BenchmarkError
+from benchmarks.pictures import SUFFIXES
+
+Read = Callable[[], bytes]
+
+
+@dataclass(frozen=True)
+class Source:
+    """One pair, still encoded: its key, the bytes of its pictures, and its scene if stated."""
+
+    key: str
+    input: Read
+    target: Read
+    mask: Read | None = None
+    scene: str | None = None
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Folders below the data set's root, and the endings that the two file names add to the key.
+
+    Pictures in sub-folders (REVIDE's sequences) keep the sub-folder in their key.
+    """
+
+    input: str
+    target: str
+    mask: str | None = None
+    input_ending: str = ""
+    target_ending: str = ""
+
+    def found_in(self, root: Path) -> bool:
+        """Whether this layout lies under ``root``."""
+        return bool(self._keys(root / self.input, self.input_ending, first=True))
+
+    def sources(self, root: Path) -> tuple[list[Source], list[str]]:
+        """The pairs by key, and the keys that lack a partner."""
+        inputs = self._keys(root / self.input, self.input_ending)
+        targets = self._keys(root / self.target, self.target_ending)
+        masks = self._keys(root / self.mask, "") if self.mask else {}
+        both = sorted(set(inputs) & set(targets), key=natural)
+        pairs = [
+            Source(k, inputs[k].read_bytes, targets[k].read_bytes, _reader(masks.get(k)))
+            for k in both
+        ]
+        return pairs, sorted(set(inputs) ^ set(targets), key=natural)
+
+    def _keys(self, folder: Path, ending: str, first: bool = False) -> dict[str, Path]:
+        keys: dict[str, Path] = {}
+        for path in folder.rglob("*") if folder.is_dir() else ():
+            stem = path.stem.lower()
+            if path.suffix.lower() in SUFFIXES and stem.endswith(ending.lower()):
+                cut = path.stem[: len(path.stem) - len(ending)] if ending else path.stem
+                keys[(path.parent.relative_to(folder) / cut).as_posix()] = path
+                if first:
+                    break
+        return keys
+
+
+PLAIN = Layout("input", "target", "mask")
+
+
+def natural(key: str) -> tuple[Any, ...]:
+    """Sort key that puts 2 before 10."""
+    return tuple((0, int(p), "") if p.isdigit() else (1, 0, p) for p in re.split(r"(\d+)", key))
+
+
+def face_shadow(root: Path, split: str) -> list[Source]:
+    """The pairs of a built FaceShadow (ImageFolder or parquet); empty where none is there."""
+    metadata = root / split / "metadata.jsonl"
+    if metadata.is_file():
+        return [_row(root / split, json.loads(line)) for line in _lines(metadata)]
+    shards = sorted((root / "data").glob(f"{split}-*.parquet"))
+    return [source for shard in shards for source in _parquet(shard)]
+
+
+def _lines(path: Path) -> list[str]:
+    return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
+def _row(folder: Path, row: dict[str, Any]) -> Source:
+    try:
+        shadow, clean = (folder / row[f"{k}_file_name"] for k in ("shadow", "clean"))
+    except KeyError as error:
+        raise BenchmarkError(f"{folder}/metadata.jsonl: a row lacks {error}; rebuild it") from error
+    mask = row.get("mask_file_name")
+    return Source(
+        shadow.stem,
+        shadow.read_bytes,
+        clean.read_bytes,
+        _reader(folder / mask if mask else None),
+        _scene(row),
+    )
+
+
+def _parquet(shard: Path) -> list[Source]:
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(shard)
+    heavy = {"shadow", "clean", "mask"}
+    rows = table.drop_columns([c for c in table.column_names if c in heavy]).to_pylist()
+
+    def reader(column: str, i: int) -> Read:
+        return lambda: table[column][i]["bytes"].as_py()
+
+    masked = "mask" in table.column_names
+    return [
+        Source(
+            f"{shard.stem}/{i:06d}",
+            reader("shadow", i),
+            reader("clean", i),
+            reader("mask", i) if masked else None,
+            _scene(row),
+        )
+        for i, row in enumerate(rows)
+    ]
+
+
+def _scene(row: dict[str, Any]) -> str | None:
+    value = row.get("identity_key") or row.get("identity") or row.get("photo")
+    return None if value is None else str(value)
+
+
+def _reader(path: Path | None) -> Read | None:
+    return None if path is None else path.read_bytes

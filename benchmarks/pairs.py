@@ -1,0 +1,183 @@
+"""From a data set's name, or any folder, to the pairs of one split; and what is missing of it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.datasets import DATASETS, Dataset
+from benchmarks.layouts import PLAIN, Source, face_shadow
+from benchmarks.locations import data_root
+from benchmarks.names import BenchmarkError, look_up
+from benchmarks.pictures import decode, decode_mask
+
+
+@dataclass(frozen=True)
+class Collection:
+    """The pairs of one split as found on disk. ``lonely``: keys without a partner."""
+
+    entry: Dataset
+    split: str
+    folder: Path
+    sources: tuple[Source, ...]
+    lonely: tuple[str, ...] = ()
+
+    @property
+    def complete(self) -> bool | None:
+        """Whether every expected pair is here; None where no number is declared."""
+        expected = self.entry.expected(self.split)
+        return None if expected is None else len(self.sources) == expected
+
+    def scene(self, source: Source) -> str:
+        """What the pair is clustered by."""
+        if source.scene is not None:
+            return source.scene
+        match = re.match(self.entry.scene, source.key) if self.entry.scene else None
+        return match.group(1) if match else source.key
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One decoded pair: input and target uint8 RGB of one size, mask (H, W) or None."""
+
+    key: str
+    scene: str
+    input: np.ndarray
+    target: np.ndarray
+    mask: np.ndarray | None
+
+
+def open_collection(
+    name: str, root: str | Path | None = None, split: str = "test", clean: bool = False
+) -> Collection:
+    """The pairs of a declared data set under the data root, or of a folder.
+
+    ``clean`` scores how well shadow-free pictures come back: the targets stand in as inputs.
+    BenchmarkError says what is missing and where to get it.
+    """
+    found = _folder(Path(name), split) if name not in DATASETS and _is_path(name) else None
+    if found is None:
+        found = _declared(look_up("data set", name, DATASETS), root, split)
+    if not found.sources:
+        raise BenchmarkError(f"{found.folder}: the {split} split of {name} holds no pair")
+    return _clean(found) if clean else found
+
+
+def find_folder(entry: Dataset, root: Path) -> Path | None:
+    """The first of the entry's folders that is there, None when none is."""
+    return next((root / f for f in entry.folders if (root / f).is_dir()), None)
+
+
+def decoded(
+    collection: Collection, workers: int = 2, limit: int | None = None, skip: Iterable[str] = ()
+) -> Iterator[Pair]:
+    """The pairs in order, decoded ahead by ``workers`` threads; ``skip`` names keys left out."""
+    done = set(skip)
+    chosen = [s for s in collection.sources[:limit] if s.key not in done]
+    waiting = iter(chosen)
+    with ThreadPoolExecutor(workers) as pool:
+        ahead = [pool.submit(load, collection, s) for s in islice(waiting, workers + 1)]
+        while ahead:
+            pair = ahead.pop(0).result()
+            ahead += [pool.submit(load, collection, s) for s in islice(waiting, 1)]
+            yield pair
+
+
+def load(collection: Collection, source: Source) -> Pair:
+    """Decodes one pair; BenchmarkError when its sizes differ."""
+    label = f"{collection.entry.name}/{source.key}"
+    y, x = decode(source.input(), f"{label} input"), decode(source.target(), f"{label} target")
+    mask = decode_mask(source.mask(), f"{label} mask") if source.mask else None
+    for other in (x, *(() if mask is None else (mask,))):
+        if other.shape[:2] != y.shape[:2]:
+            raise BenchmarkError(
+                f"{label}: sizes {y.shape[:2]} and {other.shape[:2]} differ; the copy is not the "
+                "original one"
+            )
+    return Pair(source.key, collection.scene(source), y, x, mask)
+
+
+def manifest(collection: Collection) -> dict[str, str]:
+    """SHA-256 of every file, by key and role: which test set exactly was scored."""
+    roles = (("input", 0), ("target", 1), ("mask", 2))
+    files: dict[str, str] = {}
+    for source in collection.sources:
+        for role, i in roles:
+            read = (source.input, source.target, source.mask)[i]
+            if read is not None:
+                files[f"{source.key}/{role}"] = hashlib.sha256(read()).hexdigest()
+    return files
+
+
+def manifest_hash(files: dict[str, str]) -> str:
+    """One SHA-256 over a manifest, independent of the order."""
+    lines = "".join(f"{k} {files[k]}\n" for k in sorted(files))
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def _declared(entry: Dataset, root: str | Path | None, split: str) -> Collection:
+    base = data_root(root)
+    if base is None:
+        raise BenchmarkError(
+            f"{entry.name}: no data root; give --data-root or LEARNIR_DATA (get the data: "
+            f"{entry.where})"
+        )
+    folder = find_folder(entry, base)
+    if folder is None:
+        raise BenchmarkError(
+            f"{entry.name}: none of {', '.join(entry.folders)} under {base}; get it: {entry.where}"
+        )
+    return _read(entry, folder, split)
+
+
+def _folder(folder: Path, split: str) -> Collection:
+    if not folder.is_dir():
+        raise BenchmarkError(f"{folder}: no such folder; give one with input/ and target/")
+    entry = Dataset(
+        folder.resolve().name,
+        "a folder",
+        "any",
+        "unknown",
+        "-",
+        "-",
+        "the folder's owner",
+        "every pair",
+        (),
+        "psnr",
+        "native-v1",
+        (),
+        built=bool(face_shadow(folder, split)),
+    )
+    return _read(replace(entry, faces=entry.built), folder, split)
+
+
+def _read(entry: Dataset, folder: Path, split: str) -> Collection:
+    if entry.built:
+        return Collection(entry, split, folder, tuple(face_shadow(folder, split)))
+    for layout in entry.layouts or (PLAIN,):
+        if layout.found_in(folder):
+            sources, lonely = layout.sources(folder)
+            rule = entry.test if split == "test" else ".*"
+            kept = tuple(s for s in sources if re.fullmatch(rule, s.key))
+            return Collection(entry, split, folder, kept, tuple(lonely))
+    raise BenchmarkError(
+        f"{folder}: no known layout; expected input/ and target/, or the original one "
+        f"({entry.where})"
+    )
+
+
+def _clean(found: Collection) -> Collection:
+    entry = replace(found.entry, name=f"{found.entry.name}-clean", input_row=())
+    sources = tuple(replace(s, input=s.target, mask=None) for s in found.sources)
+    return replace(found, entry=entry, sources=sources)
+
+
+def _is_path(name: str) -> bool:
+    return "/" in name or "\\" in name or Path(name).is_dir()

@@ -1,0 +1,79 @@
+"""Reading and writing pictures for scoring: bounded, upright, 8-bit RGB, nothing resampled."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.names import BenchmarkError
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+MOST_PIXELS = 64_000_000  # above every data set here; a 60,000 x 60,000 PNG is refused unread
+
+
+def decode(data: bytes, name: str, most_pixels: int = MOST_PIXELS) -> np.ndarray:
+    """Encoded picture -> uint8 RGB (H, W, 3), EXIF orientation applied.
+
+    BenchmarkError names a file that is damaged or larger than ``most_pixels``.
+    """
+    from PIL import ImageOps
+
+    image = _opened(data, name, most_pixels)
+    try:
+        return np.array(ImageOps.exif_transpose(image).convert("RGB"))
+    except (OSError, ValueError, SyntaxError) as error:
+        raise BenchmarkError(f"{name}: damaged picture ({error}); replace the file") from error
+
+
+def decode_mask(data: bytes, name: str) -> np.ndarray:
+    """Encoded mask -> uint8 (H, W), as stored: any nonzero value is shadow."""
+    return np.array(_opened(data, name, MOST_PIXELS).convert("L"))
+
+
+def header(data: bytes, name: str) -> tuple[str, int, int]:
+    """Format, width and height from the file's header, without decoding a pixel."""
+    image = _opened(data, name, None)
+    return str(image.format), image.width, image.height
+
+
+def encode_png(picture: np.ndarray) -> bytes:
+    """Lossless PNG bytes."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """The file appears whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(data)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _opened(data: bytes, name: str, most_pixels: int | None):  # type: ignore[no-untyped-def]
+    import warnings
+
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(io.BytesIO(data))
+    except Image.DecompressionBombError as error:
+        raise BenchmarkError(f"{name}: too many pixels; refused unread") from error
+    except (OSError, ValueError, SyntaxError) as error:
+        raise BenchmarkError(f"{name}: not a readable picture; replace the file") from error
+    if most_pixels is not None and image.width * image.height > most_pixels:
+        raise BenchmarkError(
+            f"{name}: {image.width}x{image.height} exceeds {most_pixels:,} pixels; refused unread"
+        )
+    return image
