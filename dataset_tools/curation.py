@@ -25,8 +25,8 @@ class Thresholds:
     chroma: float = 4.0
     eyes: float = 0.3
     manifest_asymmetry: float = 15.0
-    review_score: float = 0.5
-    reject_score: float = 0.65
+    review_score: float = 0.28
+    reject_score: float = 0.4
     allow_unlicensed: bool = False
 
 

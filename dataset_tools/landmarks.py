@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -47,7 +50,24 @@ class Detector(Protocol):
 def open_detector(model: str | Path | None = None) -> Detector:
     """Tasks API when a .task file is given (here or in LEARNIR_FACE_LANDMARKER), else bundled."""
     model = model or os.environ.get(MODEL_VARIABLE)
-    return TasksDetector(Path(model)) if model else BundledDetector()
+    with _native_log_silenced():
+        detector: Detector = TasksDetector(Path(model)) if model else BundledDetector()
+        detector.detect(np.zeros((64, 64, 3), np.uint8))  # the models load at first use
+    return detector
+
+
+@contextmanager
+def _native_log_silenced() -> Iterator[None]:
+    """MediaPipe's C++ writes start-up notices straight to descriptor 2; errors still raise."""
+    sys.stderr.flush()
+    saved, sink = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(sink, 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(sink)
 
 
 class BundledDetector:
@@ -56,6 +76,7 @@ class BundledDetector:
     name = "mediapipe-solutions"
 
     def __init__(self) -> None:
+        self._warm = False
         solutions = _solutions()
         self._mesh: Any = solutions.face_mesh.FaceMesh(
             static_image_mode=True, refine_landmarks=True, max_num_faces=5
@@ -70,9 +91,10 @@ class BundledDetector:
         self._person.close()
 
     def detect(self, picture: np.ndarray) -> Landmarks | None:
-        found = self._mesh.process(picture).multi_face_landmarks or ()
-        faces = [face.landmark for face in found]
-        return _largest(faces, picture, self._person)
+        with nullcontext() if self._warm else _native_log_silenced():
+            found = self._mesh.process(picture).multi_face_landmarks or ()
+        self._warm = self._warm or bool(found)
+        return _largest([face.landmark for face in found], picture, self._person)
 
 
 class TasksDetector:

@@ -38,7 +38,7 @@ def check_empty_or_ours(out: Path, layout: str) -> None:
     if (out / PUBLIC).is_file():
         if read_plan(out)["layout"] != layout:
             raise DatasetError(f"{out}: holds another format; build into another folder")
-    elif any(child.name != STATE for child in out.iterdir()) and not (out / STATE).is_dir():
+    elif not (out / STATE).is_dir() and any(path.is_file() for path in out.rglob("*")):
         raise DatasetError(f"{out}: not empty and not a FaceShadow; give an empty folder")
 
 

@@ -1,0 +1,145 @@
+"""Curation, duplicates and splits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dataset_tools.clean_target import examine, explained, spherical_harmonics
+from dataset_tools.curation import Thresholds, Verdict, drop_duplicates, is_unknown, judge
+from dataset_tools.duplicates import duplicate_clusters
+from dataset_tools.facts import Facts, measure, skin_bin, thumbnail
+from dataset_tools.geometry import surface
+from dataset_tools.photos import Photo
+from dataset_tools.splits import groups, split_of
+
+PHOTO = Photo("a.png", path=None, licence="CC0")  # type: ignore[arg-type]
+GOOD = Facts(
+    "a.png", faces=1, iris_px=60, sharpness=100, skin_L=60, chroma=20, eyes=0.9, shadow_score=0.1
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "step"),
+    [
+        ({"unreadable": "broken"}, "readable"),
+        ({"faces": 0}, "one_face"),
+        ({"faces": 5}, "one_face"),
+        ({"iris_px": 9}, "large_enough"),
+        ({"yaw": -70}, "frontal"),
+        ({"sharpness": 2}, "sharp"),
+        ({"skin_L": 5}, "well_exposed"),
+        ({"clipped": 0.2}, "well_exposed"),
+        ({"chroma": 0.5}, "in_colour"),
+        ({"eyes": 0.05}, "eyes_visible"),
+        ({"shadow_score": 0.9}, "shadow_free"),
+    ],
+)
+def test_each_filter_drops_with_its_name_and_a_reason(change, step):
+    assert judge(PHOTO, GOOD, Thresholds()).status == "kept"
+    verdict = judge(PHOTO, replace(GOOD, **change), Thresholds())
+    assert (verdict.status, verdict.step) == ("dropped", step)
+    assert verdict.reason
+
+
+def test_doubtful_targets_wait_for_review():
+    assert judge(PHOTO, replace(GOOD, shadow_score=0.33), Thresholds()).status == "review"
+
+
+def test_side_lit_photos_of_the_manifest_are_dropped():
+    lit = replace(PHOTO, tags={"cheek_asym_L": "-18.5"})
+    assert judge(lit, GOOD, Thresholds()).step == "evenly_lit"
+
+
+def test_unknown_licences_are_refused_unless_asked():
+    photo = replace(PHOTO, licence="no licence stated (official portraits)")
+    assert judge(photo, GOOD, Thresholds()).step == "licensed"
+    assert judge(photo, GOOD, Thresholds(allow_unlicensed=True)).status == "kept"
+    assert is_unknown(" ")
+    assert not is_unknown("CC BY 4.0")
+
+
+def test_harmonics_explain_smooth_shading_but_not_a_cast_shadow(face, astronaut):
+    scene = surface(face.points, (512, 512))
+    skin = scene.skin > 0.9
+    normals = scene.normals[skin]
+    light = np.log(0.3 + 0.5 * np.maximum(normals @ np.array([0.3, -0.4, 0.87]), 0))
+    assert spherical_harmonics(normals).shape == (skin.sum(), 9)
+    assert np.abs(light - explained(light, normals)).mean() < 0.05
+    picture = np.zeros((512, 512, 3), np.float32) + 0.3
+    picture[skin] = np.exp(light)[:, None]
+    clean = examine(picture, scene)
+    rows = np.arange(512)[:, None, None]
+    shadowed = examine(np.where(rows < face.points[1, 1], picture * 0.3, picture), scene)
+    assert clean.dark_share < 0.01
+    assert shadowed.dark_share > 0.15
+    assert shadowed.score > clean.score + 0.1
+
+
+def test_facts_of_the_astronaut(face, astronaut):
+    facts = measure("astronaut", "0", astronaut, face)
+    assert judge(replace(PHOTO, key="astronaut"), facts, Thresholds()).status == "kept"
+    assert facts.faces == 1
+    assert 50 < facts.iris_px < 90
+    assert skin_bin(facts.ita) in ("light", "intermediate", "very light")
+    grey = cv2.cvtColor(cv2.cvtColor(astronaut, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    assert judge(PHOTO, measure("g", "0", grey, face), Thresholds()).step == "in_colour"
+
+
+def test_sunglasses_are_seen(face, astronaut):
+    picture = astronaut.copy()
+    for a, b in ((33, 133), (362, 263)):
+        x, y = face.points[[a, b], :2].mean(0).astype(int)
+        cv2.ellipse(picture, (int(x), int(y)), (22, 17), 0, 0, 360, (12, 12, 14), -1)
+    assert judge(PHOTO, measure("s", "0", picture, face), Thresholds()).step == "eyes_visible"
+
+
+def test_duplicates_are_found_across_sizes_and_only_one_is_kept(astronaut):
+    other = np.ascontiguousarray(astronaut[::-1])
+    small = cv2.resize(astronaut, (300, 300), interpolation=cv2.INTER_AREA)
+    pictures = {"a": astronaut, "b": small, "c": other}
+    facts = [Facts(key, thumb=thumbnail(picture)) for key, picture in pictures.items()]
+    assert duplicate_clusters(facts) == [["a", "b"]]
+    verdicts = drop_duplicates([Verdict(key, "kept") for key in "abc"], [["a", "b"]])
+    assert [v.status for v in verdicts] == ["kept", "dropped", "kept"]
+    assert verdicts[1].reason.endswith("a")
+
+
+names = st.sampled_from(["", "p1", "p2", "p3", "p4"])
+people = st.lists(st.tuples(names, st.sampled_from(["", "x", "y"])), min_size=1, max_size=25)
+pairs = st.lists(st.tuples(st.integers(0, 24), st.integers(0, 24)), max_size=6)
+
+
+@settings(deadline=None, max_examples=150)
+@given(people=people, pairs=pairs)
+def test_no_group_crosses_a_split(people, pairs):
+    photos = [
+        replace(PHOTO, key=f"k{i}", identity=identity, author=author)
+        for i, (identity, author) in enumerate(people)
+    ]
+    clusters = [[f"k{a}", f"k{b}"] for a, b in pairs if max(a, b) < len(photos)]
+    group = groups(photos, clusters)
+    for first in photos:
+        for second in photos:
+            same_person = first.identity and first.identity == second.identity
+            same_author = first.author and first.author == second.author
+            if same_person or same_author:
+                assert split_of(group[first.key]) == split_of(group[second.key])
+    for a, b in clusters:
+        assert group[a] == group[b]
+
+
+def test_splits_do_not_move_when_the_set_grows():
+    def photos(count: int) -> list[Photo]:
+        return [replace(PHOTO, key=f"k{i}", identity=f"p{i // 2}") for i in range(count)]
+
+    before, after = groups(photos(400)), groups(photos(900))
+    assert all(split_of(before[key]) == split_of(after[key]) for key in before)
+    shares = [split_of(f"person{i}") for i in range(5000)]
+    assert shares.count("val") / 5000 == pytest.approx(0.04, abs=0.01)
+    assert shares.count("test") / 5000 == pytest.approx(0.06, abs=0.01)

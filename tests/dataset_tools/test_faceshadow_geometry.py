@@ -1,0 +1,109 @@
+"""Mesh, depth, normals and pose against things that can be worked out by hand."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from dataset_tools import pose
+from dataset_tools.frame import draw_frame, warp_landmarks, warp_picture
+from dataset_tools.geometry import (
+    IRIS_DISTANCE_MM,
+    MESH_POINTS,
+    millimetres_per_pixel,
+    rasterise,
+    surface,
+    triangles,
+    vertex_normals,
+)
+from dataset_tools.landmarks import LandmarkError, check_order
+
+
+def test_mesh_is_an_oriented_surface_of_852_triangles():
+    mesh = triangles()
+    assert mesh.shape == (852, 3)
+    assert set(mesh.ravel()) == set(range(MESH_POINTS))
+    edges = Counter(tuple(sorted(e)) for t in mesh.tolist() for e in combinations(t, 2))
+    assert max(edges.values()) == 2
+    directed = Counter(e for a, b, c in mesh.tolist() for e in ((a, b), (b, c), (c, a)))
+    assert max(directed.values()) == 1
+
+
+def test_rasterise_reproduces_a_linear_function(face):
+    values = face.points[:MESH_POINTS] @ np.array([[0.3], [-0.7], [0.0]]) + 5
+    image = rasterise(face.points, values, (512, 512))[..., 0]
+    rows, columns = np.nonzero(np.isfinite(image))
+    expected = 0.3 * columns - 0.7 * rows + 5
+    assert len(rows) > 5000
+    error = np.abs(image[rows, columns] - expected)
+    assert np.percentile(error, 80) < 0.02
+    assert error.max() < 2  # a pixel on the rim takes the nearest point of its triangle
+
+
+def test_scale_does_not_depend_on_yaw(turned, face):
+    straight = millimetres_per_pixel(face.points)
+    assert straight * np.linalg.norm(face.points[473] - face.points[468]) == pytest.approx(
+        IRIS_DISTANCE_MM, rel=1e-5
+    )
+    assert millimetres_per_pixel(turned(face, 30, 0).points) == pytest.approx(straight, rel=1e-3)
+
+
+@pytest.mark.parametrize("angle", [-30, -10, 15, 30])
+def test_pose_follows_a_turned_head(turned, face, angle):
+    # turning towards +yaw moves the picture's right cheek away from the camera
+    change = pose.yaw(turned(face, angle, 0).points) - pose.yaw(face.points)
+    assert abs(change) == pytest.approx(abs(angle), abs=1.5)
+    nod = pose.pitch(turned(face, 0, angle).points) - pose.pitch(face.points)
+    assert abs(nod) == pytest.approx(abs(angle), abs=1.5)
+
+
+def test_surface_is_finite_and_faces_the_camera(face):
+    scene = surface(face.points, (512, 512))
+    assert np.isfinite(scene.depth).all()
+    assert np.isfinite(scene.normals).all()
+    assert np.allclose(np.linalg.norm(scene.normals, axis=-1), 1, atol=1e-4)
+    nose = face.points[1].astype(int)
+    cheek = face.points[234].astype(int)
+    assert scene.depth[nose[1], nose[0]] > scene.depth[cheek[1], cheek[0]] + 20
+    assert scene.normals[scene.face][:, 2].mean() > 0.6
+    assert 100 < np.ptp(scene.depth) < 300  # a head and what is behind it, in mm
+
+
+def test_normals_point_left_on_the_left_cheek(face):
+    normals = vertex_normals(face.points)
+    assert normals[50, 0] < -0.1 < 0.1 < normals[280, 0]
+
+
+def test_frame_keeps_landmarks_on_the_picture(face, astronaut):
+    frame = draw_frame(np.random.default_rng(3), face, (512, 512), 256, (0.6, 0.7))
+    moved = warp_landmarks(face, frame, (512, 512), 256)
+    tall = np.hypot(*(moved.points[10, :2] - moved.points[152, :2])) / 256
+    assert 0.55 < tall < 0.75
+    marked = astronaut.copy()
+    x, y = face.points[1, :2].astype(int)
+    marked[y - 1 : y + 2, x - 1 : x + 2] = (0, 255, 0)
+    shown = warp_picture(marked, frame, 256).astype(int)
+    green = shown[..., 1] - shown[..., 0] - shown[..., 2]
+    row, column = np.unravel_index(green.argmax(), green.shape)
+    assert np.hypot(column - moved.points[1, 0], row - moved.points[1, 1]) < 4
+
+
+def test_a_frame_that_fits_shows_no_mirrored_border(face, astronaut):
+    marked = np.full_like(astronaut, 90)
+    for seed in range(30):
+        frame = draw_frame(np.random.default_rng(seed), face, (512, 512), 256, (0.4, 0.8))
+        corners = np.array([[0, 0], [256, 0], [0, 256], [256, 256]]) - frame.move[:, 2]
+        source = corners @ np.linalg.inv(frame.move[:, :2]).T
+        assert source.min() > -2
+        assert source.max() < 514
+    assert warp_picture(marked, frame, 256).std() == 0
+
+
+def test_other_vertex_orders_are_refused(face):
+    points = face.points.copy()
+    points[[1, 152]] = points[[152, 1]]
+    with pytest.raises(LandmarkError, match="478-point order"):
+        check_order(points)

@@ -1,0 +1,119 @@
+"""Light, cast shadows and self-shadow against brute force."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from dataset_tools import shadows
+from dataset_tools.geometry import Surface, surface
+from dataset_tools.light import Light, draw_light, lambert, self_shadow
+from dataset_tools.occluders import EXTENT_MM, OCCLUDERS
+
+
+def plane(size: int = 160, mm: float = 1.0) -> Surface:
+    """A flat wall facing the camera."""
+    normals = np.zeros((size, size, 3), np.float32)
+    normals[..., 2] = 1
+    ones = np.ones((size, size))
+    centre = np.array([size / 2 * mm, size / 2 * mm, 0], np.float32)
+    return Surface(np.zeros((size, size), np.float32), normals, ones > 0, ones, mm, centre)
+
+
+def edge_texture(n: int = 1024) -> np.ndarray:
+    texture = np.zeros((n, n), np.float32)
+    texture[:, n // 2 :] = 1
+    return texture
+
+
+@pytest.mark.parametrize(("distance", "radius"), [(500.0, 2.0), (1000.0, 2.0), (1000.0, 0.5)])
+def test_penumbra_widens_as_distance_times_tangent(distance, radius):
+    light = Light(azimuth=-90, elevation=90, radius=radius)
+    visible = shadows.cast(edge_texture(), plane(), light, distance, 1.0)
+    slope = np.abs(np.diff(visible[80])).astype(np.float64)
+    place = np.arange(len(slope))
+    mean = (slope * place).sum() / slope.sum()
+    sigma = np.sqrt((slope * (place - mean) ** 2).sum() / slope.sum())
+    assert sigma == pytest.approx(distance * np.tan(np.radians(radius)) / 2, rel=0.12, abs=0.5)
+
+
+def test_shadow_falls_away_from_the_light():
+    """A small occluder towards a light from the upper left shades the middle of the wall."""
+    texture = np.zeros((512, 512), np.float32)
+    cv2.circle(texture, (256, 256), 20, 1.0, -1)
+    visible = shadows.cast(texture, plane(), Light(-135, 45, 0.3), 300, 1.0)
+    rows, columns = np.nonzero(visible < 0.5)
+    assert np.hypot(rows.mean() - 80, columns.mean() - 80) < 3
+
+
+def test_nearer_points_are_shifted_against_the_light():
+    """A bump 50 mm high under a light from the left is hit by the shadow of what stands right."""
+    scene = plane()
+    raised = Surface(scene.depth + 50, scene.normals, scene.face, scene.skin, 1.0, scene.centre)
+    light = Light(azimuth=180, elevation=45, radius=0.3)
+    flat = shadows.cast(edge_texture(), scene, light, 300, 1.0)
+    high = shadows.cast(edge_texture(), raised, light, 300, 1.0)
+    shift = np.argmax(np.abs(np.diff(high[80]))) - np.argmax(np.abs(np.diff(flat[80])))
+    assert abs(shift) == pytest.approx(50, abs=2)  # 50 mm up moves 50 / tan 45 along
+
+
+def ray_cast(depth: np.ndarray, mm: float, light: Light) -> np.ndarray:
+    """Lit or not, by stepping every pixel's ray in half-pixel steps until it leaves the surface."""
+    height, width = depth.shape
+    d = light.direction
+    steps = np.arange(3.0, 150.0, 0.5 * mm)
+    rows, columns = np.mgrid[:height, :width].astype(np.float32)
+    lit = np.ones(depth.shape, bool)
+    flat = float(np.hypot(d[0], d[1]))
+    for t in steps:
+        x = columns + d[0] / flat * t / mm
+        y = rows + d[1] / flat * t / mm
+        ground = cv2.remap(depth, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        lit &= ground <= depth + t * d[2] / flat + 0.5
+    return lit
+
+
+@pytest.mark.parametrize(
+    ("azimuth", "elevation"), [(-90, 30), (-60, 45), (0, 25), (-140, 55), (180, 40)]
+)
+def test_horizon_march_agrees_with_ray_casting(face, azimuth, elevation):
+    scene = surface(face.points * 0.5, (256, 256))
+    light = Light(azimuth, elevation, 0.27)
+    marched = self_shadow(scene.depth, scene.mm, light) > 0.5
+    exact = ray_cast(scene.depth, scene.mm, light)
+    assert (marched == exact)[scene.face].mean() >= 0.95
+
+
+def test_self_shadow_of_a_flat_wall_is_none():
+    assert self_shadow(plane().depth, 1.0, Light(-90, 20, 1.0)).min() > 0.99
+
+
+def test_lambert_is_the_cosine_and_never_negative():
+    normals = np.array([[0, 0, 1], [0, -1, 0], [0, 1, 0]], np.float32)
+    shading = lambert(normals[None], Light(-90, 30, 0.27))[0]
+    assert shading == pytest.approx([0.5, np.cos(np.radians(30)), 0.0], abs=1e-4)
+
+
+def test_drawn_lights_have_unit_directions_towards_the_camera():
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        light = draw_light(rng)
+        assert np.linalg.norm(light.direction) == pytest.approx(1, abs=1e-5)
+        assert light.direction[2] > 0
+        assert 0.26 < light.radius < 8.1
+
+
+@pytest.mark.parametrize("name", OCCLUDERS)
+def test_every_occluder_is_an_opacity_that_covers_something(name):
+    covered = []
+    for seed in range(12):
+        texture = OCCLUDERS[name].texture(np.random.default_rng(seed), 128)
+        assert texture.shape == (128, 128)
+        assert texture.dtype == np.float32
+        assert texture.min() >= 0
+        assert texture.max() <= 1
+        covered.append(texture.mean())
+    assert 0.005 < np.mean(covered) < 0.95
+    assert np.ptp(covered) > 0
+    assert EXTENT_MM > 300

@@ -1,0 +1,122 @@
+"""Property tests: what holds for every pair, whatever the photo, pose and seed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dataset_tools.noise import fractal
+from dataset_tools.recipe import RECIPES, Recipe, RecipeError, recipe_named
+from dataset_tools.render import pair_seed, render
+
+SIZE = 96
+quick = settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+seeds = st.integers(0, 2**32 - 1)
+angles = st.tuples(st.floats(-45, 45), st.floats(-25, 25))
+recipes = st.sampled_from(sorted(RECIPES))
+
+
+def picture_of(astronaut: np.ndarray, seed: int) -> np.ndarray:
+    """The portrait itself, or a picture of noise in its place."""
+    if seed % 3:
+        return astronaut
+    rng = np.random.default_rng(seed)
+    fields = [fractal(rng, (512, 512), 6, 4) for _ in range(3)]
+    return np.clip(128 + 60 * np.stack(fields, -1), 0, 255).astype(np.uint8)
+
+
+def far_from_shadow(pair) -> np.ndarray:
+    """Pixels whose V is 1 as far as light travels in skin."""
+    reach = 2 * int(np.ceil(3 * 2.722 / pair.meta["mm_per_pixel"])) + 3
+    return cv2.dilate(pair.mask, np.ones((reach, reach), np.uint8)) == 0
+
+
+@quick
+@given(seed=seeds, angle=angles, recipe=recipes)
+def test_lit_points_stay_and_shadow_never_brightens(
+    turned, astronaut, face, *, seed, angle, recipe
+):
+    noiseless = replace(RECIPES[recipe], noisy=0.0)
+    pair = render(picture_of(astronaut, seed), turned(face, *angle), seed, noiseless, SIZE)
+    change = pair.shadow.astype(int) - pair.clean.astype(int)
+    assert change.max() <= 0
+    lit = far_from_shadow(pair)
+    assert np.abs(change[lit]).max(initial=0) <= 1
+
+
+@quick
+@given(seed=seeds, angle=angles)
+def test_pictures_have_the_promised_shape_and_metadata_is_json(
+    turned, astronaut, face, seed, angle
+):
+    pair = render(astronaut, turned(face, *angle), seed, Recipe(), SIZE)
+    for picture in (pair.shadow, pair.clean):
+        assert picture.shape == (SIZE, SIZE, 3)
+        assert picture.dtype == np.uint8
+    assert pair.mask.shape == (SIZE, SIZE)
+    assert pair.mask.dtype == np.uint8
+    assert np.isfinite(pair.depth).all()
+    assert 0 <= pair.meta["coverage"] <= 1
+    json.dumps(pair.meta, allow_nan=False)
+
+
+@settings(quick, max_examples=8)
+@given(seed=seeds, recipe=recipes)
+def test_same_seed_same_bytes(astronaut, face, seed, recipe):
+    first, second = (render(astronaut, face, seed, RECIPES[recipe], SIZE) for _ in range(2))
+    assert first.shadow.tobytes() == second.shadow.tobytes()
+    assert first.clean.tobytes() == second.clean.tobytes()
+    assert first.mask.tobytes() == second.mask.tobytes()
+    assert first.meta == second.meta
+
+
+@settings(quick, max_examples=8)
+@given(seed=seeds)
+def test_without_shadow_input_is_target(astronaut, face, seed):
+    pair = render(astronaut, face, seed, Recipe(mix={"none": 1.0}, noisy=0.0), SIZE)
+    assert pair.shadow.tobytes() == pair.clean.tobytes()
+    assert pair.mask.max() == 0
+
+
+def test_noise_is_in_the_input_only_and_only_in_shadow(astronaut, face):
+    quiet, noisy = (
+        render(astronaut, face, 11, Recipe(mix={"occluder": 1.0}, noisy=n), 256) for n in (0.0, 1.0)
+    )
+    assert quiet.clean.tobytes() == noisy.clean.tobytes()
+    assert (quiet.shadow != noisy.shadow).any()
+    lit = far_from_shadow(noisy)
+    change = np.abs(quiet.shadow.astype(int) - noisy.shadow)
+    assert change[lit].max() <= 1 < change.max()
+    assert (change[lit] > 0).mean() < 0.01
+
+
+def test_mix_and_coverage_follow_the_recipe(astronaut, face):
+    pairs = [render(astronaut, face, pair_seed(0, "a", k), Recipe(), 64) for k in range(150)]
+    kinds = [pair.meta["kind"] for pair in pairs]
+    assert 0.05 < kinds.count("none") / 150 < 0.22
+    assert 0.45 < sum(pair.meta["look"] is not None for pair in pairs) / 150 < 0.75
+    covered = [p.meta["coverage"] for p in pairs if p.meta["kind"] not in ("none", "self")]
+    assert np.mean([0.03 <= c <= 0.87 for c in covered]) > 0.95
+
+
+def test_pairs_of_a_photo_do_not_depend_on_each_other():
+    assert len({pair_seed(1, key, k) for key in ("a", "b") for k in range(5)}) == 10
+
+
+def test_steep_poses_fall_back_to_flat_masks(turned, astronaut, face):
+    recipe = Recipe(mix={"occluder": 1.0})
+    layers = render(astronaut, turned(face, 44, 0), 5, recipe, 64).meta["layers"]
+    assert {layer["layer"] for layer in layers} == {"flat"}
+
+
+def test_unknown_recipe_names_its_neighbour():
+    with pytest.raises(RecipeError, match="did you mean faceshadow"):
+        recipe_named("face-shadow")
