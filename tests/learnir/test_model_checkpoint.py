@@ -1,0 +1,91 @@
+import dataclasses
+import json
+
+import pytest
+import torch
+
+from learnir.checkpoint import CheckpointError, load_checkpoint, read_training, save_checkpoint
+from learnir.config import ModelConfig
+from learnir.model import LearnIRModel
+
+
+def test_saved_and_read_back_with_its_config(tmp_path, tiny_config):
+    config = dataclasses.replace(tiny_config, corrector={"width": 8, "encoder": (1,), "decoder": (1,)})
+    model = LearnIRModel(config)
+    with torch.no_grad():
+        for p in model.parameters():
+            p.add_(0.01 * torch.randn_like(p))
+    save_checkpoint(tmp_path / "c", model, {"seed": 3})
+    again = load_checkpoint(tmp_path / "c")
+    assert again.config.scales == config.scales
+    assert read_training(tmp_path / "c")["seed"] == 3
+    for (name, a), b in zip(model.state_dict().items(), again.state_dict().values(), strict=True):
+        assert torch.allclose(a, b, atol=2e-3), name
+    y = torch.rand(1, 3, 40, 24) * 2 - 1
+    results = [m.sample(y, generator=torch.Generator().manual_seed(0)) for m in (model.eval(), again)]
+    assert (results[0] - results[1]).abs().max() < 0.05
+
+
+def test_sampling_options_override_the_config(tiny_config):
+    model = LearnIRModel(tiny_config).eval()
+    y = torch.rand(1, 3, 32, 32) * 2 - 1
+    seen = []
+    for steps, scales in ((3, None), (8, "drm"), (5, "fixed"), (5, (1, 2, 4, 2, 1))):
+        seen.clear()
+        model.sample(y, steps=steps, scales=scales, callback=lambda t, z: seen.append(t))
+        assert len(seen) == steps
+    with pytest.raises(ValueError, match="no correction branch"):
+        model.sample(y, correction="learned")
+
+
+def written(tmp_path, tiny_config):
+    return save_checkpoint(tmp_path / "c", LearnIRModel(tiny_config))
+
+
+def break_config(folder, **changes):
+    path = folder / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def test_one_clear_line_for_every_broken_checkpoint(tmp_path, tiny_config):
+    cases = {
+        "missing folder": (lambda f: None, "nowhere", "no such checkpoint"),
+        "missing weights": (lambda f: (f / "model.safetensors").unlink(), None, "missing"),
+        "damaged weights": (lambda f: (f / "model.safetensors").write_bytes(b"\x00" * 64), None, "damaged"),
+        "truncated weights": (
+            lambda f: (f / "model.safetensors").write_bytes((f / "model.safetensors").read_bytes()[:500]),
+            None,
+            "damaged",
+        ),
+        "missing config": (lambda f: (f / "config.json").unlink(), None, "missing"),
+        "text config": (lambda f: (f / "config.json").write_text("not json"), None, "not a model config"),
+        "unknown field": (lambda f: break_config(f, colour="red"), None, "colour"),
+        "unknown network": (lambda f: break_config(f, network="naff"), None, "did you mean 'naf'"),
+        "other network": (lambda f: break_config(f, network_args={"width": 16}), None, "does not fit"),
+        "wrong scales": (lambda f: break_config(f, scales=[1, 2]), None, "scales"),
+        "no branch": (lambda f: break_config(f, correction="learned"), None, "branch"),
+    }
+    for name, (damage, where, words) in cases.items():
+        folder = written(tmp_path / name, tiny_config)
+        damage(folder)
+        with pytest.raises(CheckpointError) as caught:
+            load_checkpoint(tmp_path / where if where else folder)
+        assert words in str(caught.value), name
+        assert "\n" not in str(caught.value), name
+
+
+def test_a_file_is_not_a_checkpoint_folder(tmp_path):
+    (tmp_path / "f").write_text("x")
+    with pytest.raises(CheckpointError, match="not a folder"):
+        load_checkpoint(tmp_path / "f")
+
+
+def test_unknown_hub_ids_name_the_remedy(monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(CheckpointError, match="check the name and the network"):
+        load_checkpoint("nobody/nothing-here")
+
+
+def test_config_round_trips_through_json():
+    config = ModelConfig(scales=(1, 2, 2, 4, 4), corrector={"width": 8})
+    assert ModelConfig.from_json(json.loads(json.dumps(config.to_json()))) == config

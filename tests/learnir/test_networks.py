@@ -1,0 +1,81 @@
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from learnir.networks import NETWORKS, Corrector, NAFDenoiser, ResidualUNet
+from learnir.training.presets import NAF, SMALL_NAF
+
+SMALL = {
+    "naf": {"width": 8, "encoder": (1, 1), "middle": 1, "decoder": (1, 1)},
+    "unet": {"width": 8, "multipliers": (1, 2, 4)},
+}
+
+
+def macs(network, pictures, size=256):
+    zeros = [torch.zeros(1, 3, size, size)] * pictures
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network(zeros, torch.ones(1))
+    return counter.get_total_flops() / 2
+
+
+def awake(network):
+    """Zero-initialised layers filled, so that every input can reach the output."""
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for p in network.parameters():
+            p.add_(0.05 * torch.randn(p.shape, generator=generator))
+    return network.eval()
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("size", [(16, 16), (33, 50)])
+def test_any_size_in_same_size_out(name, size):
+    network = awake(NETWORKS[name](**SMALL[name]))
+    z = [torch.randn(2, 3, *size) for _ in range(2)]
+    with torch.no_grad():
+        assert network(z, torch.full((2,), 0.5)).shape == (2, 3, *size)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_starts_at_zero_and_depends_on_every_input(name):
+    network = NETWORKS[name](**SMALL[name])
+    z = [torch.randn(1, 3, 32, 32, requires_grad=True) for _ in range(2)]
+    level = torch.tensor([0.7], requires_grad=True)
+    assert float(network(z, level).detach().abs().max()) == 0
+    awake(network)(z, level).square().sum().backward()
+    assert all(float(g.grad.abs().sum()) > 0 for g in (*z, level))
+
+
+def test_every_picture_of_a_batch_stands_alone():
+    network = awake(NAFDenoiser(**SMALL["naf"]))
+    a, b = torch.randn(2, 3, 32, 32), torch.randn(2, 3, 32, 32)
+    level = torch.full((2,), 0.9)
+    with torch.no_grad():
+        both = network([a, b], level)
+        one = network([a[1:], b[1:]], level[1:])
+    assert torch.allclose(both[1:], one, atol=1e-5)
+
+
+def test_corrector_starts_at_zero_and_costs_at_most_a_quarter():
+    z = [torch.randn(1, 3, 32, 32)] * 3
+    assert float(Corrector()(z, torch.ones(1)).detach().abs().max()) == 0
+    assert Corrector(variance=True)(z, torch.ones(1)).shape[1] == 6
+    for config in (NAF, SMALL_NAF):
+        assert macs(Corrector(), 3) <= macs(NAFDenoiser(**config.network_args), 2) / 4
+
+
+def test_the_papers_network_has_the_papers_size():
+    network = ResidualUNet()
+    parameters = sum(p.numel() for p in network.parameters())
+    assert parameters == pytest.approx(36e6, rel=0.02)
+    assert macs(network, 2) == pytest.approx(119e9, rel=0.01)
+
+
+def test_default_and_correction_branch_fit_sixteen_mebibytes_of_half_precision():
+    networks = (NAFDenoiser(**NAF.network_args), Corrector())
+    assert 2 * sum(p.numel() for n in networks for p in n.parameters()) < 16 * 2**20
+
+
+def test_uneven_levels_are_refused():
+    with pytest.raises(ValueError, match="levels"):
+        NAFDenoiser(encoder=(1, 1), decoder=(1,))

@@ -1,0 +1,133 @@
+import pytest
+import torch
+
+from learnir.process import noise_from_residual
+from learnir.sampler import sample
+from learnir.resolution import area_mean, drm_scales
+from learnir.schedule import Schedule
+
+
+class Oracle:
+    """Knows the true residual; refines to it from anything."""
+
+    def __init__(self, R):
+        self.R = R
+
+    def residual(self, z_t, z_y, t, schedule):
+        return area_mean(self.R, self.R.shape[-1] // z_t.shape[-1])
+
+    def refine(self, z_t, z_y, R, t, schedule):
+        return self.residual(z_t, z_y, t, schedule), None
+
+
+class Liar(Oracle):
+    """Says anything: a new random residual at every call."""
+
+    def residual(self, z_t, z_y, t, schedule):
+        return torch.randn(z_t.shape, dtype=z_t.dtype) * 3
+
+
+def pictures(size=32):
+    g = torch.Generator().manual_seed(0)
+    y, x = (torch.rand(2, 3, size, size, generator=g, dtype=torch.float64) * 2 - 1 for _ in range(2))
+    return y, x
+
+
+def generator():
+    return torch.Generator().manual_seed(1)
+
+
+@pytest.mark.parametrize("T", [12, 20, 50])
+@pytest.mark.parametrize(("correction", "weight"), [("none", 1.0), ("exact", 1.0), ("exact", 0.3), ("learned", 1.0)])
+def test_an_oracle_restores_the_picture(T, correction, weight):
+    y, x = pictures()
+    schedule = Schedule.linear(T)
+    fixed = (1,) * schedule.T_prime
+    z_0 = sample(Oracle(y - x), y, schedule, scales=fixed, correction=correction, weight=weight, generator=generator())
+    assert (z_0 - x).abs().max() < 1e-5
+
+
+def test_learned_mends_a_lying_denoiser():
+    y, x = pictures()
+    schedule = Schedule.linear(12)
+
+    class Mended(Liar):
+        def refine(self, z_t, z_y, R, t, schedule):
+            return Oracle.residual(self, z_t, z_y, t, schedule), None
+
+    z_0 = sample(Mended(y - x), y, schedule, scales=(1,) * 5, correction="learned", generator=generator())
+    assert (z_0 - x).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("scales", [(1, 1, 2, 4, 4), (1, 2, 4, 2, 1), (2, 2, 4, 4, 4)])
+def test_an_oracle_restores_through_every_resolution(scales):
+    """A residual that is smooth enough to survive the coarsest scale comes back exactly."""
+    y, _ = pictures()
+    R = torch.full_like(y, 0.3)
+    z_0 = sample(Oracle(R), y, Schedule.linear(12), scales=scales, generator=generator())
+    assert (z_0 - (y - R)).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("T", [12, 20, 50])
+def test_the_printed_correction_returns_the_observation_whatever_the_network_says(T):
+    """At weight 1 the network cancels out of m_t - mu: without noise, z_0 is z_y itself."""
+    y, x = pictures()
+    schedule = Schedule.linear(T)
+    z_0 = sample(
+        Liar(y - x),
+        y,
+        schedule,
+        scales=(1,) * schedule.T_prime,
+        correction="paper",
+        noise=lambda draw, f, shape: torch.zeros(shape, dtype=y.dtype),
+    )
+    assert (z_0 - y).abs().max() < 1e-9
+
+
+def test_with_noise_the_printed_correction_keeps_even_an_oracle_from_the_picture():
+    y, x = pictures()
+    z_0 = sample(Oracle(y - x), y, Schedule.linear(12), scales=(1,) * 5, correction="paper", weight=1.0,
+                 generator=generator())
+    assert (z_0 - x).abs().mean() > 0.1
+
+
+@pytest.mark.parametrize("size", [(16, 16), (17, 23), (30, 41)])
+def test_any_size_comes_back_whole(size):
+    y = torch.rand(1, 3, *size) * 2 - 1
+
+    class Nothing:
+        def residual(self, z_t, z_y, t, schedule):
+            return torch.zeros_like(z_t)
+
+    z_0 = sample(Nothing(), y, Schedule.linear(12), scales=(1, 1, 2, 4, 4), generator=generator())
+    assert z_0.shape == y.shape
+    assert (z_0 - y).abs().max() < 1e-5
+
+
+def test_one_seed_one_picture_and_stopping_on_the_way():
+    y, x = pictures()
+    schedule, scales = Schedule.linear(12), (1, 1, 2, 4, 4)
+    first, second = (
+        sample(Oracle(y - x), y, schedule, scales=scales, correction="none", generator=generator())
+        for _ in range(2)
+    )
+    assert torch.equal(first, second)
+    R = torch.full_like(y, 0.3)
+    z_3 = sample(Oracle(R), y, schedule, scales=scales, until=3, generator=generator())
+    assert z_3.shape[-1] == 16
+    eps = noise_from_residual(z_3, area_mean(y, 2), area_mean(R, 2), 3, schedule)
+    assert 0.9 < float(eps.var()) < 1.1
+
+
+def test_callback_sees_every_step_and_cancels():
+    y, x = pictures()
+    seen = []
+
+    def watch(t, z_0_hat):
+        seen.append(t)
+        if t == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sample(Oracle(y - x), y, Schedule.linear(12), scales=(1,) * 5, generator=generator(), callback=watch)
+    assert seen == [5, 4, 3]

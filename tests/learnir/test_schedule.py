@@ -1,0 +1,54 @@
+from math import sqrt
+
+import pytest
+
+from learnir.schedule import Schedule, make_schedule, schedule_with_steps
+
+SCHEDULES = [Schedule.linear(T) for T in (12, 20, 50)] + [Schedule.cosine(T) for T in (12, 50)]
+
+
+def test_twelve_steps_cut_at_five_as_in_the_paper():
+    assert Schedule.linear(12).a == pytest.approx((1, 0.996, 0.913, 0.759, 0.557, 0.5), abs=5e-4)
+
+
+@pytest.mark.parametrize(("T", "T_prime"), [(12, 5), (20, 8), (50, 19)])
+def test_smooth_equivalence_point(T, T_prime):
+    schedule = Schedule.linear(T)
+    assert schedule.T_prime == T_prime
+    assert abs(schedule.a[-1] - 0.5) <= 0.01
+    assert schedule_with_steps("linear", T_prime) == schedule
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_coefficients_against_their_definitions(schedule):
+    for t in range(1, schedule.T_prime + 1):
+        alpha = (schedule.a[t] / schedule.a[t - 1]) ** 2
+        s, before = sqrt(1 - schedule.a[t] ** 2), sqrt(1 - schedule.a[t - 1] ** 2)
+        assert schedule.alpha[t] == pytest.approx(alpha, abs=1e-14)
+        assert schedule.s[t] == pytest.approx(s, abs=1e-14)
+        assert schedule.k[t] == pytest.approx((1 - sqrt(alpha)) * s / (1 - alpha), abs=1e-12)
+        assert schedule.beta_tilde[t] == pytest.approx(before**2 / s**2 * (1 - alpha), abs=1e-14)
+        assert schedule.gamma[t] == pytest.approx(before * (1 - sqrt(alpha) * before / s), abs=1e-14)
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_residual_denominator_is_negative_at_every_step(schedule):
+    for t in range(1, schedule.T_prime + 1):
+        assert (1 - 2 * schedule.a[t]) - schedule.s[t] * schedule.k[t] < -1e-3
+
+
+def test_the_last_residual_error_is_carried_whole():
+    assert Schedule.linear(12).c[1] == -1.0
+
+
+@pytest.mark.parametrize("a", [(1.0,), (0.9, 0.5), (1.0, 0.5, 0.6), (1.0, 0.9, 0.8)])
+def test_impossible_schedules_are_refused(a):
+    with pytest.raises(ValueError, match="signal level"):
+        Schedule(a)
+
+
+def test_unknown_names_and_lengths_are_refused():
+    with pytest.raises(ValueError, match="linear"):
+        make_schedule("linaer", 12)
+    with pytest.raises(ValueError, match="T >= 2"):
+        make_schedule("linear", 1)
