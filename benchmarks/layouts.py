@@ -111,7 +111,10 @@ def _parquet(shard: Path) -> list[Source]:
     rows = table.drop_columns([c for c in table.column_names if c in heavy]).to_pylist()
 
     def reader(column: str, i: int) -> Read:
-        return lambda: table[column][i]["bytes"].as_py()
+        def read() -> bytes:
+            return table[column][i]["bytes"].as_py()
+
+        return read
 
     masked = "mask" in table.column_names
     return [

@@ -157,8 +157,8 @@ def _barycentric(corners: np.ndarray, index: np.ndarray, x: np.ndarray, y: np.nd
     u, v, w = b - a, c - a, np.stack([x, y], 1) - a
     area = u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0]
     area = np.where(np.abs(area) < 1e-9, 1e-9, area)
-    beta = np.clip((w[:, 0] * v[:, 1] - w[:, 1] * v[:, 0]) / area, 0, 1)
-    gamma = np.clip((u[:, 0] * w[:, 1] - u[:, 1] * w[:, 0]) / area, 0, 1 - beta)
+    beta = np.clip((w[:, 0] * v[:, 1] - w[:, 1] * v[:, 0]) / area, -0.5, 1.5)
+    gamma = np.clip((u[:, 0] * w[:, 1] - u[:, 1] * w[:, 0]) / area, -0.5, 1.5)
     return np.stack([1 - beta - gamma, beta, gamma], 1)
 
 

@@ -137,7 +137,7 @@ def _draw_noise(rng: np.random.Generator, recipe: Recipe, base, darkened):
     if rng.random() >= recipe.noisy:
         return np.float32(0), {"noise_a": 0.0, "noise_b": 0.0}
     a, b = (float(np.exp(rng.uniform(*np.log(limits)))) for limits in (NOISE_A, NOISE_B))
-    keep = np.clip(darkened / np.maximum(base, 1e-5), 0, 1)
+    keep = np.clip((darkened + 1e-4) / (base + 1e-4), 0, 1)  # black stays black, not noisy
     noise = photometry.sensor_noise(rng, darkened, keep, a, b)
     return noise, {"noise_a": a, "noise_b": b}
 

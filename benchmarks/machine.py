@@ -1,0 +1,77 @@
+"""What a run was made with: versions, hardware, peak memory."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import sys
+from importlib import metadata
+from typing import Any
+
+PACKAGES = (
+    "learnir",
+    "torch",
+    "torchvision",
+    "numpy",
+    "opencv-contrib-python",
+    "pillow",
+    "scikit-image",
+    "scipy",
+    "pandas",
+    "lpips",
+    "mediapipe",
+)
+
+
+def environment(device: str) -> dict[str, Any]:
+    """Versions and hardware, plain values."""
+    return {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "hardware": hardware(device),
+        "device": device,
+        "threads": int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1),
+        "packages": {p: v for p in PACKAGES if (v := version(p))},
+    }
+
+
+def version(package: str) -> str | None:
+    """The installed version, None where it is not."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def hardware(device: str) -> str:
+    """The name of the GPU, or of the processor."""
+    if device.startswith("cuda"):
+        import torch
+
+        return torch.cuda.get_device_name(device)
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:
+            names = [line.split(":", 1)[1].strip() for line in lines if "model name" in line]
+    except OSError:
+        names = []
+    return f"{names[0] if names else platform.processor() or 'CPU'} x{os.cpu_count()}"
+
+
+def best_device(wanted: str | None = None) -> str:
+    """``wanted``, else the GPU when there is one, else the CPU."""
+    if wanted:
+        return wanted
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def peak_memory(device: str) -> int:
+    """Peak bytes: allocated on the GPU, or the process' resident set on the CPU."""
+    if device.startswith("cuda"):
+        import torch
+
+        return int(torch.cuda.max_memory_allocated())
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

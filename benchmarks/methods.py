@@ -1,0 +1,173 @@
+"""Methods under test. Every one turns a uint8 RGB picture into one of the same size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from benchmarks.names import BenchmarkError, look_up
+from benchmarks.pairs import Pair
+
+MaskUse = Literal["none", "detected", "ground truth", "unknown"]
+
+
+@dataclass(frozen=True)
+class MethodCard:
+    """What a reader must know of a method to read its row."""
+
+    name: str
+    mask: MaskUse = "none"
+    training_data: str = "none"
+    source: str = ""
+    stochastic: bool = False
+    parameters: int | None = None
+    macs: int | None = None
+    macs_size: str | None = None
+    settings: tuple[tuple[str, str], ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, for result files."""
+        return {**asdict(self), "settings": dict(self.settings)}
+
+
+class Method(Protocol):
+    """What the runner needs."""
+
+    @property
+    def card(self) -> MethodCard:
+        """What a reader must know."""
+        ...
+
+    def restore(self, pair: Pair, seed: int) -> np.ndarray:
+        """uint8 RGB, the size of ``pair.input``; never looks at ``pair.target``."""
+        ...
+
+
+@dataclass(frozen=True)
+class MethodOptions:
+    """What a command line may say about a method. mask: what an outside method was given."""
+
+    checkpoint: str | None = None
+    device: str | None = None
+    mask: MaskUse = "none"
+    training_data: str = "unknown"
+    name: str | None = None
+    timeout: float = 600.0
+
+
+Function = Callable[[np.ndarray, np.ndarray | None], np.ndarray]
+
+
+@dataclass(frozen=True)
+class FunctionMethod:
+    """A plain function of the picture and, where it uses one, the mask."""
+
+    card: MethodCard
+    function: Function
+
+    def restore(self, pair: Pair, seed: int) -> np.ndarray:
+        mask = pair.mask if self.card.mask == "ground truth" else None
+        return self.function(pair.input, mask)
+
+
+def do_nothing(picture: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
+    """The input itself: the row every other row is read against."""
+    return picture
+
+
+def _classical(name: str, function: str, source: str, mask: MaskUse = "none") -> Method:
+    module = import_module("benchmarks.classical")
+    return FunctionMethod(MethodCard(name, mask, source=source), getattr(module, function))
+
+
+def _input(options: MethodOptions) -> Method:
+    return FunctionMethod(MethodCard("input", source="the degraded picture"), do_nothing)
+
+
+def _dark_channel(options: MethodOptions) -> Method:
+    return _classical("dark-channel", "dark_channel", "He 2009, guided filter 2010")
+
+
+def _retinex(options: MethodOptions) -> Method:
+    return _classical("retinex", "retinex", "Jobson 1997, multi-scale, luminance")
+
+
+def _transfer(options: MethodOptions) -> Method:
+    return _classical("region-transfer", "region_transfer", "Reinhard 2001, Otsu", "detected")
+
+
+def _transfer_masked(options: MethodOptions) -> Method:
+    return _classical("region-transfer-gt-mask", "region_transfer", "Reinhard 2001", "ground truth")
+
+
+def _learnir(name: str, **settings: Any) -> Callable[[MethodOptions], Method]:
+    def make(options: MethodOptions) -> Method:
+        from benchmarks.learnir_methods import LearnIRMethod
+
+        return LearnIRMethod.load(name, settings, options)
+
+    return make
+
+
+def _regression(options: MethodOptions) -> Method:
+    from benchmarks.learnir_methods import OneEvaluation
+
+    return OneEvaluation.load("regression", options)
+
+
+METHODS: dict[str, Callable[[MethodOptions], Method]] = {
+    "input": _input,
+    "dark-channel": _dark_channel,
+    "retinex": _retinex,
+    "region-transfer": _transfer,
+    "region-transfer-gt-mask": _transfer_masked,
+    "learnir": _learnir("learnir"),
+    "learnir-no-dpsc": _learnir("learnir-no-dpsc", correction="none"),
+    "learnir-no-drm": _learnir("learnir-no-drm", scales="fixed"),
+    "learnir-neither": _learnir("learnir-neither", correction="none", scales="fixed"),
+    "regression": _regression,
+}
+
+SCHEMES: Mapping[str, str] = {
+    "results:": "a folder of result pictures, one per key",
+    "python:": "module:function taking and returning uint8 RGB (H, W, 3)",
+    "exec:": "a command with {input} and {output}",
+    "gradio:": "the address of a Gradio endpoint, optionally URL#api_name",
+}
+
+
+def make_method(name: str, options: MethodOptions | None = None) -> Method:
+    """A named method, or one given as results:FOLDER, python:M:F, exec:COMMAND, gradio:URL."""
+    options = options or MethodOptions()
+    scheme, _, rest = name.partition(":")
+    if rest and f"{scheme}:" in SCHEMES:
+        from benchmarks import outside
+
+        return outside.OUTSIDE[scheme](rest, options)
+    return look_up("method", name, METHODS)(options)
+
+
+def checked_result(result: Any, pair: Pair, method: str) -> np.ndarray:
+    """The result, or one line that says what is wrong with it: nothing is silently repaired."""
+    if not isinstance(result, np.ndarray) or result.dtype != np.uint8:
+        kind = getattr(result, "dtype", type(result).__name__)
+        raise BenchmarkError(f"{method} on {pair.key}: returned {kind}; return uint8 RGB (H, W, 3)")
+    if result.shape != pair.input.shape:
+        raise BenchmarkError(
+            f"{method} on {pair.key}: returned {result.shape} for {pair.input.shape}; "
+            "results are never resized: return the input's size"
+        )
+    return result
+
+
+def safe_folder(path: str) -> Path:
+    """An existing folder, or one line."""
+    folder = Path(path)
+    if not folder.is_dir():
+        raise BenchmarkError(f"{folder}: no such folder of results")
+    return folder

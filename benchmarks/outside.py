@@ -1,0 +1,168 @@
+"""Methods that live elsewhere: a folder of pictures, a callable, a command, a Gradio endpoint."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.methods import Method, MethodCard, MethodOptions, safe_folder
+from benchmarks.names import BenchmarkError
+from benchmarks.pairs import Pair
+from benchmarks.pictures import decode, encode_png, header
+
+LOSSLESS = {"PNG", "BMP", "TIFF"}
+
+
+@dataclass(frozen=True)
+class ResultsFolder:
+    """Result pictures made elsewhere: KEY.png, lossless (JPEG q95 costs up to 2 dB)."""
+
+    card: MethodCard
+    folder: Path
+
+    @classmethod
+    def make(cls, rest: str, options: MethodOptions) -> Method:
+        folder = safe_folder(rest)
+        return cls(_card(options, folder.resolve().name, "results folder"), folder)
+
+    def restore(self, pair: Pair, seed: int) -> np.ndarray:
+        path = self._file(pair.key)
+        data = path.read_bytes()
+        kind = header(data, str(path))[0]
+        if kind not in LOSSLESS:
+            raise BenchmarkError(f"{path}: {kind} is lossy; save results as PNG")
+        return decode(data, str(path))
+
+    def _file(self, key: str) -> Path:
+        for suffix in (".png", ".bmp", ".tif", ".tiff", ".jpg", ".jpeg", ".webp"):
+            path = self.folder / f"{key}{suffix}"
+            if path.is_file():
+                return path
+        raise BenchmarkError(f"{self.folder}: no result for {key}; expected {key}.png")
+
+
+@dataclass(frozen=True)
+class CallableMethod:
+    """Any Python callable ``module:function``: uint8 RGB (H, W, 3) in and out."""
+
+    card: MethodCard
+    function: Callable[[np.ndarray], Any]
+
+    @classmethod
+    def make(cls, rest: str, options: MethodOptions) -> Method:
+        module, _, name = rest.rpartition(":")
+        if not module or not name:
+            raise BenchmarkError(f"python:{rest}: write python:module:function")
+        try:
+            function = getattr(import_module(module), name)
+        except (ImportError, AttributeError) as error:
+            raise BenchmarkError(f"python:{rest}: cannot be imported ({error})") from error
+        return cls(_card(options, name, f"python {rest}"), function)
+
+    def restore(self, pair: Pair, seed: int) -> np.ndarray:
+        return self.function(pair.input)
+
+
+@dataclass(frozen=True)
+class CommandMethod:
+    """Any command; {input} and {output} become PNG paths. No shell is involved."""
+
+    card: MethodCard
+    words: tuple[str, ...]
+    timeout: float
+
+    @classmethod
+    def make(cls, rest: str, options: MethodOptions) -> Method:
+        if "{input}" not in rest or "{output}" not in rest:
+            raise BenchmarkError(f"exec:{rest}: the command needs {{input}} and {{output}}")
+        words = tuple(shlex.split(rest))
+        return cls(_card(options, Path(words[0]).name, "command"), words, options.timeout)
+
+    def restore(self, pair: Pair, seed: int) -> np.ndarray:
+        with tempfile.TemporaryDirectory() as folder:
+            paths = {"input": f"{folder}/input.png", "output": f"{folder}/output.png"}
+            Path(paths["input"]).write_bytes(encode_png(pair.input))
+            self._run([_filled(word, paths) for word in self.words], pair.key)
+            out = Path(paths["output"])
+            if not out.is_file():
+                raise BenchmarkError(f"{self.words[0]} on {pair.key}: wrote no {{output}}")
+            return decode(out.read_bytes(), f"{self.card.name} on {pair.key}")
+
+    def _run(self, words: list[str], key: str) -> None:
+        try:
+            subprocess.run(words, check=True, capture_output=True, timeout=self.timeout)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise BenchmarkError(f"{words[0]} on {key}: {error}") from error
+        except subprocess.CalledProcessError as error:
+            said = error.stderr.decode(errors="replace").strip().splitlines()[-1:]
+            raise BenchmarkError(
+                f"{words[0]} on {key}: exit {error.returncode} {' '.join(said)}"
+            ) from error
+
+
+@dataclass(frozen=True)
+class GradioMethod:
+    """Any Gradio endpoint with one picture in and one out."""
+
+    card: MethodCard
+    client: Any
+    api_name: str
+
+    @classmethod
+    def make(cls, rest: str, options: MethodOptions) -> Method:
+        try:
+            from gradio_client import Client
+        except ImportError as error:
+            raise BenchmarkError("gradio: install the app extra (pip install .[app])") from error
+        address, _, api = rest.partition("#")
+        try:
+            client = Client(address, verbose=False)
+        except Exception as error:  # whatever the network says has the same remedy
+            raise BenchmarkError(f"gradio:{address}: no endpoint there ({error})") from error
+        return cls(_card(options, "gradio", f"gradio {rest}"), client, f"/{api or 'predict'}")
+
+    def restore(self, pair: Pair, seed: int) -> np.ndarray:
+        from gradio_client import handle_file
+
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "input.png"
+            path.write_bytes(encode_png(pair.input))
+            answer = self.client.predict(handle_file(str(path)), api_name=self.api_name)
+        out = Path(_first_path(answer))
+        return decode(out.read_bytes(), f"{self.card.name} on {pair.key}")
+
+
+def _filled(word: str, paths: dict[str, str]) -> str:
+    for name, path in paths.items():
+        word = word.replace(f"{{{name}}}", path)
+    return word
+
+
+def _first_path(answer: Any) -> str:
+    while isinstance(answer, list | tuple) and answer:
+        answer = answer[0]
+    if isinstance(answer, dict):
+        answer = answer.get("path") or answer.get("url")
+    if not isinstance(answer, str):
+        raise BenchmarkError("gradio: the endpoint returned no picture file")
+    return answer
+
+
+def _card(options: MethodOptions, name: str, source: str) -> MethodCard:
+    return MethodCard(options.name or name, options.mask, options.training_data, source)
+
+
+OUTSIDE: dict[str, Callable[[str, MethodOptions], Method]] = {
+    "results": ResultsFolder.make,
+    "python": CallableMethod.make,
+    "exec": CommandMethod.make,
+    "gradio": GradioMethod.make,
+}

@@ -1,0 +1,252 @@
+"""learnir-bench run: method x data set x protocol -> one result; progress, resume, several seeds."""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.faces import FaceJudge
+from benchmarks.locations import REPOSITORY
+from benchmarks.machine import best_device, environment, peak_memory
+from benchmarks.methods import Method, MethodOptions, checked_result, make_method
+from benchmarks.metrics import mean_squared_psnr, mean_ssim
+from benchmarks.pairs import (
+    Collection,
+    Pair,
+    decoded,
+    manifest,
+    manifest_hash,
+    open_collection,
+)
+from benchmarks.protocols import Protocol, protocol_named
+from benchmarks.results import Run, store, summarise
+from benchmarks.scoring import Judge
+
+PIXELS_A_BATCH = 16 * 256 * 256
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """Everything a run depends on. clean: targets stand in as inputs. limit: first pairs only."""
+
+    method: str
+    dataset: str
+    out: Path
+    protocol: str | None = None
+    split: str = "test"
+    root: str | None = None
+    seeds: tuple[int, ...] = (0,)
+    clean: bool = False
+    limit: int | None = None
+    workers: int = 2
+    faces: bool | None = None
+    command: str = ""
+    options: MethodOptions = field(default_factory=MethodOptions)
+
+
+Progress = Callable[[int, int, float], None]
+
+
+def run(plan: RunPlan, progress: Progress | None = None) -> Run:
+    """Restores and scores every pair, then stores the result in ``plan.out``.
+
+    Rows are written as they come; the same plan started again goes on where it stopped.
+    """
+    collection = open_collection(plan.dataset, plan.root, plan.split, plan.clean)
+    collection = replace(collection, sources=collection.sources[: plan.limit])
+    protocol = protocol_named(plan.protocol or collection.entry.main_protocol)
+    device = best_device(plan.options.device)
+    method = make_method(plan.method, replace(plan.options, device=device))
+    files = manifest_hash(manifest(collection))
+    seeds = plan.seeds if method.card.stochastic else plan.seeds[:1]
+    journal = Journal(plan.out / ".partial" / f"{_plan_key(method, protocol, files, seeds)}.jsonl")
+    with ExitStack() as stack:
+        wanted = collection.entry.faces if plan.faces is None else plan.faces
+        faces = stack.enter_context(FaceJudge()) if wanted else None
+        judge = Judge(protocol, device, faces)
+        tasks = Tasks(collection, protocol, method, judge, plan.workers)
+        for seed in seeds:
+            _run_seed(tasks, seed, journal, progress, len(seeds))
+    facts = _facts(plan, tasks, files, seeds, device)
+    return _finish(plan.out, facts, journal)
+
+
+@dataclass(frozen=True)
+class Tasks:
+    """The parts of a run that stay the same for every seed."""
+
+    collection: Collection
+    protocol: Protocol
+    method: Method
+    judge: Judge
+    workers: int
+
+
+@dataclass
+class Journal:
+    """Rows on disk while a run lasts: one JSON line each, a torn last line is dropped."""
+
+    path: Path
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows so far."""
+        if not self.path.is_file():
+            return []
+        lines = self.path.read_bytes().split(b"\n")[:-1]
+        return [json.loads(line) for line in lines if line]
+
+    def append(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Adds rows, after cutting a torn line away."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with open(self.path, "ab+") as file:
+            file.seek(0)
+            whole = file.read().rfind(b"\n") + 1
+            file.truncate(whole)
+            file.write("".join(json.dumps(row) + "\n" for row in rows).encode())
+
+    def clear(self) -> None:
+        """Removes the journal and its folder when that is empty."""
+        self.path.unlink(missing_ok=True)
+        if self.path.parent.is_dir() and not any(self.path.parent.iterdir()):
+            self.path.parent.rmdir()
+
+
+def _run_seed(
+    tasks: Tasks, seed: int, journal: Journal, progress: Progress | None, seeds: int
+) -> None:
+    before = journal.rows()
+    total, done = len(tasks.collection.sources) * seeds, len(before)
+    names = {row["name"] for row in before if row["seed"] == seed}
+    pairs = decoded(tasks.collection, tasks.workers, skip=names)
+    for batch in _batches(_as_seen(pair, tasks.protocol) for pair in pairs):
+        rows = _score_batch(tasks, batch, seed)
+        journal.append(rows)
+        done += len(rows)
+        if progress is not None:
+            progress(done, total, float(np.mean([row["psnr"] for row in rows])))
+
+
+def _score_batch(tasks: Tasks, batch: list[Pair], seed: int) -> list[dict[str, Any]]:
+    made = [timed(tasks.method, pair, seed) for pair in batch]
+    scored = tasks.judge.score([result for result, _ in made], batch)
+    return [
+        {
+            "name": pair.key,
+            "scene": pair.scene,
+            "seed": seed,
+            **scores,
+            "seconds": seconds,
+            "result_sha256": hashlib.sha256(result.tobytes()).hexdigest(),
+            "input_psnr": mean_squared_psnr(pair.input, pair.target),
+            "input_ssim": mean_ssim(pair.input, pair.target),
+            "width": pair.input.shape[1],
+            "height": pair.input.shape[0],
+        }
+        for pair, scores, (result, seconds) in zip(batch, scored, made, strict=True)
+    ]
+
+
+def timed(method: Method, pair: Pair, seed: int) -> tuple[np.ndarray, float]:
+    """The checked result and the seconds it took."""
+    start = time.perf_counter()
+    result = method.restore(pair, seed)
+    seconds = time.perf_counter() - start
+    return checked_result(result, pair, method.card.name), seconds
+
+
+def _as_seen(pair: Pair, protocol: Protocol) -> Pair:
+    """The pair at the size the method sees."""
+    if protocol.method_sees == "native":
+        return pair
+    mask = None if pair.mask is None else protocol.fit_mask(pair.mask)
+    return replace(
+        pair, input=protocol.fit(pair.input), target=protocol.fit(pair.target), mask=mask
+    )
+
+
+def _batches(pairs: Iterator[Pair]) -> Iterator[list[Pair]]:
+    """Lists of about a megapixel, so that memory stays bounded whatever the pictures' size."""
+    batch: list[Pair] = []
+    for pair in pairs:
+        batch.append(pair)
+        if sum(p.input.shape[0] * p.input.shape[1] for p in batch) >= PIXELS_A_BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _plan_key(method: Method, protocol: Protocol, files: str, seeds: Sequence[int]) -> str:
+    plan = json.dumps([method.card.to_json(), protocol.id, files, list(seeds)], sort_keys=True)
+    return hashlib.sha256(plan.encode()).hexdigest()[:20]
+
+
+def _facts(
+    plan: RunPlan, tasks: Tasks, files: str, seeds: Sequence[int], device: str
+) -> dict[str, Any]:
+    found = tasks.collection
+    return {
+        "badge": "re-scored",
+        "method": tasks.method.card.to_json(),
+        "dataset": {
+            "name": found.entry.name,
+            "title": found.entry.title,
+            "split": found.split,
+            "pairs": len(found.sources),
+            "expected": found.entry.expected(found.split),
+            "revision": found.entry.revision,
+            "manifest_sha256": files,
+        },
+        "protocol": json.loads(json.dumps(tasks.protocol.to_json())),
+        "missing": dict(tasks.judge.missing),
+        "seeds": list(seeds),
+        "environment": environment(device),
+        "provenance": {
+            "by": getpass.getuser(),
+            "at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "commit": commit(),
+            "command": plan.command,
+        },
+    }
+
+
+def _finish(out: Path, facts: dict[str, Any], journal: Journal) -> Run:
+    import pandas as pd
+
+    rows = pd.DataFrame(journal.rows()).sort_values(["seed", "name"], ignore_index=True)
+    facts["scores"] = summarise(rows)
+    facts["input_row"] = {
+        name: float(rows[f"input_{name}"].clip(upper=100.0).mean()) for name in ("psnr", "ssim")
+    }
+    card = facts["method"]
+    facts["cost"] = {
+        "parameters": card["parameters"],
+        "macs": card["macs"],
+        "macs_size": card["macs_size"],
+        "seconds_median": float(rows["seconds"].median()),
+        "seconds_mean": float(rows["seconds"].mean()),
+        "peak_memory_bytes": peak_memory(facts["environment"]["device"]),
+    }
+    stored = store(out, facts, rows)
+    journal.clear()
+    return stored
+
+
+def commit() -> str:
+    """The repository's commit, "unknown" outside one."""
+    try:
+        words = ["git", "-C", str(REPOSITORY), "rev-parse", "--short", "HEAD"]
+        return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"

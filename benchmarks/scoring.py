@@ -1,0 +1,94 @@
+"""The one place that turns (result, target) into scores; runner and submissions share it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from benchmarks.colour import lab_distance
+from benchmarks.faces import FaceJudge
+from benchmarks.metrics import check_pair, check_window, mean_squared_psnr, mean_ssim
+from benchmarks.pairs import Pair
+from benchmarks.perceptual import SMALLEST, lpips_batch, why_missing
+from benchmarks.protocols import Protocol
+from benchmarks.regions import region_scores
+from benchmarks.resize import KERNELS
+
+Scores = dict[str, float]
+
+
+@dataclass
+class Judge:
+    """Scores pictures under one protocol; ``missing`` holds the metrics it cannot compute, and why.
+
+    faces: a landmark detector for the face metrics, None leaves them out.
+    """
+
+    protocol: Protocol
+    device: str = "cpu"
+    faces: FaceJudge | None = None
+    missing: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for net in ("alex", "vgg"):
+            reason = why_missing(net) if f"lpips_{net}" in self.protocol.metrics else None
+            if reason:
+                self.missing[f"lpips_{net}"] = reason
+
+    def score(self, results: Sequence[np.ndarray], pairs: Sequence[Pair]) -> list[Scores]:
+        """Scores of uint8 results against their pairs' targets, both brought to scoring size."""
+        for result, pair in zip(results, pairs, strict=True):
+            check_pair(result, self._as_seen(pair.target))
+        scored = [self._one(r, p) for r, p in zip(results, pairs, strict=True)]
+        for net in ("alex", "vgg"):
+            self._add_lpips(net, results, pairs, scored)
+        return scored
+
+    def _as_seen(self, picture: np.ndarray) -> np.ndarray:
+        """A picture at the size the method saw."""
+        return self.protocol.fit(picture) if self.protocol.method_sees != "native" else picture
+
+    def _one(self, result: np.ndarray, pair: Pair) -> Scores:
+        a, b = self._fit(result), self._fit(pair.target)
+        check_window(b.shape)
+        absolute, squared = lab_distance(a, b)
+        scores = {
+            "psnr": mean_squared_psnr(a, b),
+            "ssim": mean_ssim(a, b),
+            "lab_mae": float(absolute.mean()),
+            "lab_rmse": float(np.sqrt(squared.mean())),
+        }
+        if pair.mask is not None:
+            scores |= region_scores(a, b, self.protocol.fit_mask(pair.mask))
+        if self.faces is not None:
+            scores |= self.faces.scores(self.protocol.fit(result), self.protocol.fit(pair.target))
+        return scores
+
+    def _fit(self, picture: np.ndarray) -> np.ndarray:
+        protocol = self.protocol
+        if protocol.dtype == "uint8" or protocol.size is None:
+            return protocol.fit(picture)
+        assert protocol.kernel is not None
+        return KERNELS[protocol.kernel](picture.astype(np.float64), *protocol.size)
+
+    def _add_lpips(
+        self,
+        net: str,
+        results: Sequence[np.ndarray],
+        pairs: Sequence[Pair],
+        scored: list[Scores],
+    ) -> None:
+        name = f"lpips_{net}"
+        if name not in self.protocol.metrics or name in self.missing:
+            return
+        sides = (
+            [self.protocol.fit(r) for r in results],
+            [self.protocol.fit(p.target) for p in pairs],
+        )
+        if any(min(picture.shape[:2]) < SMALLEST for picture in sides[1]):
+            self.missing[name] = f"pictures below {SMALLEST}x{SMALLEST} pixels"
+            return
+        for scores, value in zip(scored, lpips_batch(*sides, net, self.device), strict=True):
+            scores[name] = value

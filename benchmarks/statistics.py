@@ -1,0 +1,95 @@
+"""Intervals and tests on per-picture scores, clustered by scene: frames of one scene are not many."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DRAWS = 4000
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Mean over pictures with a bootstrap interval; nan bounds for fewer than two scenes."""
+
+    mean: float
+    low: float
+    high: float
+    pictures: int
+    scenes: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A minus B on the same pictures. p: two-sided Wilcoxon on scene means, nan below 6 scenes."""
+
+    metric: str
+    difference: Interval
+    p: float
+    wins: int
+    losses: int
+
+
+def interval(
+    values: np.ndarray, scenes: np.ndarray, level: float = 0.95, seed: int = 0, draws: int = DRAWS
+) -> Interval:
+    """Percentile bootstrap of the mean over pictures; whole scenes are drawn with replacement.
+
+    Davison, Hinkley 1997, section 3.8: the mean of a draw is (sum of values) / (sum of counts).
+    """
+    _, of = np.unique(scenes, return_inverse=True)
+    count = np.bincount(of).astype(float)
+    total = np.bincount(of, weights=values)
+    mean = float(values.mean())
+    if len(count) < 2:
+        return Interval(mean, float("nan"), float("nan"), len(values), len(count))
+    drawn = np.random.default_rng(seed).integers(0, len(count), (draws, len(count)))
+    means = total[drawn].sum(axis=1) / count[drawn].sum(axis=1)
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(mean, float(low), float(high), len(values), len(count))
+
+
+def compare(a: pd.DataFrame, b: pd.DataFrame, metric: str) -> Comparison:
+    """Paired comparison of two runs' rows on one metric; seeds are averaged per picture first.
+
+    ValueError unless both hold the same pictures.
+    """
+    x, y = (_per_picture(rows, metric) for rows in (a, b))
+    if list(x.index) != list(y.index):
+        raise ValueError(f"{metric}: the two runs do not hold the same pictures")
+    difference = (x[metric] - y[metric]).to_numpy()
+    scenes = x["scene"].to_numpy()
+    return Comparison(
+        metric,
+        interval(difference, scenes),
+        wilcoxon(difference, scenes),
+        int((difference > 0).sum()),
+        int((difference < 0).sum()),
+    )
+
+
+def wilcoxon(difference: np.ndarray, scenes: np.ndarray) -> float:
+    """Two-sided Wilcoxon signed-rank p on the scenes' mean differences; nan below 6 scenes."""
+    from scipy.stats import wilcoxon as signed_rank
+
+    _, of = np.unique(scenes, return_inverse=True)
+    means = np.bincount(of, weights=difference) / np.bincount(of)
+    if len(means) < 6:
+        return float("nan")
+    return 1.0 if not means.any() else float(signed_rank(means).pvalue)
+
+
+def seed_spread(rows: pd.DataFrame, metric: str) -> float | None:
+    """Standard deviation over seeds of the mean score; None for a single seed."""
+    means = rows.groupby("seed")[metric].mean()
+    return float(means.std(ddof=1)) if len(means) > 1 else None
+
+
+def _per_picture(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
+    kept = rows.dropna(subset=[metric])
+    return kept.groupby("name", sort=True).agg({metric: "mean", "scene": "first"})

@@ -1,0 +1,239 @@
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from learnir.checkpoint import CheckpointError, load_checkpoint
+from learnir.training import command, loop, step
+from learnir.training.augment import from_linear, redraw_photometry, to_linear
+from learnir.training.data import PairError, PairStore, open_pairs
+from learnir.training.loop import Interrupted, TrainingDiverged, learning_rate, locate
+from learnir.training.presets import PRESETS, Stage
+from learnir.training.state import load_state
+
+
+@pytest.fixture(scope="module")
+def pairs_folder(tmp_path_factory):
+    """Twelve rendered pairs: coloured gradients, darkened on one side."""
+    folder = tmp_path_factory.mktemp("pairs")
+    rng = np.random.default_rng(0)
+    for name in ("input", "target"):
+        (folder / name).mkdir()
+    for i in range(12):
+        ramp = np.linspace(60, 230, 72)[None, :, None] * rng.uniform(0.6, 1, 3)
+        target = np.broadcast_to(ramp, (72, 72, 3)).astype(np.uint8)
+        shadow = target.copy()
+        shadow[:, : 20 + 2 * i] //= 2
+        cv2.imwrite(str(folder / "input" / f"{i:02d}.png"), shadow)
+        cv2.imwrite(str(folder / "target" / f"{i:02d}.png"), target)
+    return folder
+
+
+def state(folder):
+    return torch.load(folder / "state.pt", weights_only=True)
+
+
+def same(a, b):
+    if isinstance(a, torch.Tensor):
+        return torch.equal(a, b)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(map(same, a, b))
+    return a == b
+
+
+def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(tmp_path, pairs_folder, monkeypatch):
+    command.train("smoke", [pairs_folder], tmp_path / "whole", device="cpu")
+    report = loop.Run._report
+
+    def interrupt(run, bar, loss, stopped):
+        if run.step == 7:
+            stopped.append(signal.SIGINT)
+        report(run, bar, loss, stopped)
+
+    monkeypatch.setattr(loop.Run, "_report", interrupt)
+    with pytest.raises(Interrupted, match="--resume"):
+        command.train("smoke", [pairs_folder], tmp_path / "parts", device="cpu")
+    monkeypatch.setattr(loop.Run, "_report", report)
+    assert state(tmp_path / "parts")["step"] == 7
+    command.train("smoke", [pairs_folder], tmp_path / "parts", resume=True, device="cpu")
+    assert same(state(tmp_path / "whole"), state(tmp_path / "parts"))
+
+
+def test_what_a_run_leaves_behind(tmp_path, pairs_folder):
+    last = command.train("smoke", [pairs_folder], tmp_path / "run", device="cpu")
+    model = load_checkpoint(last)
+    config = json.loads((tmp_path / "run" / "train_config.json").read_text())
+    record = json.loads((last / "training.json").read_text())
+    lines = [json.loads(x) for x in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert config["model"]["network"] == model.config.network
+    assert record["seed"] == 0
+    assert len(record["data_sha256"]) == 64
+    assert any("psnr" in x for x in lines)
+    assert any("loss" in x for x in lines)
+    grids = sorted((tmp_path / "run" / "grids").iterdir())
+    assert cv2.imread(str(grids[-1])).shape[1] > 3 * 64
+    with pytest.raises(CheckpointError, match="--resume"):
+        command.train("smoke", [pairs_folder], tmp_path / "run", device="cpu")
+    with pytest.raises(CheckpointError, match="seed"):
+        command.train("smoke", [pairs_folder], tmp_path / "run", resume=True, seed=1, device="cpu")
+
+
+def test_training_learns(tmp_path, pairs_folder):
+    """A few hundred steps on one kind of shadow: far better than doing nothing."""
+    preset = dataclasses.replace(
+        PRESETS["smoke"],
+        stages=(Stage(iterations=250, size=64, batch=4, lr=3e-3, rollout_from=50, view=(0.9, 1)),),
+        warmup=10,
+        ema=0.97,
+        clean=0.0,
+        validate_every=250,
+        validation_pairs=8,
+    )
+    PRESETS["learns"] = preset
+    try:
+        command.train("learns", [pairs_folder], tmp_path / "run", device="cpu")
+    finally:
+        del PRESETS["learns"]
+    scores = state(tmp_path / "run")["scores"]
+    assert scores["psnr"] > scores["psnr_input"] + 3
+
+
+def test_nan_stops_and_keeps_the_last_good_state(tmp_path, pairs_folder, monkeypatch):
+    compute = step.TrainStep.forward
+
+    def poisoned(self, *arguments):
+        loss = compute(self, *arguments)
+        poisoned.calls += 1
+        return loss * float("nan") if poisoned.calls > 5 else loss
+
+    poisoned.calls = 0
+    monkeypatch.setattr(step.TrainStep, "forward", poisoned)
+    with pytest.raises(TrainingDiverged, match="last good state"):
+        command.train("smoke", [pairs_folder], tmp_path / "run", device="cpu")
+    kept = state(tmp_path / "run")
+    assert kept["step"] == 4
+    assert all(v.isfinite().all() for v in kept["model"].values())
+
+
+def test_adapting_trains_the_branch_and_leaves_the_denoiser_alone(tmp_path, pairs_folder):
+    frozen = command.train("smoke", [pairs_folder], tmp_path / "base", device="cpu")
+    adapted = command.adapt(
+        frozen, [pairs_folder], tmp_path / "adapted", pairs=4, iterations=3, variance=True, device="cpu"
+    )
+    before, after = load_checkpoint(frozen), load_checkpoint(adapted)
+    assert after.config.correction == "learned"
+    assert same(before.denoiser.state_dict(), after.denoiser.state_dict())
+    assert any(float(p.abs().max()) > 0 for p in after.corrector.exit.parameters())
+    y = torch.rand(1, 3, 32, 32) * 2 - 1
+    assert after.sample(y).isfinite().all()
+
+
+def test_two_processes_with_torchrun_share_one_model(tmp_path, pairs_folder):
+    program = (
+        "import sys; from learnir.training.command import train;"
+        f"train('smoke', [{str(pairs_folder)!r}], {str(tmp_path / 'run')!r}, device='cpu')"
+    )
+    script = tmp_path / "go.py"
+    script.write_text(program)
+    run = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port=0",
+         "--standalone", str(script)],
+        capture_output=True, text=True, timeout=240, check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert run.returncode == 0, run.stderr[-2000:]
+    assert state(tmp_path / "run")["step"] == PRESETS["smoke"].iterations
+
+
+def test_learning_rate_warms_up_and_falls_to_zero():
+    stage = Stage(iterations=100, lr=1.0)
+    rates = [learning_rate(stage, i, 10) for i in range(100)]
+    assert rates[0] == pytest.approx(0.1)
+    assert max(rates) <= 1
+    assert rates[-1] < 1e-3
+    assert all(a >= b for a, b in zip(rates[10:], rates[11:], strict=False))
+
+
+def test_stages_follow_one_another():
+    config = PRESETS["smoke"]
+    assert locate(config, 7)[:2] == (config.stages[0], 0)
+    assert locate(config, 8) == (config.stages[1], 8, 16)
+    with pytest.raises(IndexError):
+        locate(config, 12)
+
+
+def test_every_epoch_shows_every_pair_once(pairs_folder):
+    pairs = open_pairs(pairs_folder, "all")
+    store = PairStore(pairs, 64)
+    assert sorted(store.indices(0, 12, 5)) == list(range(12))
+    assert sorted(store.indices(12, 12, 5)) == list(range(12))
+    assert store.indices(0, 12, 5) != store.indices(12, 12, 5)
+    a, b = (store.batch([3, 4], 32, (0.5, 1), np.random.default_rng(1)) for _ in range(2))
+    assert np.array_equal(a[0], b[0])
+    assert a[0].shape == (2, 32, 32, 3)
+
+
+def test_plain_folders_hold_out_by_name(pairs_folder):
+    train, val = (open_pairs(pairs_folder, split) for split in ("train", "val"))
+    assert len(train) + len(val) == 12
+    assert not {p.name for p in train} & {p.name for p in val}
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda f: (f / "input" / "00.png").unlink(), "without a partner"),
+        (lambda f: (f / "target").rename(f / "clean"), "missing"),
+        (lambda f: [p.unlink() for p in f.rglob("*.png")], "no picture"),
+    ],
+)
+def test_bad_folders_get_one_clear_line(tmp_path, pairs_folder, damage, words):
+    import shutil
+
+    folder = shutil.copytree(pairs_folder, tmp_path / "pairs")
+    damage(folder)
+    with pytest.raises(PairError) as caught:
+        open_pairs(folder, "all")
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_no_folder_and_unequal_sizes(tmp_path, pairs_folder):
+    with pytest.raises(PairError, match="no such folder"):
+        open_pairs(tmp_path / "nowhere")
+    with pytest.raises(PairError, match="neither"):
+        open_pairs(tmp_path)
+    import shutil
+
+    folder = shutil.copytree(pairs_folder, tmp_path / "pairs")
+    cv2.imwrite(str(folder / "input" / "00.png"), np.zeros((8, 8, 3), np.uint8))
+    with pytest.raises(PairError, match="input is"):
+        open_pairs(folder, "all")[0].load()
+
+
+def test_photometry_keeps_clean_pixels_clean_and_loses_the_shadow_when_told():
+    generator = torch.Generator().manual_seed(0)
+    x = torch.rand(4, 3, 16, 16, generator=generator) * 1.6 - 0.8
+    y = x.clone()
+    y[..., :8] = from_linear(to_linear(x[..., :8]) * 0.4)
+    y2, x2 = redraw_photometry(y, x, 0.0, generator)
+    assert torch.allclose(y2[..., 8:], x2[..., 8:], atol=1e-5)
+    assert bool((y2[..., :8] <= x2[..., :8] + 1e-5).all())
+    assert float((x2 - y2)[..., :8].mean()) > 0.1
+    y3, x3 = redraw_photometry(y, x, 1.0, generator)
+    assert torch.allclose(y3, x3, atol=1e-5)
+
+
+def test_a_damaged_state_says_so(tmp_path):
+    (tmp_path / "state.pt").write_bytes(b"nonsense")
+    with pytest.raises(CheckpointError, match="delete it"):
+        load_state(tmp_path, {})
