@@ -67,8 +67,8 @@ def build(plan: BuildPlan) -> BuildResult:
     clear_parts(plan.out)
     result = BuildResult()
     with _Timed(result, "survey"):
-        photos = _photos(plan)
-        facts = _survey(plan, photos)
+        photos = find_photos(plan)
+        facts = survey_photos(plan, photos)
     with _Timed(result, "curate"):
         verdicts, dealt = decide(plan, photos, facts)
         _require_pairs(plan, verdicts)
@@ -95,7 +95,8 @@ class _Timed:
         self._result.seconds[self._name] = round(time.monotonic() - self._start, 2)
 
 
-def _photos(plan: BuildPlan) -> list[Photo]:
+def find_photos(plan: BuildPlan) -> list[Photo]:
+    """The photos that the plan names, without those that were removed."""
     removed = ledger.removed(plan.out)
     hub = plan.out / STATE / "hub"
     places = [str(fetch(p, hub)) if p.startswith(PREFIX) else p for p in plan.photos]
@@ -116,7 +117,8 @@ def _progress(plan: BuildPlan, function: Callable[[Any], Any], jobs: list, unit:
             yield result
 
 
-def _survey(plan: BuildPlan, photos: list[Photo]) -> dict[str, Facts]:
+def survey_photos(plan: BuildPlan, photos: list[Photo]) -> dict[str, Facts]:
+    """Facts of every photo; landmarks go to the cache."""
     jobs = survey_jobs(photos, plan.landmarks, plan.model)
     facts: dict[str, Facts] = {}
     for part in _progress(plan, survey, jobs, "photo", lambda job: len(job.photos)):
