@@ -35,7 +35,7 @@ from learnir.images import encode_linear
 SHADE_MAX = 1.25  # direct_shading's ceiling, stored as 255
 MAPS = ("matte", "face", "shade", "gloss")  # side by side in one grey picture
 BACKDROPS = 192
-QUALITY = {"base": 88, "maps": 82, "shadow": 80, "backdrop": 80}
+QUALITY = {"base": 86, "maps": 76, "shadow": 80, "backdrop": 80}
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class PackPlan:
     """frames: crops of every photo, each under a light of its own. shadows: maps per frame."""
 
     frames: int = 1
-    shadows: int = 4
+    shadows: int = 8
     size: int = 256
     seed: int = 0
     recipe: Recipe = Recipe()
