@@ -9,13 +9,27 @@ Everywhere outside this file an array or tensor is one of three things:
 
 from __future__ import annotations
 
+import io
+import warnings
+from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
+from PIL import Image
 
 if TYPE_CHECKING:
     import torch
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff"})
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF")
+MOST_PIXELS = 50_000_000
+ORIENTATION = 0x0112
+
+
+class ImageError(ValueError):
+    """A picture that cannot be used: one line that names the file and the remedy."""
 
 
 def _full_scale(dtype: np.dtype) -> float:
@@ -90,3 +104,127 @@ def decode_linear(picture: np.ndarray) -> np.ndarray:
 def encode_linear(linear: np.ndarray, dtype: type = np.uint8) -> np.ndarray:
     """Linear light in [0, 1] (clipped) -> picture of ``dtype``."""
     return from_unit(linear_to_srgb(linear), dtype)
+
+
+def open_image(data: bytes, name: str, most_pixels: int = MOST_PIXELS) -> Image.Image:
+    """The single frame in ``data``, decoded, not yet turned upright.
+
+    Raises ImageError, naming ``name``, for anything that is not one whole JPEG, PNG, WebP or TIFF
+    picture of at most ``most_pixels``; the size is read before any pixel is decoded.
+    """
+    if not data:
+        raise ImageError(f"{name}: empty file (0 bytes); replace it")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's own bomb and metadata warnings
+        image = _identify(data, name)
+        W, H = image.size
+        pixels = W * H
+        if pixels > most_pixels:
+            raise ImageError(
+                f"{name}: {W} x {H} is {pixels / 1e6:.0f} megapixels, more than the limit of "
+                f"{most_pixels / 1e6:.0f}; reduce it"
+            )
+        # MPO is the JPEG with a preview behind it that phones write
+        if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
+            raise ImageError(
+                f"{name}: {image.format} with {image.n_frames} frames or pages; "  # type: ignore[attr-defined]
+                "save the one you want as its own file"
+            )
+        try:
+            image.load()
+        except (OSError, SyntaxError, ValueError) as error:
+            raise ImageError(
+                f"{name}: damaged or cut short ({_line(error)}); export or copy it again"
+            ) from error
+    return image
+
+
+def _identify(data: bytes, name: str) -> Image.Image:
+    try:
+        return Image.open(io.BytesIO(data), formats=FORMATS)
+    except Image.DecompressionBombError as error:
+        raise ImageError(f"{name}: far too many pixels ({_line(error)}); reduce it") from error
+    except Exception as error:  # a damaged header may raise anything in Pillow's parsers
+        raise ImageError(
+            f"{name}: not a readable JPEG, PNG, WebP or TIFF picture; convert it to one of these"
+        ) from error
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:100]
+
+
+def bit_depth(image: Image.Image, data: bytes) -> int:
+    """Bits per channel in the file, which Pillow hides: it hands 16-bit colour over as 8-bit."""
+    if image.format == "PNG":
+        return data[24]
+    if image.format == "TIFF":
+        return max(image.tag_v2.get(258, (1,)))  # type: ignore[attr-defined]
+    return 8
+
+
+def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Pixels (H, W, ...) turned as the EXIF orientation 1..8 says; any other value is 1."""
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.swapaxes(0, 1)
+    rows = slice(None, None, -1 if orientation in (3, 4, 7, 8) else 1)
+    columns = slice(None, None, -1 if orientation in (2, 3, 6, 7) else 1)
+    return np.ascontiguousarray(pixels[rows, columns])
+
+
+def decode_rgb(data: bytes, name: str) -> np.ndarray:
+    """An encoded picture -> uint8 RGB (H, W, 3), upright; alpha is dropped, 16 bits become 8.
+
+    Args:
+        data: the bytes of a JPEG, PNG, WebP or TIFF file.
+        name: what an error calls it. Raises ImageError.
+    """
+    image = open_image(data, name)
+    if image.mode == "I;16":
+        grey = np.asarray(image)
+        pixels = from_unit(np.repeat(to_unit(grey)[..., None], 3, axis=2))
+    else:
+        pixels = np.asarray(image.convert("RGB"))
+    return upright(pixels, image.getexif().get(ORIENTATION, 1))
+
+
+GAP, LABEL_HEIGHT = 4, 18
+
+
+def grid(rows: Sequence[Sequence[np.ndarray]], labels: Sequence[str] | None = None) -> np.ndarray:
+    """A montage of pictures: uint8 RGB, a column per position, ``labels`` above the columns.
+
+    Every picture (uint8 or uint16, (H, W, 3) or grey (H, W), any size) is fitted, aspect kept, into
+    a cell as large as the largest.
+    """
+    pictures = [picture for row in rows for picture in row]
+    H, W = (max(p.shape[axis] for p in pictures) for axis in (0, 1))
+    columns, top = max(map(len, rows)), LABEL_HEIGHT if labels else GAP
+    sheet = np.full((top + len(rows) * (H + GAP), GAP + columns * (W + GAP), 3), 24, np.uint8)
+    for i, row in enumerate(rows):
+        for j, picture in enumerate(row):
+            y, x = top + i * (H + GAP), GAP + j * (W + GAP)
+            _fit(sheet[y : y + H, x : x + W], picture)
+    for j, label in enumerate(labels or ()):
+        _write(sheet, label, GAP + j * (W + GAP), W)
+    return sheet
+
+
+def _fit(cell: np.ndarray, picture: np.ndarray) -> None:
+    if picture.ndim == 2:
+        picture = np.repeat(picture[..., None], 3, axis=2)
+    picture = picture if picture.dtype == np.uint8 else from_unit(to_unit(picture))
+    (H, W), (h, w) = cell.shape[:2], picture.shape[:2]
+    f = min(H / h, W / w)
+    h, w = max(round(h * f), 1), max(round(w * f), 1)
+    kernel = cv2.INTER_AREA if f < 1 else cv2.INTER_LINEAR
+    top, left = (H - h) // 2, (W - w) // 2
+    cell[top : top + h, left : left + w] = cv2.resize(picture, (w, h), interpolation=kernel)
+
+
+def _write(sheet: np.ndarray, label: str, x: int, width: int) -> None:
+    text = label.encode("ascii", "replace").decode()
+    font, size = cv2.FONT_HERSHEY_SIMPLEX, 0.4
+    wide = cv2.getTextSize(text, font, size, 1)[0][0]
+    size *= min(1.0, width / max(wide, 1))
+    cv2.putText(sheet, text, (x, LABEL_HEIGHT - 5), font, size, (230, 230, 230), 1, cv2.LINE_AA)
