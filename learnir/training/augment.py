@@ -33,7 +33,11 @@ class Photometry:
 
 
 def redraw_photometry(
-    y: Tensor, x: Tensor, clean: float, generator: torch.Generator, ranges: Photometry = Photometry()
+    y: Tensor,
+    x: Tensor,
+    clean: float,
+    generator: torch.Generator,
+    ranges: Photometry = Photometry(),
 ) -> tuple[Tensor, Tensor]:
     """New (input, target), signed (B, 3, H, W), with shadow depth and exposure drawn anew.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,9 +15,11 @@ from accelerate import Accelerator
 from learnir import __version__
 from learnir.checkpoint import CheckpointError, load_checkpoint
 from learnir.model import LearnIRModel, look_up
-from learnir.training.data import Pair, PairError, PairStore, manifest_hash, open_pairs
+from learnir.training.data import Pair, PairError, manifest_hash, open_pairs
+from learnir.training.layers import is_archive, load_layers
 from learnir.training.loop import Run, start_folder
 from learnir.training.presets import CORRECTOR_STAGE, PRESETS, TrainConfig
+from learnir.training.sources import LayerSource, PairSource, Source
 from learnir.training.state import STATE
 from learnir.training.validate import load_validation
 
@@ -26,6 +29,7 @@ def train(
     data: Sequence[str | Path],
     out: str | Path,
     *,
+    validation: str | Path | None = None,
     resume: bool = False,
     init: str | None = None,
     iterations: Sequence[int] | None = None,
@@ -36,7 +40,8 @@ def train(
     """Trains a preset on paired data; returns the folder of the averaged weights.
 
     Args:
-        data: folders of pairs (see ``open_pairs``), joined.
+        data: folders of pairs (see ``open_pairs``), joined, or archives of layers.
+        validation: folder whose val split is scored; the first of ``data`` if not given.
         resume: go on from the state in ``out``; without it a used ``out`` is refused.
         init: checkpoint whose weights are the starting point.
         iterations: one number per stage, in place of the preset's.
@@ -47,7 +52,7 @@ def train(
     model = LearnIRModel(config.model)
     if init is not None:
         _take_weights(model, load_checkpoint(init))
-    return _run(config, model, data, Path(out), resume, device)
+    return _run(config, model, data, validation, Path(out), resume, device)
 
 
 def adapt(
@@ -55,6 +60,7 @@ def adapt(
     data: Sequence[str | Path],
     out: str | Path,
     *,
+    validation: str | Path | None = None,
     pairs: int | None = None,
     iterations: int | None = None,
     variance: bool = False,
@@ -79,7 +85,7 @@ def adapt(
     torch.manual_seed(seed)
     model = LearnIRModel(model_config)
     _take_weights(model, frozen)
-    return _run(config, model, data, Path(out), resume, device, pairs)
+    return _run(config, model, data, validation, Path(out), resume, device, pairs)
 
 
 def _override(
@@ -114,28 +120,63 @@ def _run(
     config: TrainConfig,
     model: LearnIRModel,
     data: Sequence[str | Path],
+    validation: str | Path | None,
     out: Path,
     resume: bool,
     device: str | None,
     limit: int | None = None,
 ) -> Path:
     if (out / STATE).exists() and not resume:
-        raise CheckpointError(f"{out}: holds a training already; --resume it or choose another --out")
-    pairs = [pair for folder in data for pair in open_pairs(folder, "train")][:limit]
-    size = config.stages[-1].size
+        raise CheckpointError(
+            f"{out}: holds a training already; --resume it or choose another --out"
+        )
     accelerator = _accelerator(config, device)
+    _check_processes(config, accelerator.num_processes)
+    source, held_out, facts = _open_data(config, data, validation, accelerator.device, limit)
     run = Run(
         config=config,
         model=model,
-        store=PairStore(pairs, max_side=max(256, round(max(s.size for s in config.stages)))),
-        validation=load_validation(_validation_pairs(data, pairs), config.validation_pairs, size),
+        source=source,
+        validation=load_validation(held_out, config.validation_pairs, config.stages[-1].size),
         folder=out,
-        record=_record(config, pairs),
+        record=_record(config) | facts,
         accelerator=accelerator,
     )
     start_folder(out, config)
     run.train()
     return out / "last"
+
+
+def _require_whole_shares(config: TrainConfig, processes: int) -> None:
+    for stage in config.stages:
+        if stage.batch % processes:
+            raise PairError(
+                f"a batch of {stage.batch} cannot be shared equally by {processes} processes; "
+                "start as many as divide it"
+            )
+
+
+def _open_data(
+    config: TrainConfig,
+    data: Sequence[str | Path],
+    validation: str | Path | None,
+    device: torch.device,
+    limit: int | None,
+) -> tuple[Source, Sequence[Pair], dict[str, Any]]:
+    """The batches' source, the pairs to validate on, and what the record says of the data."""
+    archives = [Path(path) for path in data if is_archive(path)]
+    if not archives:
+        pairs = [pair for folder in data for pair in open_pairs(folder, "train")][:limit]
+        facts = {"pairs": len(pairs), "data_sha256": manifest_hash(pairs)}
+        return PairSource(config, pairs), _held_out(validation or data[0], pairs), facts
+    if len(archives) < len(data) or validation is None:
+        raise PairError(
+            "archives of layers are trained on alone, with --validation DIR (pairs) beside them"
+        )
+    layers = load_layers(archives)
+    digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in archives]
+    facts = {"scenes": len(layers), "data_sha256": digests}
+    return LayerSource(config, layers, device), open_pairs(validation, "val"), facts
 
 
 def _accelerator(config: TrainConfig, device: str | None) -> Accelerator:
@@ -147,27 +188,29 @@ def _accelerator(config: TrainConfig, device: str | None) -> Accelerator:
     return Accelerator(cpu=cpu, mixed_precision=mixed)
 
 
-def _validation_pairs(data: Sequence[str | Path], pairs: Sequence[Pair]) -> Sequence[Pair]:
-    """The first folder's val split; where it has none, training pairs (said aloud)."""
+def _check_processes(config: TrainConfig, processes: int) -> None:
+    for stage in config.stages:
+        if stage.batch % processes:
+            raise PairError(f"a batch of {stage.batch} cannot be shared by {processes} processes")
+
+
+def _held_out(folder: str | Path, pairs: Sequence[Pair]) -> Sequence[Pair]:
+    """The folder's val split; where it has none, training pairs (said aloud)."""
     try:
-        held_out = open_pairs(data[0], "val")
+        held_out = open_pairs(folder, "val")
     except PairError:
         held_out = []
     if not held_out:
-        print(f"{data[0]}: no val split; validating on training pairs", file=sys.stderr)
+        print(f"{folder}: no val split; validating on training pairs", file=sys.stderr)
     return held_out or pairs
 
 
-def _record(config: TrainConfig, pairs: Sequence[Pair]) -> dict[str, Any]:
-    """What a checkpoint must tell of its making."""
+def _record(config: TrainConfig) -> dict[str, Any]:
+    """What a checkpoint must tell of its making, beside its data."""
     return {
         "learnir": __version__,
         "torch": torch.__version__,
         "command": " ".join(["learnir", *sys.argv[1:]]),
         "seed": config.seed,
-        "pairs": len(pairs),
-        "data_sha256": manifest_hash(pairs),
         "config": config.to_json(),
     }
-
-

@@ -58,7 +58,11 @@ def open_pairs(folder: str | os.PathLike[str], split: str = "train") -> list[Pai
         return _plain(folder / split)
     if (folder / "input").is_dir():
         pairs = _plain(folder)
-        return pairs if split == "all" else [p for p in pairs if (_share(p.name) < 0.05) == (split == "val")]
+        return (
+            pairs
+            if split == "all"
+            else [p for p in pairs if (_share(p.name) < 0.05) == (split == "val")]
+        )
     raise PairError(
         f"{folder}: neither input/ and target/ nor a FaceShadow with a {split!r} split is here"
     )
@@ -130,7 +134,7 @@ def manifest_hash(pairs: Iterable[Pair]) -> str:
 
 
 class PairStore:
-    """All pairs decoded in memory; batches are pure functions of (seed, step).
+    """All pairs decoded in memory.
 
     Pictures whose shorter side exceeds ``max_side`` are reduced to it (area mean) when read.
     """
@@ -149,20 +153,22 @@ class PairStore:
     def __len__(self) -> int:
         return len(self.pictures)
 
-    def indices(self, first: int, count: int, seed: int) -> list[int]:
-        """``count`` indices from position ``first`` of an endless stream of shuffled epochs."""
-        return [self._index(position, seed) for position in range(first, first + count)]
-
-    def _index(self, position: int, seed: int) -> int:
-        epoch, offset = divmod(position, len(self))
-        return int(_permutation(len(self), seed, epoch)[offset])
-
     def batch(
         self, indices: Sequence[int], size: int, view: tuple[float, float], rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
         """Random square views, flipped at random: two uint8 arrays (B, size, size, 3)."""
         views = [_view(*self.pictures[i], size, view, rng) for i in indices]
         return np.stack([y for y, _ in views]), np.stack([x for _, x in views])
+
+
+def shuffled_indices(n: int, first: int, count: int, seed: int) -> list[int]:
+    """``count`` indices below ``n`` from position ``first`` of an endless stream of shuffled epochs."""
+
+    def index(position: int) -> int:
+        epoch, offset = divmod(position, n)
+        return int(_permutation(n, seed, epoch)[offset])
+
+    return [index(position) for position in range(first, first + count)]
 
 
 _PERMUTATIONS: dict[tuple[int, int, int], np.ndarray] = {}

@@ -21,12 +21,10 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from learnir.checkpoint import save_checkpoint, write_atomically, write_json
-from learnir.images import to_tensor
 from learnir.model import LearnIRModel
-from learnir.training.augment import redraw_photometry
-from learnir.training.data import PairStore
 from learnir.training.ema import EMA
 from learnir.training.presets import Stage, TrainConfig
+from learnir.training.sources import Prepared, Source
 from learnir.training.state import load_state, save_state
 from learnir.training.step import TrainStep, draw_step
 from learnir.training.validate import validate
@@ -46,7 +44,7 @@ class Run:
 
     config: TrainConfig
     model: LearnIRModel
-    store: PairStore
+    source: Source
     validation: tuple[Tensor, Tensor]
     folder: Path
     record: dict[str, Any]
@@ -107,11 +105,13 @@ class Run:
             disable=not self.accelerator.is_main_process,
         )
 
-    def _prefetch(self) -> Iterator[tuple[Stage, int, Tensor, Tensor]]:
+    def _prefetch(self) -> Iterator[tuple[Stage, int, Prepared]]:
         """Batches in order, the next few prepared in threads; each depends on its step alone."""
         steps = iter(range(self.step, self.config.iterations))
         with ThreadPoolExecutor(4 if self.accelerator.device.type == "cuda" else 1) as pool:
-            waiting: list[Future] = [pool.submit(self._batch, s) for _, s in zip(range(6), steps, strict=False)]
+            waiting: list[Future] = [
+                pool.submit(self._batch, s) for _, s in zip(range(6), steps, strict=False)
+            ]
             while waiting:
                 ready = waiting.pop(0).result()
                 following = next(steps, None)
@@ -119,23 +119,21 @@ class Run:
                     waiting.append(pool.submit(self._batch, following))
                 yield ready
 
-    def _batch(self, step: int) -> tuple[Stage, int, Tensor, Tensor]:
+    def _batch(self, step: int) -> tuple[Stage, int, Prepared]:
         stage, first, pairs_before = locate(self.config, step)
         processes, rank = self.accelerator.num_processes, self.accelerator.process_index
         share = stage.batch // processes
         position = pairs_before + (step - first) * stage.batch + rank * share
         rng = np.random.default_rng([self.config.seed, step, rank, 11])
-        indices = self.store.indices(position, share, self.config.seed)
-        y, x = self.store.batch(indices, stage.size, stage.view, rng)
-        return stage, step - first, to_tensor(y), to_tensor(x)
+        return stage, step - first, self.source.prepare(stage, position, share, rng)
 
-    def _optimise(self, stage: Stage, in_stage: int, y: Tensor, x: Tensor) -> Tensor:
+    def _optimise(self, stage: Stage, in_stage: int, prepared: Prepared) -> Tensor:
         config, device, rank = self.config, self.accelerator.device, self.accelerator.process_index
-        y, x = y.to(device, non_blocking=True), x.to(device, non_blocking=True)
         generator = torch.Generator(device).manual_seed(_seed(config.seed, self.step, rank))
-        if config.augment == "shadow":
-            y, x = redraw_photometry(y, x, config.clean, generator)
-        draw = draw_step(config, stage, in_stage, np.random.default_rng([config.seed, self.step, 13]))
+        y, x = self.source.finish(stage, prepared, generator)
+        draw = draw_step(
+            config, stage, in_stage, np.random.default_rng([config.seed, self.step, 13])
+        )
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(stage, in_stage, config.warmup)
         with self.accelerator.autocast():

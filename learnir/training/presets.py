@@ -99,18 +99,20 @@ PRESETS: dict[str, TrainConfig] = {
         step_weights=STEP_WEIGHTS,
         gradient_weight=0.5,
     ),
-    # One GPU, an hour or so: the same recipe, larger batches, longer.
-    "gpu": TrainConfig(
+    # One GPU and an archive of layers; trained the shipped checkpoint.
+    "release": TrainConfig(
         model=NAF,
         stages=(
-            Stage(iterations=60_000, size=128, batch=128, lr=1e-3, rollout_from=1000),
-            Stage(iterations=20_000, size=256, batch=64, lr=3e-4),
+            Stage(iterations=24_000, size=128, batch=128, lr=1e-3, view=(0.55, 1.1), rollout_from=1000),
+            Stage(iterations=12_000, size=256, batch=64, lr=4e-4, view=(0.6, 1.15)),
         ),
         step_weights=STEP_WEIGHTS,
         gradient_weight=0.5,
+        clean=0.15,
         ema=0.9995,
         compile=True,
         validate_every=2000,
+        save_every=2000,
     ),
     # The paper's own training: eps_res, a residual U-Net, fixed size first, then DRM.
     "paper": TrainConfig(
@@ -130,7 +132,7 @@ PRESETS: dict[str, TrainConfig] = {
             network_args={"width": 8, "encoder": (1, 1), "middle": 1, "decoder": (1, 1)},
             work_size=64,
         ),
-        stages=(Stage(iterations=8, size=32, batch=2), Stage(iterations=4, size=64, batch=1)),
+        stages=(Stage(iterations=8, size=32, batch=2), Stage(iterations=4, size=64, batch=2)),
         warmup=2,
         validate_every=6,
         validation_pairs=2,

@@ -87,9 +87,7 @@ class TrainStep(nn.Module):
         """L_denoise + lambda L_consistency (poster Eq. 9), plus the gradient term of R."""
         model, config, schedule = self.model, self.config, self.model.schedule
         output = model.output(z_t, z_y, t, schedule)
-        loss = denoise_loss(
-            output, z_t, z_y, R, t, schedule, model.prediction, config.penalty
-        )
+        loss = denoise_loss(output, z_t, z_y, R, t, schedule, model.prediction, config.penalty)
         R_hat = model.prediction.residual(output, z_t, z_y, t, schedule)
         if config.gradient_weight:
             loss = loss + config.gradient_weight * gradient_loss(R_hat - R)

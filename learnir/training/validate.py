@@ -48,7 +48,9 @@ def load_validation(pairs: Sequence[Pair], count: int, size: int) -> tuple[Tenso
 
 
 @torch.inference_mode()
-def validate(model: LearnIRModel, y: Tensor, x: Tensor, batch: int = 8, seed: int = 0) -> Validation:
+def validate(
+    model: LearnIRModel, y: Tensor, x: Tensor, batch: int = 8, seed: int = 0
+) -> Validation:
     """Scores ``model`` on observed ``y`` and clean ``x`` with its own sampling settings."""
     device = next(model.parameters()).device
     generator = torch.Generator().manual_seed(seed)

@@ -10,7 +10,9 @@ from learnir.model import LearnIRModel
 
 
 def test_saved_and_read_back_with_its_config(tmp_path, tiny_config):
-    config = dataclasses.replace(tiny_config, corrector={"width": 8, "encoder": (1,), "decoder": (1,)})
+    config = dataclasses.replace(
+        tiny_config, corrector={"width": 8, "encoder": (1,), "decoder": (1,)}
+    )
     model = LearnIRModel(config)
     with torch.no_grad():
         for p in model.parameters():
@@ -22,7 +24,9 @@ def test_saved_and_read_back_with_its_config(tmp_path, tiny_config):
     for (name, a), b in zip(model.state_dict().items(), again.state_dict().values(), strict=True):
         assert torch.allclose(a, b, atol=2e-3), name
     y = torch.rand(1, 3, 40, 24) * 2 - 1
-    results = [m.sample(y, generator=torch.Generator().manual_seed(0)) for m in (model.eval(), again)]
+    results = [
+        m.sample(y, generator=torch.Generator().manual_seed(0)) for m in (model.eval(), again)
+    ]
     assert (results[0] - results[1]).abs().max() < 0.05
 
 
@@ -51,17 +55,31 @@ def test_one_clear_line_for_every_broken_checkpoint(tmp_path, tiny_config):
     cases = {
         "missing folder": (lambda f: None, "nowhere", "no such checkpoint"),
         "missing weights": (lambda f: (f / "model.safetensors").unlink(), None, "missing"),
-        "damaged weights": (lambda f: (f / "model.safetensors").write_bytes(b"\x00" * 64), None, "damaged"),
+        "damaged weights": (
+            lambda f: (f / "model.safetensors").write_bytes(b"\x00" * 64),
+            None,
+            "damaged",
+        ),
         "truncated weights": (
-            lambda f: (f / "model.safetensors").write_bytes((f / "model.safetensors").read_bytes()[:500]),
+            lambda f: (f / "model.safetensors").write_bytes(
+                (f / "model.safetensors").read_bytes()[:500]
+            ),
             None,
             "damaged",
         ),
         "missing config": (lambda f: (f / "config.json").unlink(), None, "missing"),
-        "text config": (lambda f: (f / "config.json").write_text("not json"), None, "not a model config"),
+        "text config": (
+            lambda f: (f / "config.json").write_text("not json"),
+            None,
+            "not a model config",
+        ),
         "unknown field": (lambda f: break_config(f, colour="red"), None, "colour"),
         "unknown network": (lambda f: break_config(f, network="naff"), None, "did you mean 'naf'"),
-        "other network": (lambda f: break_config(f, network_args={"width": 16}), None, "does not fit"),
+        "other network": (
+            lambda f: break_config(f, network_args={"width": 16}),
+            None,
+            "does not fit",
+        ),
         "wrong scales": (lambda f: break_config(f, scales=[1, 2]), None, "scales"),
         "no branch": (lambda f: break_config(f, correction="learned"), None, "branch"),
     }

@@ -17,7 +17,9 @@ SCHEDULE = Schedule.linear(12)
 
 def latents():
     g = torch.Generator().manual_seed(3)
-    z_y, z_0, eps, error = (torch.randn(2, 3, 8, 8, generator=g, dtype=torch.float64) for _ in range(4))
+    z_y, z_0, eps, error = (
+        torch.randn(2, 3, 8, 8, generator=g, dtype=torch.float64) for _ in range(4)
+    )
     return z_y, z_y - z_0, z_0, eps, error
 
 
@@ -43,7 +45,9 @@ def test_consistency_with_the_exact_correction_is_a_reweighted_residual_loss(t):
 def test_consistency_with_the_printed_correction_does_not_see_the_network():
     z_y, R, z_0, eps, error = latents()
     z_t = forward(z_0, R, eps, 3, SCHEDULE)
-    right, wrong = (consistency_loss(r, z_t, z_y, R, 3, SCHEDULE, "paper", 1.0) for r in (R, R + error))
+    right, wrong = (
+        consistency_loss(r, z_t, z_y, R, 3, SCHEDULE, "paper", 1.0) for r in (R, R + error)
+    )
     assert float(right) == pytest.approx(float(wrong), rel=1e-9)
     assert float(right) > 0.01
 
@@ -53,7 +57,8 @@ def test_correction_loss_is_least_at_the_true_mean_and_variance():
     R_hat = R - 0.5 * error
     log_variance = torch.full_like(error, 0.0)
     at = [
-        float(correction_loss(0.5 * error + shift, log_variance, R_hat, R)) for shift in (-0.1, 0, 0.1)
+        float(correction_loss(0.5 * error + shift, log_variance, R_hat, R))
+        for shift in (-0.1, 0, 0.1)
     ]
     assert at[1] == min(at)
     spread = (0.5 * error).var().log().expand_as(error)

@@ -22,7 +22,9 @@ STEPS = [(T, t) for T in (12, 20, 50) for t in range(1, Schedule.linear(T).T_pri
 def state(T, t, seed=0):
     schedule = Schedule.linear(T)
     g = torch.Generator().manual_seed(seed)
-    z_y, z_0, eps, R_hat = (torch.randn(2, 3, 8, 8, generator=g, dtype=torch.float64) for _ in range(4))
+    z_y, z_0, eps, R_hat = (
+        torch.randn(2, 3, 8, 8, generator=g, dtype=torch.float64) for _ in range(4)
+    )
     R = z_y - z_0
     return schedule, z_y, R, R_hat, eps, forward(z_0, R, eps, t, schedule)
 

@@ -29,7 +29,9 @@ class Liar(Oracle):
 
 def pictures(size=32):
     g = torch.Generator().manual_seed(0)
-    y, x = (torch.rand(2, 3, size, size, generator=g, dtype=torch.float64) * 2 - 1 for _ in range(2))
+    y, x = (
+        torch.rand(2, 3, size, size, generator=g, dtype=torch.float64) * 2 - 1 for _ in range(2)
+    )
     return y, x
 
 
@@ -38,12 +40,22 @@ def generator():
 
 
 @pytest.mark.parametrize("T", [12, 20, 50])
-@pytest.mark.parametrize(("correction", "weight"), [("none", 1.0), ("exact", 1.0), ("exact", 0.3), ("learned", 1.0)])
+@pytest.mark.parametrize(
+    ("correction", "weight"), [("none", 1.0), ("exact", 1.0), ("exact", 0.3), ("learned", 1.0)]
+)
 def test_an_oracle_restores_the_picture(T, correction, weight):
     y, x = pictures()
     schedule = Schedule.linear(T)
     fixed = (1,) * schedule.T_prime
-    z_0 = sample(Oracle(y - x), y, schedule, scales=fixed, correction=correction, weight=weight, generator=generator())
+    z_0 = sample(
+        Oracle(y - x),
+        y,
+        schedule,
+        scales=fixed,
+        correction=correction,
+        weight=weight,
+        generator=generator(),
+    )
     assert (z_0 - x).abs().max() < 1e-5
 
 
@@ -55,7 +67,9 @@ def test_learned_mends_a_lying_denoiser():
         def refine(self, z_t, z_y, R, t, schedule):
             return Oracle.residual(self, z_t, z_y, t, schedule), None
 
-    z_0 = sample(Mended(y - x), y, schedule, scales=(1,) * 5, correction="learned", generator=generator())
+    z_0 = sample(
+        Mended(y - x), y, schedule, scales=(1,) * 5, correction="learned", generator=generator()
+    )
     assert (z_0 - x).abs().max() < 1e-5
 
 
@@ -86,8 +100,15 @@ def test_the_printed_correction_returns_the_observation_whatever_the_network_say
 
 def test_with_noise_the_printed_correction_keeps_even_an_oracle_from_the_picture():
     y, x = pictures()
-    z_0 = sample(Oracle(y - x), y, Schedule.linear(12), scales=(1,) * 5, correction="paper", weight=1.0,
-                 generator=generator())
+    z_0 = sample(
+        Oracle(y - x),
+        y,
+        Schedule.linear(12),
+        scales=(1,) * 5,
+        correction="paper",
+        weight=1.0,
+        generator=generator(),
+    )
     assert (z_0 - x).abs().mean() > 0.1
 
 
@@ -129,5 +150,12 @@ def test_callback_sees_every_step_and_cancels():
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        sample(Oracle(y - x), y, Schedule.linear(12), scales=(1,) * 5, generator=generator(), callback=watch)
+        sample(
+            Oracle(y - x),
+            y,
+            Schedule.linear(12),
+            scales=(1,) * 5,
+            generator=generator(),
+            callback=watch,
+        )
     assert seen == [5, 4, 3]

@@ -28,7 +28,9 @@ def test_coefficients_against_their_definitions(schedule):
         assert schedule.s[t] == pytest.approx(s, abs=1e-14)
         assert schedule.k[t] == pytest.approx((1 - sqrt(alpha)) * s / (1 - alpha), abs=1e-12)
         assert schedule.beta_tilde[t] == pytest.approx(before**2 / s**2 * (1 - alpha), abs=1e-14)
-        assert schedule.gamma[t] == pytest.approx(before * (1 - sqrt(alpha) * before / s), abs=1e-14)
+        assert schedule.gamma[t] == pytest.approx(
+            before * (1 - sqrt(alpha) * before / s), abs=1e-14
+        )
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)

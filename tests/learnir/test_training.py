@@ -13,7 +13,7 @@ import torch
 from learnir.checkpoint import CheckpointError, load_checkpoint
 from learnir.training import command, loop, step
 from learnir.training.augment import from_linear, redraw_photometry, to_linear
-from learnir.training.data import PairError, PairStore, open_pairs
+from learnir.training.data import PairError, PairStore, open_pairs, shuffled_indices
 from learnir.training.loop import Interrupted, TrainingDiverged, learning_rate, locate
 from learnir.training.presets import PRESETS, Stage
 from learnir.training.state import load_state
@@ -127,7 +127,13 @@ def test_nan_stops_and_keeps_the_last_good_state(tmp_path, pairs_folder, monkeyp
 def test_adapting_trains_the_branch_and_leaves_the_denoiser_alone(tmp_path, pairs_folder):
     frozen = command.train("smoke", [pairs_folder], tmp_path / "base", device="cpu")
     adapted = command.adapt(
-        frozen, [pairs_folder], tmp_path / "adapted", pairs=4, iterations=3, variance=True, device="cpu"
+        frozen,
+        [pairs_folder],
+        tmp_path / "adapted",
+        pairs=4,
+        iterations=3,
+        variance=True,
+        device="cpu",
     )
     before, after = load_checkpoint(frozen), load_checkpoint(adapted)
     assert after.config.correction == "learned"
@@ -145,9 +151,19 @@ def test_two_processes_with_torchrun_share_one_model(tmp_path, pairs_folder):
     script = tmp_path / "go.py"
     script.write_text(program)
     run = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port=0",
-         "--standalone", str(script)],
-        capture_output=True, text=True, timeout=240, check=False,
+        [
+            sys.executable,
+            "-m",
+            "torch.distributed.run",
+            "--nproc_per_node=2",
+            "--master_port=0",
+            "--standalone",
+            str(script),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     assert run.returncode == 0, run.stderr[-2000:]
@@ -174,9 +190,9 @@ def test_stages_follow_one_another():
 def test_every_epoch_shows_every_pair_once(pairs_folder):
     pairs = open_pairs(pairs_folder, "all")
     store = PairStore(pairs, 64)
-    assert sorted(store.indices(0, 12, 5)) == list(range(12))
-    assert sorted(store.indices(12, 12, 5)) == list(range(12))
-    assert store.indices(0, 12, 5) != store.indices(12, 12, 5)
+    assert sorted(shuffled_indices(12, 0, 12, 5)) == list(range(12))
+    assert sorted(shuffled_indices(12, 12, 12, 5)) == list(range(12))
+    assert shuffled_indices(12, 0, 12, 5) != shuffled_indices(12, 12, 12, 5)
     a, b = (store.batch([3, 4], 32, (0.5, 1), np.random.default_rng(1)) for _ in range(2))
     assert np.array_equal(a[0], b[0])
     assert a[0].shape == (2, 32, 32, 3)

@@ -1,0 +1,187 @@
+"""The shadow renderer's photometry for whole batches on any device.
+
+The equations are those of ``dataset_tools`` (``photometry``, ``relight``), which render one pair at
+a time in NumPy; a test holds the two to the same numbers. Pictures are linear light (B, 3, H, W),
+maps (B, 1, H, W), drawn parameters (B, 1, 1, 1).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import pi
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+LUMINANCE = (0.2126, 0.7152, 0.0722)
+
+
+def decode(unit: Tensor) -> Tensor:
+    """sRGB in [0, 1] -> linear light (IEC 61966-2-1)."""
+    return torch.where(unit <= 0.04045, unit / 12.92, ((unit + 0.055) / 1.055) ** 2.4)
+
+
+def encode(linear: Tensor) -> Tensor:
+    """Linear light (clipped to [0, 1]) -> sRGB in [0, 1]."""
+    linear = linear.clamp(0, 1)
+    return torch.where(
+        linear <= 0.0031308, linear * 12.92, 1.055 * linear.clamp(min=1e-6) ** (1 / 2.4) - 0.055
+    )
+
+
+def luminance(linear: Tensor) -> Tensor:
+    """Rec. 709 relative luminance (B, 1, H, W)."""
+    weights = torch.tensor(LUMINANCE, device=linear.device, dtype=linear.dtype)
+    return (linear * weights.view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
+
+
+def mix(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
+    """a where ``weight`` is 1, b where it is 0."""
+    return b + (a - b) * weight
+
+
+def ambient_colour(share: Tensor, tint: Tensor, skew: float = 0.5) -> Tensor:
+    """A_c = A (1 - (1-w) d, 1, 1 + (1+w) d), renormalised to luminance A; (B, 3, 1, 1)."""
+    colour = torch.cat([1 - (1 - skew) * tint, torch.ones_like(tint), 1 + (1 + skew) * tint], dim=1)
+    return share * colour / luminance(colour)
+
+
+def ambient_field(colour: Tensor, wave: Tensor, spread: float) -> Tensor:
+    """The ambient share varying in space: ``wave`` (B, 1, H, W) of unit variance, clipped at 1.5."""
+    return (colour * (1 + spread * wave.clamp(-1.5, 1.5) / 1.5)).clamp(0, 1)
+
+
+def composite(base: Tensor, ambient: Tensor, visible: Tensor) -> Tensor:
+    """J = I [A + (1 - A) S], per channel."""
+    return base * (ambient + (1 - ambient) * visible)
+
+
+def shoulder(linear: Tensor) -> Tensor:
+    """Highlight roll-off of a camera: identity below 0.75, then 0.75 + 0.25 (1 - e^-x)."""
+    over = (linear - 0.75).clamp(min=0) / 0.25
+    return torch.where(linear < 0.75, linear, 0.75 + 0.25 * (1 - torch.exp(-over)))
+
+
+@dataclass(frozen=True)
+class Looks:
+    """A new key light per picture, each field (B, 1, 1, 1) but ``backdrop`` (B, 3, H, W): linear
+    background, used where ``has_backdrop`` is 1. See ``dataset_tools.relight.Look``."""
+
+    strength: Tensor
+    warmth: Tensor
+    exposure: Tensor
+    contrast: Tensor
+    saturation: Tensor
+    gloss: Tensor
+    background: Tensor
+    has_backdrop: Tensor
+    backdrop: Tensor
+
+
+@dataclass(frozen=True)
+class Maps:
+    """What the renderer knows of the scene, each (B, 1, H, W): person and face in [0, 1], the
+    direct shading (about 1 where best lit) and the highlight lobe."""
+
+    person: Tensor
+    face: Tensor
+    shade: Tensor
+    gloss: Tensor
+
+
+def grade(linear: Tensor, contrast: Tensor, saturation: Tensor) -> Tensor:
+    """Contrast of the luminance about middle grey, hue kept; then saturation."""
+    y = luminance(linear).clamp(min=1e-4)
+    grey = 0.18 * (y / 0.18) ** contrast
+    graded = linear * (grey / y)
+    return (grey + saturation * (graded - grey)).clamp(min=0)
+
+
+def relight(linear: Tensor, maps: Maps, ambient: Tensor, look: Looks) -> tuple[Tensor, Tensor]:
+    """Base under the new light, and each point's own ambient share.
+
+    I = albedo A + [albedo (1 - A) K D + gloss H], the bracket being what a foreign shadow blocks.
+    """
+    graded = grade(linear, look.contrast, look.saturation)
+    shading = 1 - look.strength * (1 - maps.shade)
+    key = torch.cat([1 + look.warmth, torch.ones_like(look.warmth), 1 - look.warmth], dim=1)
+    gloss = look.gloss * maps.gloss * shading.clamp(0, 1)
+    indirect = graded * ambient
+    lit = indirect + graded * (1 - ambient) * (shading * key) + gloss
+    gain = _exposure(linear, lit, maps.face > 0.5, look.exposure)
+    share = indirect / lit.clamp(min=1e-5)
+    background = mix(look.backdrop, linear * look.background, look.has_backdrop)
+    inner = ((maps.person - 0.4) / 0.6).clamp(0, 1)  # the matte's rim shows the old background
+    return mix(lit * gain, background, inner), mix(share, ambient, maps.person).clamp(0, 1)
+
+
+def _exposure(linear: Tensor, lit: Tensor, face: Tensor, wanted: Tensor) -> Tensor:
+    """Gain that brings the skin's mean to ``wanted`` times the old one, its peak under 0.95."""
+    count = face.sum(dim=(2, 3), keepdim=True)
+    old, new = luminance(linear), luminance(lit)
+
+    def mean(y: Tensor) -> Tensor:
+        return (y * face).sum(dim=(2, 3), keepdim=True) / count.clamp(min=1)
+
+    gain = wanted * mean(old) / mean(new).clamp(min=1e-4)
+    gain = torch.minimum(gain, 0.95 / percentile(new, face, 0.97).clamp(min=1e-4))
+    return torch.where(count > 0, gain, wanted)
+
+
+def percentile(y: Tensor, where: Tensor, q: float, stride: int = 4) -> Tensor:
+    """q-quantile of (B, 1, H, W) over ``where``, on every fourth pixel each way; (B, 1, 1, 1)."""
+    values = y[:, 0, ::stride, ::stride].flatten(1)
+    inside = where[:, 0, ::stride, ::stride].flatten(1)
+    ordered = values.masked_fill(~inside, -1).sort(dim=1, descending=True).values
+    index = ((1 - q) * inside.sum(dim=1, keepdim=True)).long().clamp(max=values.shape[1] - 1)
+    return ordered.gather(1, index).view(-1, 1, 1, 1)
+
+
+def sensor_noise(base: Tensor, darkened: Tensor, a: Tensor, b: Tensor, white: Tensor) -> Tensor:
+    """Noise a camera would have in the darkened picture beyond what the clean one carries.
+
+    Variance a k (1 - k) x + b (1 - k^2), k the share of light that is left of the clean x.
+    """
+    keep = ((darkened + 1e-4) / (base + 1e-4)).clamp(0, 1)
+    clean = darkened / keep.clamp(min=1e-3)
+    variance = a * keep * (1 - keep) * clean + b * (1 - keep**2)
+    return white * variance.clamp(min=0).sqrt()
+
+
+# Annex K of ITU-T T.81: the luminance quantisation table that encoders scale.
+_QUANTISATION = (
+    (16, 11, 10, 16, 24, 40, 51, 61),
+    (12, 12, 14, 19, 26, 58, 60, 55),
+    (14, 13, 16, 24, 40, 57, 69, 56),
+    (14, 17, 22, 29, 51, 87, 80, 62),
+    (18, 22, 37, 56, 68, 109, 103, 77),
+    (24, 35, 55, 64, 81, 104, 113, 92),
+    (49, 64, 78, 87, 103, 121, 120, 101),
+    (72, 92, 95, 98, 112, 100, 103, 99),
+)
+
+
+def jpeg(unit: Tensor, quality: Tensor) -> Tensor:
+    """sRGB [0, 1] (B, 3, H, W), sides multiples of 8, as JPEG of ``quality`` (B, 1, 1, 1) keeps it.
+
+    Blockwise DCT per RGB channel with the luminance table: the blocking and ringing, without the
+    colour transform.
+    """
+    B, C, H, W = unit.shape
+    n = torch.arange(8, device=unit.device, dtype=torch.float32)
+    basis = torch.cos(pi / 8 * (n[None] + 0.5) * n[:, None]) / 2
+    basis[0] /= 2**0.5
+    scale = torch.where(quality < 50, 50 / quality, 2 - quality / 50).view(B, 1, 1, 1, 1, 1)
+    table = torch.tensor(_QUANTISATION, device=unit.device, dtype=torch.float32)
+    steps = (table.view(1, 1, 1, 8, 1, 8) * scale).round().clamp(1, 255)
+    blocks = (255 * unit - 128).reshape(B, C, H // 8, 8, W // 8, 8)
+    coefficients = torch.einsum("ui,bchiwj,vj->bchuwv", basis, blocks, basis)
+    kept = (coefficients / steps).round() * steps
+    blocks = torch.einsum("ui,bchuwv,vj->bchiwj", basis, kept, basis)
+    return ((blocks.reshape(B, C, H, W) + 128) / 255).clamp(0, 1)
+
+
+def upsampled(grid: Tensor, size: int) -> Tensor:
+    """A coarse random field (B, 1, n, n) as a smooth one (B, 1, size, size)."""
+    return F.interpolate(grid, size=(size, size), mode="bicubic", align_corners=False)
