@@ -1,0 +1,226 @@
+"""The one model of the app: loaded once in the background, used by one restoration at a time."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from learnir.pipeline import LearnIR, Restoration
+
+Progress = Callable[[int, int], None]
+Kept = TypeVar("Kept")
+PATIENCE_S = 120
+
+
+class NotReady(RuntimeError):
+    """The model could not be loaded, or not yet: one line with the remedy."""
+
+
+class Cancelled(Exception):
+    """Raised inside a restoration whose user pressed Cancel or left."""
+
+
+class Cancellations:
+    """One flag per browser session for the run it has under way."""
+
+    def __init__(self) -> None:
+        self._flags: dict[Hashable, threading.Event] = {}
+        self._lock = threading.Lock()
+
+    def begin(self, session: Hashable) -> threading.Event:
+        """The flag of a new run of ``session``."""
+        flag = threading.Event()
+        with self._lock:
+            self._flags[session] = flag
+        return flag
+
+    def cancel(self, session: Hashable) -> bool:
+        """Raises the flag of the run under way; False when there is none."""
+        with self._lock:
+            flag = self._flags.get(session)
+        if flag is not None:
+            flag.set()
+        return flag is not None
+
+    def end(self, session: Hashable, flag: threading.Event) -> None:
+        """Forgets the run, unless a newer one of the session has begun."""
+        with self._lock:
+            if self._flags.get(session) is flag:
+                del self._flags[session]
+
+
+class Shelf(Generic[Kept]):
+    """The latest results by key, oldest forgotten first beyond ``limit`` bytes."""
+
+    def __init__(self, limit: int, weigh: Callable[[Kept], int]) -> None:
+        self._limit, self._weigh = limit, weigh
+        self._kept: OrderedDict[Hashable, Kept] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def put(self, key: Hashable, value: Kept) -> None:
+        """Keeps ``value``; a single one is kept however large it is."""
+        with self._lock:
+            self._kept.pop(key, None)
+            self._kept[key] = value
+            while len(self._kept) > 1 and self.weight() > self._limit:
+                self._kept.popitem(last=False)
+
+    def get(self, key: Hashable) -> Kept | None:
+        """What was put under ``key``, None when forgotten."""
+        with self._lock:
+            value = self._kept.get(key)
+            if value is not None:
+                self._kept.move_to_end(key)
+            return value
+
+    def drop(self, key: Hashable) -> None:
+        """Forgets ``key`` if it is there."""
+        with self._lock:
+            self._kept.pop(key, None)
+
+    def weight(self) -> int:
+        """Bytes on the shelf."""
+        return sum(self._weigh(value) for value in self._kept.values())
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to restore; None takes what the checkpoint was validated with."""
+
+    steps: int | None = None
+    correction: str | None = None
+    scales: tuple[int, ...] | str | None = None
+    seed: int = 0
+    mode: str = "auto"
+    strength: float = 1.0
+
+    def options(self) -> dict[str, Any]:
+        """Keyword arguments of ``LearnIR.restore``."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+class Engine:
+    """Loads the model in a thread; ``restore`` waits for it and for its turn."""
+
+    def __init__(self, checkpoint: str | None = None) -> None:
+        self.checkpoint = checkpoint
+        self._ready = threading.Event()
+        self._turn = threading.Lock()
+        self._model: LearnIR | None = None
+        self._problem = ""
+        self._remote = zero_gpu(self._run) if on_zero_gpu() else None
+
+    def start(self, then: Callable[[], None] | None = None) -> None:
+        """Loads in the background, once; ``then`` runs there afterwards if the load succeeded."""
+        threading.Thread(target=self._load, args=(then,), name="model", daemon=True).start()
+
+    def _load(self, then: Callable[[], None] | None) -> None:
+        try:
+            from learnir.pipeline import LearnIR
+
+            self._model = LearnIR.from_pretrained(self.checkpoint)
+        except (ValueError, OSError, ImportError) as error:
+            self._problem = " ".join(str(error).split())
+        finally:
+            self._ready.set()
+        if then is not None and self._model is not None:
+            then()
+
+    @property
+    def loading(self) -> bool:
+        """Whether the load is still under way."""
+        return not self._ready.is_set()
+
+    @property
+    def problem(self) -> str:
+        """Why there is no model, empty while loading and when there is one."""
+        return self._problem
+
+    def model(self, patience: float = PATIENCE_S) -> LearnIR:
+        """The model, waited for at most ``patience`` seconds. Raises NotReady."""
+        if not self._ready.wait(patience):
+            raise NotReady("the model is still loading; try again in a minute")
+        if self._model is None:
+            raise NotReady(f"no model: {self._problem}")
+        return self._model
+
+    def restore(
+        self,
+        picture: np.ndarray,
+        settings: Settings,
+        *,
+        progress: Progress | None = None,
+        flag: threading.Event | None = None,
+        trajectory: bool = False,
+    ) -> Restoration:
+        """One restoration of a uint8 or uint16 RGB picture (H, W, 3), in its turn.
+
+        Raises NotReady, Cancelled once ``flag`` is set, ValueError for settings the model lacks.
+        """
+        self.model()
+
+        def step(done: int, total: int) -> None:
+            if flag is not None and flag.is_set():
+                raise Cancelled
+            if progress is not None:
+                progress(done, total)
+
+        self._wait_for_turn(flag)
+        try:
+            if self._remote is not None:  # another process: nothing to report progress to
+                return self._remote(picture, settings, trajectory)
+            return self._run(picture, settings, trajectory, step)
+        finally:
+            self._turn.release()
+
+    def _run(
+        self,
+        picture: np.ndarray,
+        settings: Settings,
+        trajectory: bool,
+        progress: Progress | None = None,
+    ) -> Restoration:
+        return self.model().restore(
+            picture, **settings.options(), progress=progress, trajectory=trajectory
+        )
+
+    def _wait_for_turn(self, flag: threading.Event | None) -> None:
+        while not self._turn.acquire(timeout=0.2):
+            if flag is not None and flag.is_set():
+                raise Cancelled
+
+    def describe(self) -> str:
+        """One line for the top of the page."""
+        if self.loading:
+            return "Model: loading …"
+        if self._model is None:
+            return f"No model: {self._problem}"
+        return f"Model ready on {device_name(self._model.device)}"
+
+
+def on_zero_gpu() -> bool:
+    """Whether this is a ZeroGPU Space, which lends a GPU to single calls."""
+    return bool(os.environ.get("SPACES_ZERO_GPU"))
+
+
+def zero_gpu(call: Callable[..., Any]) -> Callable[..., Any]:
+    """``call`` run in a lent GPU slot of at most a minute; arguments and result are pickled."""
+    import spaces
+
+    return spaces.GPU(call, duration=60)
+
+
+def device_name(device: Any) -> str:
+    """ "CPU (2 cores)" or the GPU's name."""
+    if str(device).startswith("cuda"):
+        import torch
+
+        return torch.cuda.get_device_name(device)
+    return f"CPU ({os.cpu_count()} cores)"

@@ -1,0 +1,62 @@
+"""One look for all tabs: system fonts (nothing is fetched), light and dark, 390 px and up."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif")
+MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
+
+
+def theme() -> gr.themes.Base:
+    """Slate and indigo; text and buttons keep a contrast of at least 4.5 in both modes."""
+    base = gr.themes.Base(
+        primary_hue="indigo", neutral_hue="slate", radius_size="md", font=SANS, font_mono=MONO
+    )
+    return base.set(
+        body_background_fill="*neutral_50",
+        body_background_fill_dark="*neutral_950",
+        block_background_fill="white",
+        block_background_fill_dark="*neutral_900",
+        block_border_color="*neutral_200",
+        block_border_color_dark="*neutral_800",
+        block_label_text_color="*neutral_700",
+        block_label_text_color_dark="*neutral_200",
+        block_info_text_color="*neutral_600",
+        block_info_text_color_dark="*neutral_400",
+        block_shadow="none",
+        button_primary_background_fill="*primary_600",
+        button_primary_background_fill_hover="*primary_700",
+        button_primary_background_fill_dark="*primary_600",
+        button_primary_background_fill_hover_dark="*primary_500",
+        button_primary_text_color="white",
+        button_secondary_background_fill="white",
+        button_secondary_background_fill_hover="*neutral_100",
+        button_secondary_border_color="*neutral_300",
+        link_text_color="*primary_700",
+        link_text_color_dark="*primary_300",
+        slider_color="*primary_600",
+        slider_color_dark="*primary_400",
+    )
+
+
+CSS = """
+.gradio-container {max-width: 1360px !important; margin: 0 auto !important;}
+#top {align-items: center; gap: 12px; padding: 4px 2px 0 2px;}
+#top h1 {font-size: 1.35rem; line-height: 1.3; margin: 0; font-weight: 650;}
+#top p {margin: 2px 0 0 0; color: var(--body-text-color-subdued);}
+#status {text-align: right;}
+#status p {font-size: 0.85rem;}
+.facts p {min-height: 1.5em; margin: 0;}
+.facts {min-height: 2em;}
+.note p {color: var(--body-text-color-subdued); font-size: 0.9rem;}
+.note blockquote {margin: 0;}
+.about {max-width: 860px;}
+.about table {display: block; overflow-x: auto;}
+button:focus-visible, input:focus-visible, [role="tab"]:focus-visible {
+  outline: 2px solid var(--primary-400); outline-offset: 2px;}
+@media (max-width: 640px) {
+  .gradio-container {padding: 8px !important;}
+  #status {text-align: left;}
+}
+"""

@@ -1,0 +1,67 @@
+"""Writes demo/examples/: shadows rendered on scikit-image's astronaut (NASA, public domain).
+
+    python scripts/make_examples.py
+
+``NAME.jpg`` is the shadowed portrait, ``NAME-clean.jpg`` the same frame without the shadow.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+FOLDER = Path(__file__).resolve().parents[1] / "demo" / "examples"
+SIZE, QUALITY, SEED = 512, 90, 7
+CHOSEN = {
+    "hand": ("hand", 3),
+    "wall": ("half_plane", 4),
+    "brim": ("brim", 0),
+    "blinds": ("blinds", 1),
+    "leaves": ("leaves", 0),
+}
+"""Name -> occluder and number of the draw, chosen by eye for variety."""
+
+
+def examples() -> Iterator[tuple[str, np.ndarray]]:
+    """File stem and uint8 RGB picture of every example, the plain portrait first."""
+    from skimage.data import astronaut
+
+    from dataset_tools.landmarks import open_detector
+    from dataset_tools.recipe import RECIPES
+    from dataset_tools.render import render
+
+    picture = astronaut()
+    yield "portrait", picture
+    with open_detector() as detector:
+        face = detector.detect(picture)
+    if face is None:
+        raise SystemExit("no face found in the astronaut: is mediapipe 0.10.21 installed?")
+    plain = {"relit": 0.0, "close_up": 0.0, "second_occluder": 0.0, "person_only": 1.0}
+    for name, (occluder, number) in CHOSEN.items():
+        recipe = dataclasses.replace(
+            RECIPES["faceshadow"],
+            mix={"occluder": 1.0},
+            occluders=(occluder,),
+            coverage=(0.25, 0.6),
+            **plain,
+        )
+        pair = render(picture, face, (SEED, number), recipe, SIZE)
+        yield name, pair.shadow
+        yield f"{name}-clean", pair.clean
+
+
+def main() -> None:
+    """Renders and writes them all."""
+    from PIL import Image
+
+    FOLDER.mkdir(exist_ok=True)
+    for stem, picture in examples():
+        Image.fromarray(picture).save(FOLDER / f"{stem}.jpg", quality=QUALITY, subsampling=0)
+        print(FOLDER / f"{stem}.jpg")
+
+
+if __name__ == "__main__":
+    main()
