@@ -1,4 +1,4 @@
-"""The model: a denoiser, its meaning (prediction type), its process, perhaps a correction branch."""
+"""The model: a denoiser, its meaning (prediction type), its process, perhaps a correction."""
 
 from __future__ import annotations
 
@@ -48,15 +48,20 @@ class LearnIRModel(nn.Module):
         if config.correction == "learned" and self.corrector is None:
             raise ValueError("correction 'learned' needs a correction branch; use 'exact'")
 
+    def schedule_for(self, steps: int | None = None, name: str | None = None) -> Schedule:
+        """The schedule to sample with: the config's, or the named one with T' = ``steps``."""
+        same_name = name in (None, self.config.schedule)
+        if same_name and steps in (None, self.schedule.T_prime):
+            return self.schedule
+        return schedule_with_steps(name or self.config.schedule, steps or self.schedule.T_prime)
+
     def output(self, z_t: Latent, z_y: Latent, t: int, schedule: Schedule) -> Latent:
         """What the denoiser says at step t, in the units of its prediction type."""
         return self.denoiser((z_t, z_y), _level(z_t, t, schedule)).to(z_t.dtype)
 
     def residual(self, z_t: Latent, z_y: Latent, t: int, schedule: Schedule) -> Latent:
         """R_hat at step t."""
-        return self.prediction.residual(
-            self.output(z_t, z_y, t, schedule), z_t, z_y, t, schedule
-        )
+        return self.prediction.residual(self.output(z_t, z_y, t, schedule), z_t, z_y, t, schedule)
 
     def correction(
         self, z_t: Latent, z_y: Latent, R: Latent, t: int, schedule: Schedule
@@ -79,6 +84,7 @@ class LearnIRModel(nn.Module):
         y: Latent,
         *,
         steps: int | None = None,
+        schedule: str | None = None,
         scales: Sequence[int] | str | None = None,
         correction: str | None = None,
         weight: float | None = None,
@@ -90,18 +96,17 @@ class LearnIRModel(nn.Module):
         """The restored pictures for observed ones (B, 3, H, W), signed; None keeps the config's.
 
         Args:
-            steps: sampling steps T'; another number than the config's takes another schedule.
+            steps: sampling steps T'; another number than the config's takes another T.
+            schedule: "linear" or "cosine".
             scales: s(1..T'), "fixed" or "drm".
         """
         config = self.config
-        schedule = (
-            self.schedule if steps is None else schedule_with_steps(config.schedule, steps)
-        )
+        levels = self.schedule_for(steps, schedule)
         return sample(
             self,
             y,
-            schedule,
-            scales=resolve_scales(scales, schedule.T_prime, self.scales),
+            levels,
+            scales=resolve_scales(scales, levels.T_prime, self.scales),
             correction=config.correction if correction is None else correction,
             weight=config.weight if weight is None else weight,
             eta=config.eta if eta is None else eta,

@@ -1,0 +1,160 @@
+"""The restoration as a gain: log2 of the ratio of linear light, restored over observed.
+
+A shadow multiplies light, so its removal is a smooth gain wherever the picture has detail.
+Estimated at a working resolution and applied at full resolution, it leaves every detail of the
+observation in place. At a hard shadow edge the gain is not smooth: there it follows the luminance
+of the full-size picture, by the coefficients of a guided filter (He, Sun and Tang 2013; computed
+small and applied large, He and Sun 2015).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from learnir.images import decode_linear, encode_linear_quickly
+
+FLOOR = 1.0 / 1024  # added to linear light: below it a ratio is noise
+LARGEST = 6.0  # stops; deeper shadows hold nothing to bring back
+LUMINANCE = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)  # Rec. 709
+RADIUS, FLATNESS = (
+    2,
+    0.03,
+)  # pixels at working resolution; variance, in stops^2, that counts as flat
+STRIP_PIXELS = 200_000
+
+
+def log_gain(observed: np.ndarray, restored: np.ndarray) -> np.ndarray:
+    """log2((restored + floor) / (observed + floor)), in stops; both linear light of equal shape."""
+    gain = np.log2((np.clip(restored, 0, 1) + FLOOR) / (np.clip(observed, 0, 1) + FLOOR))
+    return np.clip(gain, -LARGEST, LARGEST).astype(np.float32)
+
+
+def brighten(linear: np.ndarray, gain: np.ndarray, strength: float = 1.0) -> np.ndarray:
+    """The inverse of ``log_gain`` at strength 1; strength 0 returns ``linear``."""
+    return (linear + FLOOR) * np.exp2(np.float32(strength) * gain) - FLOOR
+
+
+def log_luminance(linear: np.ndarray) -> np.ndarray:
+    """The guide: log2 of the luminance of linear light (H, W, 3) -> (H, W), in stops."""
+    return np.log2(linear @ LUMINANCE + FLOOR)
+
+
+def slope(guide: np.ndarray, gain: np.ndarray) -> np.ndarray:
+    """How the gain (h, w, 3) follows the guide (h, w) around every pixel: stops per stop (h, w, 3).
+
+    The guided filter's a = cov(guide, gain) / (var(guide) + flatness), averaged over its windows.
+    """
+    mean = _box(guide)
+    variance = _box(guide * guide) - mean * mean
+    covariance = _box(guide[..., None] * gain) - mean[..., None] * _box(gain)
+    return _box(covariance / (variance + FLATNESS)[..., None])
+
+
+def _box(x: np.ndarray) -> np.ndarray:
+    side = 2 * RADIUS + 1
+    return cv2.blur(x, (side, side), borderType=cv2.BORDER_REPLICATE)
+
+
+@dataclass(frozen=True)
+class GainMap:
+    """A gain at working resolution with what it takes to bring it to any size.
+
+    Attributes:
+        gain: stops (h, w, 3); ``slope``: stops per stop of the guide (h, w, 3);
+        guide: log luminance (h, w) that both belong to.
+    """
+
+    gain: np.ndarray
+    slope: np.ndarray
+    guide: np.ndarray
+
+    @classmethod
+    def between(cls, observed: np.ndarray, restored: np.ndarray) -> GainMap:
+        """From the observed and the restored picture at working resolution, linear (h, w, 3)."""
+        gain, guide = log_gain(observed, restored), log_luminance(observed)
+        return cls(gain, slope(guide, gain), guide)
+
+    def rows(self, linear: np.ndarray, first: int, height: int) -> np.ndarray:
+        """The gain of the rows from ``first`` on of a picture ``height`` rows high.
+
+        gain + slope (guide of the rows - guide of the map), everything interpolated linearly:
+        where the gain does not follow the luminance this is the smooth gain alone.
+
+        Args:
+            linear: the rows in linear light, (n, W, 3).
+        """
+        count, W = linear.shape[:2]
+
+        def fine(x: np.ndarray) -> np.ndarray:
+            return enlarge_rows(x, height, W, first, count)
+
+        detail = log_luminance(linear) - fine(self.guide)
+        return fine(self.gain) + fine(self.slope) * detail[..., None]
+
+
+def enlarge_rows(x: np.ndarray, H: int, W: int, first: int, count: int) -> np.ndarray:
+    """Rows ``first`` to ``first + count`` of ``x`` (h, w, ...) resized to (H, W), bilinear."""
+    h = x.shape[0]
+    at = np.clip((np.arange(first, first + count) + 0.5) * h / H - 0.5, 0, h - 1)
+    above = at.astype(np.intp)
+    share = (at - above).astype(np.float32).reshape(-1, *(1,) * (x.ndim - 1))
+    mixed = x[above] * (1 - share) + x[np.minimum(above + 1, h - 1)] * share
+    return cv2.resize(mixed, (W, count), interpolation=cv2.INTER_LINEAR)
+
+
+def strips(H: int, W: int) -> Iterator[tuple[int, int]]:
+    """(first row, rows) of horizontal strips of bounded size that cover H rows."""
+    height = max(STRIP_PIXELS // W, 1)
+    return ((first, min(height, H - first)) for first in range(0, H, height))
+
+
+def apply_gain(picture: np.ndarray, gain_map: GainMap, strength: float = 1.0) -> np.ndarray:
+    """The picture (H, W, 3), relit; strip by strip, so that memory stays bounded."""
+    H, W = picture.shape[:2]
+    out = np.empty_like(picture)
+
+    def relight(strip: tuple[int, int]) -> None:
+        first, count = strip
+        rows = slice(first, first + count)
+        linear = decode_linear(picture[rows])
+        relit = brighten(linear, gain_map.rows(linear, first, H), strength)
+        out[rows] = encode_linear_quickly(relit, picture.dtype.type)
+
+    _each(relight, strips(H, W))
+    return out
+
+
+def blend(observed: np.ndarray, restored: np.ndarray, strength: float) -> np.ndarray:
+    """Two pictures of one size and dtype, joined along their gain: 0 observed, 1 restored."""
+    out = np.empty_like(observed)
+
+    def mix(strip: tuple[int, int]) -> None:
+        rows = slice(strip[0], strip[0] + strip[1])
+        linear = decode_linear(observed[rows])
+        gain = log_gain(linear, decode_linear(restored[rows]))
+        out[rows] = encode_linear_quickly(brighten(linear, gain, strength), observed.dtype.type)
+
+    _each(mix, strips(*observed.shape[:2]))
+    return out
+
+
+def _each(work: Callable[[tuple[int, int]], None], items: Iterator[tuple[int, int]]) -> None:
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, 4)) as pool:
+        for _ in pool.map(work, items):
+            pass
+
+
+def shadow_mask(gain: np.ndarray, H: int, W: int) -> np.ndarray:
+    """Where light was added: uint8 (H, W), 255 = in shadow.
+
+    Rises from 0 at a quarter stop to 255 at three quarters of a stop; half is half a stop.
+    """
+    light = (gain @ LUMINANCE).astype(np.float32)
+    soft = np.clip((light - 0.25) / 0.5, 0, 1)
+    return np.rint(cv2.resize(soft, (W, H), interpolation=cv2.INTER_LINEAR) * 255).astype(np.uint8)

@@ -1,0 +1,66 @@
+"""What a restoration returns: the picture, its gain, and any other strength without the network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from learnir.gain import GainMap, apply_gain, blend, shadow_mask
+
+STRONGEST = 1.5
+
+
+@dataclass(frozen=True)
+class Restoration:
+    """A restored picture and what is needed to look into it.
+
+    Attributes:
+        picture: uint8 or uint16 RGB (H, W, 3), as large and deep as what was given.
+        gain: float32 (h, w, 3), log2 of linear light restored over observed, at working resolution.
+        mode: how it was made: "native", "gain" or "tile".
+        seconds: wall time.
+        trajectory: (t, s(t), preview) per step, the previews uint8 RGB estimates of the restored
+            picture at the resolution that the step went to; empty unless asked for.
+        observed: the picture given.
+    """
+
+    picture: np.ndarray
+    gain: np.ndarray
+    mode: str
+    seconds: float
+    trajectory: tuple[tuple[int, int, np.ndarray], ...]
+    observed: np.ndarray = field(repr=False)
+    gain_map: GainMap | None = field(repr=False)
+    restored: np.ndarray | None = field(repr=False)
+
+    def at_strength(self, strength: float) -> np.ndarray:
+        """The picture re-blended, 0 the observed, 1 the restored, up to 1.5; no network."""
+        return at_strength(self.observed, self.gain_map, self.restored, strength)
+
+    def shadow_mask(self) -> np.ndarray:
+        """Where the restoration added light: uint8 (H, W), 255 = in shadow, soft at the border."""
+        return shadow_mask(self.gain, *self.observed.shape[:2])
+
+
+def check_strength(strength: float) -> float:
+    """``strength`` itself; ValueError unless it lies in [0, 1.5]."""
+    if not 0 <= strength <= STRONGEST:
+        raise ValueError(f"strength goes from 0 (input) over 1 (restored) to 1.5, got {strength}")
+    return float(strength)
+
+
+def at_strength(
+    observed: np.ndarray,
+    gain_map: GainMap | None,
+    restored: np.ndarray | None,
+    strength: float,
+) -> np.ndarray:
+    """The observed picture relit by a gain map, or joined with a restored one of its own size."""
+    if check_strength(strength) == 0:
+        return observed.copy()
+    if restored is None:
+        if gain_map is None:
+            raise ValueError("neither a gain nor a restored picture to blend with")
+        return apply_gain(observed, gain_map, strength)
+    return restored.copy() if strength == 1 else blend(observed, restored, strength)
