@@ -92,9 +92,8 @@ def main() -> None:
     for number, stage in enumerate(config.stages):
         if options.stages is not None and number not in options.stages:
             continue
-        if options.batch:
-            stage = dataclasses.replace(stage, batch=options.batch)
-        result = measure(config, stage, layers, device, options)
+        batch = options.batch or stage.batch
+        result = measure(config, dataclasses.replace(stage, batch=batch), layers, device, options)
         result["share_of_peak"] = result["tflops"] * 1e12 / peak
         print(json.dumps({k: round(v, 4) for k, v in result.items()}), flush=True)
 

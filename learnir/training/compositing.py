@@ -48,7 +48,7 @@ def ambient_colour(share: Tensor, tint: Tensor, skew: float = 0.5) -> Tensor:
 
 
 def ambient_field(colour: Tensor, wave: Tensor, spread: float) -> Tensor:
-    """The ambient share varying in space: ``wave`` (B, 1, H, W) of unit variance, clipped at 1.5."""
+    """The ambient share varying in space; ``wave`` (B, 1, H, W): unit variance, clipped at 1.5."""
     return (colour * (1 + spread * wave.clamp(-1.5, 1.5) / 1.5)).clamp(0, 1)
 
 
@@ -125,16 +125,20 @@ def _exposure(linear: Tensor, lit: Tensor, face: Tensor, wanted: Tensor) -> Tens
         return (y * face).sum(dim=(2, 3), keepdim=True) / count.clamp(min=1)
 
     gain = wanted * mean(old) / mean(new).clamp(min=1e-4)
-    gain = torch.minimum(gain, 0.95 / percentile(new, face, 0.97).clamp(min=1e-4))
+    gain = torch.minimum(gain, 0.95 / percentile(lit, face, 0.97).clamp(min=1e-4))
     return torch.where(count > 0, gain, wanted)
 
 
-def percentile(y: Tensor, where: Tensor, q: float, stride: int = 4) -> Tensor:
-    """q-quantile of (B, 1, H, W) over ``where``, on every fourth pixel each way; (B, 1, 1, 1)."""
-    values = y[:, 0, ::stride, ::stride].flatten(1)
-    inside = where[:, 0, ::stride, ::stride].flatten(1)
-    ordered = values.masked_fill(~inside, -1).sort(dim=1, descending=True).values
-    index = ((1 - q) * inside.sum(dim=1, keepdim=True)).long().clamp(max=values.shape[1] - 1)
+def percentile(values: Tensor, where: Tensor, q: float) -> Tensor:
+    """q-quantile of all channels of (B, C, H, W) over ``where`` (B, 1, H, W); (B, 1, 1, 1).
+
+    Read on a grid of about 64 x 64, without interpolation.
+    """
+    stride = max(1, values.shape[-1] // 64)
+    thin = values[..., ::stride, ::stride]
+    inside = where[..., ::stride, ::stride].expand_as(thin).flatten(1)
+    ordered = thin.flatten(1).masked_fill(~inside, -1).sort(dim=1, descending=True).values
+    index = ((1 - q) * inside.sum(dim=1, keepdim=True)).long().clamp(max=ordered.shape[1] - 1)
     return ordered.gather(1, index).view(-1, 1, 1, 1)
 
 
@@ -174,7 +178,7 @@ def jpeg(unit: Tensor, quality: Tensor) -> Tensor:
     basis[0] /= 2**0.5
     scale = torch.where(quality < 50, 50 / quality, 2 - quality / 50).view(B, 1, 1, 1, 1, 1)
     table = torch.tensor(_QUANTISATION, device=unit.device, dtype=torch.float32)
-    steps = (table.view(1, 1, 1, 8, 1, 8) * scale).round().clamp(1, 255)
+    steps = (table.view(1, 1, 1, 8, 1, 8) * scale + 0.5).floor().clamp(1, 255)
     blocks = (255 * unit - 128).reshape(B, C, H // 8, 8, W // 8, 8)
     coefficients = torch.einsum("ui,bchiwj,vj->bchuwv", basis, blocks, basis)
     kept = (coefficients / steps).round() * steps

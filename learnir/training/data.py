@@ -1,4 +1,4 @@
-"""Paired data: folders of input/ and target/, or a built FaceShadow; decoded once, kept in memory."""
+"""Paired data: folders of input/ and target/, or a built FaceShadow; decoded once into memory."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ class Pair:
 def open_pairs(folder: str | os.PathLike[str], split: str = "train") -> list[Pair]:
     """The pairs of one split, sorted by name.
 
-    ``folder`` is a built FaceShadow (ImageFolder or parquet), or holds input/ and target/, or has one
-    such folder per split. Plain folders without splits serve any split: every pair whose name hashes
-    below 5 % is "val", the rest "train", "all" is both.
+    ``folder`` is a built FaceShadow (ImageFolder or parquet), or holds input/ and target/, or has
+    one such folder per split. Plain folders without splits serve any split: every pair whose name
+    hashes below 5 % is "val", the rest "train", "all" is both.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -115,7 +115,7 @@ def _parquet(shard: Path) -> list[Pair]:
     table = pq.read_table(shard, columns=["shadow", "clean"])
 
     def reader(column: str, row: int) -> Read:
-        return lambda: table[column][row]["bytes"].as_py()
+        return table[column][row]["bytes"].as_py
 
     return [
         Pair(f"{shard.stem}/{i:06d}", reader("shadow", i), reader("clean", i))
@@ -162,7 +162,7 @@ class PairStore:
 
 
 def shuffled_indices(n: int, first: int, count: int, seed: int) -> list[int]:
-    """``count`` indices below ``n`` from position ``first`` of an endless stream of shuffled epochs."""
+    """``count`` indices below ``n`` from position ``first`` of endless shuffled epochs."""
 
     def index(position: int) -> int:
         epoch, offset = divmod(position, n)

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import log
 from pathlib import Path
+from zipfile import BadZipFile
 
 import cv2
 import numpy as np
@@ -87,7 +88,7 @@ def _load(path: Path) -> Layers:
         with np.load(path) as archive:
             about = json.loads(archive["about"].tobytes())
             ends, blob = archive["lengths"].cumsum(), archive["blob"]
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
         raise PairError(
             f"{path}: no archive of layers ({error}); make one with faceshadow pack"
         ) from error

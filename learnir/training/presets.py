@@ -103,7 +103,9 @@ PRESETS: dict[str, TrainConfig] = {
     "release": TrainConfig(
         model=NAF,
         stages=(
-            Stage(iterations=24_000, size=128, batch=128, lr=1e-3, view=(0.55, 1.1), rollout_from=1000),
+            Stage(
+                iterations=24_000, size=128, batch=128, lr=1e-3, view=(0.55, 1.1), rollout_from=1000
+            ),
             Stage(iterations=12_000, size=256, batch=64, lr=4e-4, view=(0.6, 1.15)),
         ),
         step_weights=STEP_WEIGHTS,

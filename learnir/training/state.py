@@ -28,7 +28,7 @@ def save_state(folder: Path, state: dict[str, Any]) -> None:
 
 
 def load_state(folder: Path, config: dict[str, Any]) -> dict[str, Any] | None:
-    """The saved state, None when there is none; CheckpointError when it belongs to another config."""
+    """The saved state or None; CheckpointError when it belongs to another config."""
     path = folder / STATE
     if not path.exists():
         return None

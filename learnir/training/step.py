@@ -33,7 +33,7 @@ class Draw:
 def draw_step(
     config: TrainConfig, stage: Stage, step_in_stage: int, rng: np.random.Generator
 ) -> Draw:
-    """t by ``step_weights``; full resolution with probability ``fixed``; a rollout with its share."""
+    """t by ``step_weights``; full resolution, and a rollout, with their shares."""
     steps = len(config.model.scales)
     t = int(rng.choice(np.arange(1, steps + 1), p=config.step_weights))
     fixed = rng.random() < stage.fixed

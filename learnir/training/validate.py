@@ -34,7 +34,7 @@ def psnr(a: Tensor, b: Tensor) -> Tensor:
 
 
 def load_validation(pairs: Sequence[Pair], count: int, size: int) -> tuple[Tensor, Tensor]:
-    """``count`` pairs spread evenly over ``pairs``, resized to squares of ``size``: signed tensors."""
+    """``count`` pairs spread evenly over ``pairs``, as squares of ``size``: signed tensors."""
     chosen = [pairs[i * len(pairs) // count] for i in range(min(count, len(pairs)))]
     loaded = [pair.load() for pair in chosen]
 

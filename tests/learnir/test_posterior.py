@@ -63,7 +63,7 @@ def test_refining_the_residual_is_moving_the_step_by_c_t_g(T, t):
 def test_paper_offset_is_the_printed_expression_with_the_residual_forgotten(T, t):
     """mu_paper = m_t - [a z_y + (1 - 2a) (z_y - (z_t - s eps) / a_t)] + noise terms it drops.
 
-    Put otherwise: m_t - mu_paper is (2 a_{t-1} - 1)/a_t z_t + (1 - a_{t-1}) z_y, without any network.
+    Put otherwise: m_t - mu_paper is (2 a_{t-1} - 1)/a_t z_t + (1 - a_{t-1}) z_y, no network in it.
     """
     schedule, z_y, _, R_hat, _, z_t = state(T, t)
     eps_hat = noise_from_residual(z_t, z_y, R_hat, t, schedule)

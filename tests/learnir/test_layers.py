@@ -1,0 +1,205 @@
+"""Compositing on the device: the renderer's own numbers, and batches that can be drawn again."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from dataset_tools import photometry, relight
+from dataset_tools.geometry import Surface
+from dataset_tools.light import Light
+from learnir.images import linear_to_srgb, srgb_to_linear
+from learnir.training import command, compositing, layers
+from learnir.training.data import PairError
+
+SIZE = 64
+
+
+def batched(array: np.ndarray) -> torch.Tensor:
+    """(H, W[, 3]) -> (1, C, H, W)."""
+    planes = array[None] if array.ndim == 2 else np.moveaxis(array, -1, 0)
+    return torch.from_numpy(np.ascontiguousarray(planes, np.float32))[None]
+
+
+def scalar(value: float) -> torch.Tensor:
+    return torch.full((1, 1, 1, 1), float(value))
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def smooth(rng):
+    """A smooth picture in linear light with a bright and a dark side."""
+    noise = rng.uniform(0, 1, (6, 6, 3)).astype(np.float32)
+    return np.clip(cv2.resize(noise, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC), 0.01, 1)
+
+
+def test_srgb_agrees_with_the_one_place_that_converts():
+    unit = np.linspace(0, 1, 257, dtype=np.float32)
+    there = compositing.decode(torch.from_numpy(unit)).numpy()
+    assert np.allclose(there, srgb_to_linear(unit), atol=1e-6)
+    back = compositing.encode(torch.from_numpy(there)).numpy()
+    assert np.allclose(back, linear_to_srgb(there), atol=1e-5)
+    assert np.allclose(back, unit, atol=1e-5)
+
+
+@pytest.mark.parametrize(("share", "tint"), [(0.1, 0.2), (0.4, -0.3), (0.25, 0.0)])
+def test_ambient_colour_agrees_with_the_renderer(share, tint):
+    ours = compositing.ambient_colour(scalar(share), scalar(tint))[0, :, 0, 0].numpy()
+    assert np.allclose(ours, photometry.ambient_colour(share, tint), atol=1e-6)
+    assert ours @ photometry.LUMINANCE == pytest.approx(share, abs=1e-6)
+
+
+def test_composite_and_shoulder_agree_with_the_renderer(smooth, rng):
+    ambient = rng.uniform(0.1, 0.5, smooth.shape).astype(np.float32)
+    visible = rng.uniform(0, 1, smooth.shape).astype(np.float32)
+    ours = compositing.composite(batched(smooth), batched(ambient), batched(visible))
+    assert np.allclose(ours, batched(photometry.composite(smooth, ambient, visible)), atol=1e-6)
+    bright = smooth * 1.6
+    assert np.allclose(
+        compositing.shoulder(batched(bright)), batched(relight.shoulder(bright)), atol=1e-6
+    )
+
+
+def test_sensor_noise_has_the_renderers_deviation(smooth):
+    darkened, a, b = smooth * 0.3, 4e-4, 2e-6
+    keep = np.clip((darkened + 1e-4) / (smooth + 1e-4), 0, 1)
+    theirs = photometry.sensor_noise(np.random.default_rng(0), darkened, keep, a, b)
+    white = np.random.default_rng(0).standard_normal(darkened.shape, np.float32)
+    ours = compositing.sensor_noise(
+        batched(smooth), batched(darkened), scalar(a), scalar(b), batched(white)
+    )
+    assert np.allclose(ours, batched(theirs), atol=1e-7)
+
+
+def test_relighting_agrees_with_the_renderer(smooth, rng):
+    yy, xx = np.mgrid[:SIZE, :SIZE] / SIZE - 0.5
+    face = np.hypot(xx, yy) < 0.35
+    depth = (60 * np.sqrt(np.clip(0.16 - xx**2 - yy**2, 0, None))).astype(np.float32)
+    normals = np.dstack([xx, yy, np.full_like(xx, 0.5)]).astype(np.float32)
+    normals /= np.linalg.norm(normals, axis=-1, keepdims=True)
+    skin = face.astype(np.float32)
+    scene = Surface(depth, normals, face, skin, 2.0, np.array([64, 64, 0], np.float32))
+    lamp = Light(-60.0, 40.0, 1.0)
+    person = np.clip(2 * skin + 0.3, 0, 1).astype(np.float32)
+    ambient = photometry.ambient_field(rng, photometry.ambient_colour(0.2, 0.1), (SIZE, SIZE), 0.1)
+    look = relight.Look(0.8, 0.05, 1.3, 1.1, 0.9, 0.03, 0.6, None)
+    lit, stays = relight.relight(
+        smooth, scene, person=person, light=lamp, ambient=ambient, look=look
+    )
+    maps = compositing.Maps(
+        batched(person),
+        batched(face.astype(np.float32)),
+        batched(relight.direct_shading(scene, lamp)),
+        batched(relight.highlight(scene, lamp)),
+    )
+    values = (look.strength, look.warmth, look.exposure, look.contrast, look.saturation, look.gloss)
+    looks = compositing.Looks(
+        *map(scalar, values), scalar(look.background), scalar(0), batched(smooth)
+    )
+    ours_lit, ours_stays = compositing.relight(batched(smooth), maps, batched(ambient), looks)
+    assert np.allclose(ours_stays, batched(stays), atol=1e-4)
+    inside = (batched(person) == 1).expand_as(ours_lit)
+    ratio = (ours_lit / batched(lit))[inside]
+    # the exposure's percentile is read without interpolation: one factor for all pixels
+    assert float(ratio.std()) < 1e-4
+    assert float(ratio.mean()) == pytest.approx(1, abs=0.03)
+    assert np.allclose(ours_lit[~inside], batched(lit)[~inside], atol=0.02)
+
+
+def test_jpeg_keeps_what_a_real_encoder_keeps(rng):
+    grey = cv2.resize(rng.uniform(0, 1, (9, 9)).astype(np.float32), (SIZE, SIZE))
+    grey = np.clip(grey + rng.normal(0, 0.05, grey.shape).astype(np.float32), 0, 1)
+    picture = (255 * grey + 0.5).astype(np.uint8)
+    for quality in (40, 75, 95):
+        data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+        theirs = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE).astype(np.float32)
+        ours = compositing.jpeg(
+            batched(np.dstack([picture] * 3) / np.float32(255)), scalar(quality)
+        )
+        ours = 255 * ours[0, 0].numpy()
+        assert np.abs(ours - theirs).mean() < 0.6  # encoders round their transform
+        assert np.abs(ours - picture).mean() == pytest.approx(
+            np.abs(theirs - picture).mean(), rel=0.15, abs=0.1
+        )
+
+
+@pytest.fixture
+def archive(tmp_path, rng):
+    """A little archive as ``faceshadow pack`` writes them, of random layers."""
+    size, files = 32, []
+    for _ in range(5):
+        base = rng.integers(20, 230, (size, size, 3), dtype=np.uint8)
+        maps = rng.integers(0, 255, (size, 4 * size), dtype=np.uint8)
+        shadows = [rng.integers(0, 255, (size, size, 3), dtype=np.uint8) for _ in range(3)]
+        files += [cv2.imencode(".webp", p)[1] for p in (base, maps, *shadows)]
+    files += [cv2.imencode(".webp", rng.integers(0, 255, (size, size, 3), dtype=np.uint8))[1]]
+    about = {"scenes": 5, "shadows": 3, "size": size, "shade_max": 1.25}
+    path = tmp_path / "layers.npz"
+    np.savez(
+        path,
+        about=np.frombuffer(json.dumps(about).encode(), np.uint8),
+        lengths=np.array([len(f) for f in files]),
+        blob=np.concatenate([f.ravel() for f in files]),
+    )
+    return path
+
+
+def draw(loaded, seed, clean=0.0, size=32):
+    generator = torch.Generator().manual_seed(seed)
+    return layers.draw_pairs(loaded, torch.arange(5), size, (0.6, 1.1), clean, generator)
+
+
+def test_batches_are_functions_of_the_seed(archive):
+    loaded = layers.load_layers([archive])
+    first, again, other = draw(loaded, 1), draw(loaded, 1), draw(loaded, 2)
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not torch.equal(first[0], other[0])
+    for part in first:
+        assert part.shape == (5, 3, 32, 32)
+        assert part.isfinite().all()
+        assert float(part.abs().max()) <= 1
+
+
+def test_shadows_darken_and_clean_pairs_do_not(archive):
+    loaded = layers.load_layers([archive])
+    y, x = draw(loaded, 3)
+    assert float((x - y).mean()) > 0.05
+    y, x = draw(loaded, 3, clean=1.0)
+    assert float((x - y).abs().mean()) < 0.05  # JPEG and rounding at most
+
+
+def test_archives_join(archive):
+    assert len(layers.load_layers([archive, archive])) == 10
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04nonsense", b"text"])
+def test_a_file_that_is_no_archive_is_named(tmp_path, content):
+    path = tmp_path / "bad.npz"
+    path.write_bytes(content)
+    with pytest.raises(PairError, match=r"bad\.npz"):
+        layers.load_layers([path])
+
+
+def test_training_from_an_archive(archive, tmp_path, rng):
+    for side in ("input", "target"):
+        (tmp_path / "val" / side).mkdir(parents=True)
+        for i in range(40):  # names are dealt to the splits by their hash
+            picture = rng.integers(0, 255, (32, 32, 3), dtype=np.uint8)
+            cv2.imwrite(str(tmp_path / "val" / side / f"{i}.png"), picture)
+    last = command.train(
+        "smoke", [archive], tmp_path / "run", validation=tmp_path / "val", device="cpu"
+    )
+    record = json.loads((last / "training.json").read_text())
+    assert record["scenes"] == 5
+    assert len(record["data_sha256"][0]) == 64
+
+
+def test_an_archive_needs_pairs_to_validate_on(archive, tmp_path):
+    with pytest.raises(PairError, match="--validation"):
+        command.train("smoke", [archive], tmp_path / "run", device="cpu")
