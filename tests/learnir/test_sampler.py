@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from learnir.process import noise_from_residual
+from learnir.resolution import area_mean
 from learnir.sampler import sample
-from learnir.resolution import area_mean, drm_scales
 from learnir.schedule import Schedule
 
 
