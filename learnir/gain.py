@@ -9,15 +9,13 @@ small and applied large, He and Sun 2015).
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from learnir.images import decode_linear, encode_linear_quickly
+from learnir.strips import each_strip
 
 FLOOR = 1.0 / 1024  # added to linear light: below it a ratio is noise
 LARGEST = 6.0  # stops; deeper shadows hold nothing to bring back
@@ -26,7 +24,6 @@ RADIUS, FLATNESS = (
     2,
     0.03,
 )  # pixels at working resolution; variance, in stops^2, that counts as flat
-STRIP_PIXELS = 200_000
 
 
 def log_gain(observed: np.ndarray, restored: np.ndarray) -> np.ndarray:
@@ -108,25 +105,17 @@ def enlarge_rows(x: np.ndarray, H: int, W: int, first: int, count: int) -> np.nd
     return cv2.resize(mixed, (W, count), interpolation=cv2.INTER_LINEAR)
 
 
-def strips(H: int, W: int) -> Iterator[tuple[int, int]]:
-    """(first row, rows) of horizontal strips of bounded size that cover H rows."""
-    height = max(STRIP_PIXELS // W, 1)
-    return ((first, min(height, H - first)) for first in range(0, H, height))
-
-
 def apply_gain(picture: np.ndarray, gain_map: GainMap, strength: float = 1.0) -> np.ndarray:
     """The picture (H, W, 3), relit; strip by strip, so that memory stays bounded."""
-    H, W = picture.shape[:2]
+    H = picture.shape[0]
     out = np.empty_like(picture)
 
-    def relight(strip: tuple[int, int]) -> None:
-        first, count = strip
-        rows = slice(first, first + count)
+    def relight(rows: slice) -> None:
         linear = decode_linear(picture[rows])
-        relit = brighten(linear, gain_map.rows(linear, first, H), strength)
+        relit = brighten(linear, gain_map.rows(linear, rows.start, H), strength)
         out[rows] = encode_linear_quickly(relit, picture.dtype.type)
 
-    _each(relight, strips(H, W))
+    each_strip(picture.shape, relight)
     return out
 
 
@@ -134,20 +123,13 @@ def blend(observed: np.ndarray, restored: np.ndarray, strength: float) -> np.nda
     """Two pictures of one size and dtype, joined along their gain: 0 observed, 1 restored."""
     out = np.empty_like(observed)
 
-    def mix(strip: tuple[int, int]) -> None:
-        rows = slice(strip[0], strip[0] + strip[1])
+    def mix(rows: slice) -> None:
         linear = decode_linear(observed[rows])
         gain = log_gain(linear, decode_linear(restored[rows]))
         out[rows] = encode_linear_quickly(brighten(linear, gain, strength), observed.dtype.type)
 
-    _each(mix, strips(*observed.shape[:2]))
+    each_strip(observed.shape, mix)
     return out
-
-
-def _each(work: Callable[[tuple[int, int]], None], items: Iterator[tuple[int, int]]) -> None:
-    with ThreadPoolExecutor(min(os.cpu_count() or 1, 4)) as pool:
-        for _ in pool.map(work, items):
-            pass
 
 
 def shadow_mask(gain: np.ndarray, H: int, W: int) -> np.ndarray:

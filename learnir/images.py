@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import torch
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff"})
+MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "I;16", "I;16B", "I;16L")
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF")
 MOST_PIXELS = 50_000_000
 ORIENTATION = 0x0112
@@ -145,6 +146,10 @@ def open_image(data: bytes, name: str, most_pixels: int = MOST_PIXELS) -> Image.
                 f"{name}: {image.format} with {image.n_frames} frames or pages; "  # type: ignore[attr-defined]
                 "save the one you want as its own file"
             )
+        if image.mode not in MODES:
+            raise ImageError(
+                f"{name}: pixels of type {image.mode!r}; save it with 8 or 16 bits per channel"
+            )
         try:
             image.load()
         except (OSError, SyntaxError, ValueError) as error:
@@ -224,8 +229,8 @@ def decode_rgb(data: bytes, name: str) -> np.ndarray:
         name: what an error calls it. Raises ImageError.
     """
     image = open_image(data, name)
-    if image.mode == "I;16":
-        grey = np.asarray(image)
+    if image.mode.startswith("I;16"):
+        grey = np.asarray(image).astype(np.uint16)
         pixels = from_unit(np.repeat(to_unit(grey)[..., None], 3, axis=2))
     else:
         pixels = np.asarray(image.convert("RGB"))

@@ -128,6 +128,19 @@ class LearnIR:
         """
         return restore_like(image, lambda picture: self.restore(picture, **options).picture)
 
+    def check(
+        self,
+        *,
+        mode: str = "auto",
+        work_size: int | None = None,
+        strength: float = 1.0,
+        seed: int = 0,  # any will do
+        **sampling: Any,
+    ) -> None:
+        """ValueError where ``restore`` would refuse these options, whatever the picture."""
+        work_size = self.config.work_size if work_size is None else work_size
+        _check(self.model, Sampling(**sampling), mode, work_size, strength)
+
     def restore(
         self,
         picture: np.ndarray,
@@ -164,11 +177,12 @@ class LearnIR:
         Raises ValueError or TypeError for a picture or an option that does not fit.
         """
         _check_picture(picture)
-        check_strength(strength)
         sampling = Sampling(steps, schedule, scales, correction, weight, eta)
-        job = _Job(self.model, sampling, sampling.check(self.model), NoiseField(seed), progress)
+        work_size = self.config.work_size if work_size is None else work_size
+        resolved = _check(self.model, sampling, mode, work_size, strength)
+        job = _Job(self.model, sampling, resolved, NoiseField(seed), progress)
         began = time.perf_counter()
-        how, size = _plan(picture, mode, work_size or self.config.work_size)
+        how, size = _plan(picture, mode, work_size)
         with torch.inference_mode():
             made = with_smaller_sizes(lambda n: _make(job, picture, how, n), size)
         result = at_strength(picture, made.gain_map, made.restored, strength)
@@ -198,13 +212,21 @@ def _check_picture(picture: np.ndarray) -> None:
         raise ValueError(f"a picture is RGB, (H, W, 3) and not empty; got {picture.shape}")
 
 
-def _plan(picture: np.ndarray, mode: str, work_size: int) -> tuple[str, int]:
-    """How to run, and at which size: the whole side, the working size or the tile's side."""
+def _check(
+    model: LearnIRModel, sampling: Sampling, mode: str, work_size: int, strength: float
+) -> Scales:
+    """The scales of the run; ValueError names the option that does not fit."""
     if mode not in MODES:
         near = get_close_matches(mode, MODES, n=1) or MODES
         raise ValueError(f"unknown mode {mode!r}; did you mean {near[0]!r}?")
     if work_size < SMALLEST:
         raise ValueError(f"work_size is at least {SMALLEST} pixels, got {work_size}")
+    check_strength(strength)
+    return sampling.check(model)
+
+
+def _plan(picture: np.ndarray, mode: str, work_size: int) -> tuple[str, int]:
+    """How to run, and at which size: the whole side, the working size or the tile's side."""
     longest = max(picture.shape[:2])
     if mode == "auto":
         mode = "native" if longest <= work_size else "gain"

@@ -1,0 +1,255 @@
+"""The ``learnir`` command: restore pictures, train models, look at checkpoints.
+
+Nothing heavy is imported before the options are read, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+from tyro.conf import FlagCreatePairsOff, Positional, arg
+
+Device = Annotated[str | None, arg(help="cpu, cuda or cuda:1; a GPU if there is one")]
+CANNOT_START, FAILED, INTERRUPTED = 2, 1, 130
+
+
+def restore(
+    paths: Annotated[Positional[list[str]], arg(metavar="PATH...")],
+    /,
+    out: Annotated[Path, arg(aliases=["-o"])],
+    checkpoint: str | None = None,
+    mode: Literal["auto", "gain", "tile"] = "auto",
+    work_size: int | None = None,
+    steps: int | None = None,
+    schedule: Literal["checkpoint", "linear", "cosine"] = "checkpoint",
+    scales: str | None = None,
+    correction: Literal["checkpoint", "none", "paper", "exact", "learned"] = "checkpoint",
+    weight: float | None = None,
+    eta: float | None = None,
+    strength: float = 1.0,
+    seed: int = 0,
+    device: Device = None,
+    format: Literal["same", "jpeg", "png", "webp", "tiff"] = "same",
+    compare: bool = False,
+    resume: bool = False,
+    overwrite: bool = False,
+    strip_metadata: bool = False,
+    max_megapixels: float = 50.0,
+) -> int:
+    """Remove shadows from pictures: files, folders (searched through) and globs.
+
+    Size, format, depth, transparency, EXIF and colour profile stay as they are.
+
+    Args:
+        paths: pictures, folders or globs.
+        out: folder for the results, or a file name for a single picture.
+        checkpoint: folder or Hub id; the shipped weights by default.
+        mode: gain: estimate small, relight at full size; tile: run at native size in tiles;
+            auto: at native size up to the working size, else gain.
+        work_size: longest side in pixels that the network sees at once; None, here and below, is
+            what the checkpoint was validated with.
+        steps: sampling steps T'.
+        schedule: noise schedule.
+        scales: drm, fixed, or s(1..T') such as 1,1,2,4,4.
+        correction: DPSC correction.
+        weight: weight of the correction, 0 to 1.
+        eta: share of the fresh noise, 0 to 1.
+        strength: 0 changes nothing, 1 removes the shadow as estimated, up to 1.5.
+        seed: of all noise.
+        format: of the results.
+        compare: write a before | after picture beside every result.
+        resume: skip pictures whose result exists.
+        overwrite: let results replace the inputs.
+        strip_metadata: leave EXIF out of the results.
+        max_megapixels: refuse larger pictures.
+    """
+    from learnir import restore as batch
+    from learnir.pipeline import LearnIR
+
+    writing = batch.Writing(
+        format=None if format == "same" else format,
+        compare=compare,
+        resume=resume,
+        overwrite=overwrite,
+        strip_metadata=strip_metadata,
+        most_pixels=round(max_megapixels * 1e6),
+    )
+    tasks, missing = batch.plan(paths, out, writing)
+    for line in missing:
+        print(line, file=sys.stderr)
+    if not tasks:
+        return FAILED
+    learnir = LearnIR.from_pretrained(checkpoint, device)
+    options: dict[str, Any] = {
+        "mode": mode,
+        "work_size": work_size,
+        "steps": steps,
+        "schedule": None if schedule == "checkpoint" else schedule,
+        "scales": parse_scales(scales),
+        "correction": None if correction == "checkpoint" else correction,
+        "weight": weight,
+        "eta": eta,
+        "strength": strength,
+        "seed": seed,
+    }
+    learnir.check(**options)
+    outcome = batch.run(learnir, tasks, writing, options)
+    failed = len(outcome.failed) + len(missing)
+    print(f"{outcome.restored} restored, {outcome.skipped} skipped, {failed} failed -> {out}")
+    return FAILED if failed else 0
+
+
+def info(checkpoint: Positional[str | None] = None, /) -> int:
+    """Describe a checkpoint: network, sampling, size, training, scores.
+
+    Args:
+        checkpoint: folder or Hub id; the shipped weights by default.
+    """
+    from learnir.describe import describe
+
+    print("\n".join(describe(checkpoint)))
+    return 0
+
+
+def train(
+    preset: Positional[str],
+    /,
+    data: list[Path],
+    out: Path,
+    validation: Path | None = None,
+    resume: bool = False,
+    init: str | None = None,
+    iterations: list[int] | None = None,
+    seed: int | None = None,
+    precision: Literal["fp32", "bf16"] | None = None,
+    device: Device = None,
+) -> int:
+    """Train a preset on paired data.
+
+    Args:
+        preset: cpu, release, paper or smoke.
+        data: folders with input/ and target/, or built FaceShadow folders.
+        out: folder of the run; its last/ holds the averaged weights.
+        validation: folder whose val split is scored; the first of --data by default.
+        resume: go on from the state in --out.
+        init: checkpoint to start from.
+        iterations: steps of every stage, in place of the preset's.
+        precision: fp32 or bf16 autocast.
+    """
+    return _trained(
+        lambda command: command.train(
+            preset,
+            data,
+            out,
+            validation=validation,
+            resume=resume,
+            init=init,
+            iterations=iterations,
+            seed=seed,
+            precision=precision,
+            device=device,
+        )
+    )
+
+
+def adapt(
+    data: list[Path],
+    out: Path,
+    checkpoint: str | None = None,
+    validation: Path | None = None,
+    pairs: int | None = None,
+    iterations: int | None = None,
+    variance: bool = False,
+    resume: bool = False,
+    seed: int = 0,
+    device: Device = None,
+) -> int:
+    """Fit the correction branch to a new domain, beside the frozen denoiser.
+
+    Args:
+        data: folders with input/ and target/, or built FaceShadow folders.
+        out: folder of the run; its last/ holds the adapted checkpoint.
+        checkpoint: what to adapt; the shipped weights by default.
+        validation: folder whose val split is scored; the first of --data by default.
+        pairs: take only so many of the pairs.
+        iterations: training steps.
+        variance: predict the spread of the correction too.
+        resume: go on from the state in --out.
+    """
+    return _trained(
+        lambda command: command.adapt(
+            checkpoint,
+            data,
+            out,
+            validation=validation,
+            pairs=pairs,
+            iterations=iterations,
+            variance=variance,
+            resume=resume,
+            seed=seed,
+            device=device,
+        )
+    )
+
+
+def _trained(run: Callable[[Any], Path]) -> int:
+    """Runs a training command; a stop that left a resumable state is one line."""
+    try:
+        from learnir.training import command
+        from learnir.training.loop import Interrupted, TrainingDiverged
+    except ImportError as error:
+        raise ValueError(
+            f"{error}; install the training extra: pip install learnir[train]"
+        ) from error
+    try:
+        print(run(command))
+    except (Interrupted, TrainingDiverged) as error:
+        print(f"learnir: {error}", file=sys.stderr)
+        return INTERRUPTED if isinstance(error, Interrupted) else FAILED
+    return 0
+
+
+COMMANDS: dict[str, Callable[..., int]] = {
+    "restore": restore,
+    "info": info,
+    "train": train,
+    "adapt": adapt,
+}
+
+
+def parse_scales(text: str | None) -> str | tuple[int, ...] | None:
+    """ "drm", "fixed" or "1,1,2,4,4" -> what ``LearnIR.restore`` takes; ValueError otherwise."""
+    if text in (None, "drm", "fixed"):
+        return text
+    try:
+        return tuple(int(part) for part in str(text).split(","))
+    except ValueError as error:
+        raise ValueError(f"--scales is drm, fixed or numbers as 1,1,2,4,4; got {text!r}") from error
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point; expected errors are one line and exit code 2, Ctrl-C is 130."""
+    code: int
+    try:
+        code = tyro.extras.subcommand_cli_from_dict(
+            COMMANDS,
+            prog="learnir",
+            description="Learnable posterior sampling for real-world image restoration.",
+            args=arguments,
+            config=(FlagCreatePairsOff,),
+        )
+    except KeyboardInterrupt:
+        print("interrupted; what was finished is kept, --resume goes on", file=sys.stderr)
+        code = INTERRUPTED
+    except (ValueError, OSError) as error:
+        print(f"learnir: {' '.join(str(error).split())}", file=sys.stderr)
+        code = CANNOT_START
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

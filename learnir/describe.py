@@ -1,0 +1,60 @@
+"""``learnir info``: what a checkpoint is, in lines to read."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from learnir.checkpoint import WEIGHTS, find_checkpoint, load_checkpoint, read_training
+from learnir.model import LearnIRModel
+from learnir.resolution import relative_cost
+
+
+def describe(where: str | os.PathLike[str] | None = None) -> list[str]:
+    """Lines on the checkpoint in a folder or on the Hub, loaded to be sure that it works.
+
+    Raises CheckpointError when it does not.
+    """
+    folder = find_checkpoint(where)
+    model = load_checkpoint(folder)
+    size = (folder / WEIGHTS).stat().st_size
+    rows = {"checkpoint": f"{folder} ({size / 2**20:.1f} MiB)"}
+    rows |= _network(model) | _sampling(model) | _training(read_training(folder))
+    return [f"{name:<12}{value}" for name, value in rows.items()]
+
+
+def _millions(module: Any) -> str:
+    return f"{sum(p.numel() for p in module.parameters()) / 1e6:.2f} M parameters"
+
+
+def _network(model: LearnIRModel) -> dict[str, str]:
+    config = model.config
+    arguments = ", ".join(f"{k}={v}" for k, v in config.network_args.items())
+    branch = "none" if model.corrector is None else _millions(model.corrector)
+    return {
+        "network": f"{config.network}({arguments}), {_millions(model.denoiser)}",
+        "predicts": config.prediction,
+        "branch": branch,
+    }
+
+
+def _sampling(model: LearnIRModel) -> dict[str, str]:
+    config, cost = model.config, relative_cost(model.scales)
+    return {
+        "schedule": f"{config.schedule}, T = {config.T}, T' = {model.schedule.T_prime} steps",
+        "scales": f"{model.scales}, the cost of {cost:.3g} full-size evaluations",
+        "correction": f"{config.correction}, weight {config.weight:g}, eta {config.eta:g}",
+        "work size": f"{config.work_size} px",
+    }
+
+
+def _training(record: dict[str, Any]) -> dict[str, str]:
+    names = ("command", "seed", "pairs", "scenes", "data_sha256", "step", "scores")
+    return {name: _plain(record[name]) for name in names if name in record}
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, dict):
+        pairs = (f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in value.items())
+        return ", ".join(pairs)
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

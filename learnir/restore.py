@@ -1,0 +1,237 @@
+"""``learnir restore``: many files in, as many out; each whole or not at all."""
+
+from __future__ import annotations
+
+import glob
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from learnir.checkpoint import write_atomically
+from learnir.files import FORMAT_OF, SUFFIX_OF, encode_photo, loses_depth, read_photo
+from learnir.images import IMAGE_SUFFIXES, MOST_PIXELS, ImageError, grid
+from learnir.pipeline import LearnIR
+from learnir.tiling import out_of_memory
+
+COMPARE = ".compare.jpg"
+COMPARE_SIDE = 2048
+
+
+class PlanError(ValueError):
+    """Inputs and outputs that do not go together; said before anything is written."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One file to restore and where its result goes."""
+
+    source: Path
+    target: Path
+
+    @property
+    def compare(self) -> Path:
+        """Where the before | after picture goes."""
+        return self.target.with_name(self.target.stem + COMPARE)
+
+
+@dataclass(frozen=True)
+class Writing:
+    """What to write.
+
+    Attributes:
+        format: "jpeg", "png", "webp", "tiff", or None for that of the target's name.
+        compare: a before | after picture beside every result.
+        resume: leave alone what is there already.
+        overwrite: results may replace inputs.
+        strip_metadata: no EXIF in the results.
+        most_pixels: larger pictures are refused unread.
+    """
+
+    format: str | None = None
+    compare: bool = False
+    resume: bool = False
+    overwrite: bool = False
+    strip_metadata: bool = False
+    most_pixels: int = MOST_PIXELS
+
+
+@dataclass
+class Outcome:
+    """What became of a batch; ``failed`` holds one line per file."""
+
+    restored: int = 0
+    skipped: int = 0
+    failed: list[str] = field(default_factory=list)
+
+
+def plan(paths: Sequence[str], out: Path, writing: Writing) -> tuple[list[Task], list[str]]:
+    """Tasks for files, folders (searched through, structure kept) and globs; a line per miss.
+
+    ``out`` is a folder, or a file name with a known suffix when there is one input file. What lies
+    in ``out`` is not taken from a folder that holds it. PlanError for two inputs with one output,
+    and for an output that is an input unless ``writing.overwrite``.
+    """
+    if not paths:
+        raise PlanError("no pictures given; name files, folders or globs")
+    found, problems = _find(paths, out)
+    single = _is_file_name(out)
+    if single and len(found) > 1:
+        raise PlanError(f"{out}: a file name for {len(found)} pictures; give a folder with -o")
+    if single:
+        _check_suffix(out, writing.format)
+    tasks = [Task(path, out if single else _target(out / name, writing)) for path, name in found]
+    _check_outputs(tasks, writing)
+    return tasks, problems
+
+
+def _is_file_name(out: Path) -> bool:
+    return out.suffix.lower() in FORMAT_OF and not out.is_dir()
+
+
+def _check_suffix(out: Path, format: str | None) -> None:
+    if format not in (None, FORMAT_OF[out.suffix.lower()]):
+        raise PlanError(f"{out}: not the name of a {format} file; leave --format out or rename it")
+
+
+def _find(paths: Sequence[str], out: Path) -> tuple[list[tuple[Path, Path]], list[str]]:
+    """(file, its name below ``out``) of every input, each once; a line per problem."""
+    found: dict[Path, Path] = {}
+    problems = []
+    for text in paths:
+        matches = _expand(text)
+        if not matches:
+            problems.append(f"{text}: no such file or folder; check the path")
+        for match in matches:
+            pictures = _pictures_in(match, out) if match.is_dir() else [match]
+            if match.is_dir() and not pictures:
+                problems.append(f"{match}: no picture in this folder; give one with JPEG, PNG, ...")
+            for path in pictures:
+                name = path.relative_to(match) if match.is_dir() else Path(path.name)
+                found.setdefault(path, name)
+    return list(found.items()), problems
+
+
+def _expand(text: str) -> list[Path]:
+    path = Path(text).expanduser()
+    if path.exists() or path.is_symlink():
+        return [path]
+    return [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]
+
+
+def _pictures_in(folder: Path, out: Path) -> list[Path]:
+    """Pictures below ``folder``, sorted; hidden files and those below ``out`` are left out."""
+    results = out.resolve()
+    inside = results if results != folder.resolve() else None
+    return [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.suffix.lower() in IMAGE_SUFFIXES
+        and path.is_file()
+        and not path.name.startswith(".")
+        and not (inside and path.resolve().is_relative_to(inside))
+    ]
+
+
+def _target(path: Path, writing: Writing) -> Path:
+    if writing.format is None or FORMAT_OF.get(path.suffix.lower()) == writing.format:
+        return path
+    return path.with_suffix(SUFFIX_OF[writing.format])
+
+
+def _check_outputs(tasks: Sequence[Task], writing: Writing) -> None:
+    sources = {task.source.resolve() for task in tasks}
+    taken: dict[Path, Path] = {}
+    for task in tasks:
+        for target in [task.target, *([task.compare] if writing.compare else [])]:
+            place = target.resolve()
+            if place in sources and not writing.overwrite:
+                raise PlanError(f"{target}: is an input; choose another -o, or --overwrite it")
+            if place in taken:
+                raise PlanError(
+                    f"{taken[place]} and {task.source}: both would become {target}; "
+                    "restore them into different folders"
+                )
+            taken[place] = task.source
+
+
+def run(
+    learnir: LearnIR, tasks: Sequence[Task], writing: Writing, options: dict[str, Any]
+) -> Outcome:
+    """Restores the tasks one after the other; a file that fails is told and does not stop the rest.
+
+    Args:
+        options: keyword arguments of ``LearnIR.restore``.
+    """
+    outcome = Outcome()
+    with tqdm(tasks, unit="file", disable=None, desc="restore", dynamic_ncols=True) as bar:
+        for task in bar:
+            bar.set_postfix_str(task.source.name[-24:])
+            if writing.resume and task.target.exists():
+                outcome.skipped += 1
+                continue
+            try:
+                _say(restore_file(learnir, task, writing, options))
+                outcome.restored += 1
+            except (ImageError, OSError, MemoryError, RuntimeError) as error:
+                if isinstance(error, RuntimeError) and not out_of_memory(error):
+                    raise
+                outcome.failed.append(_failure(task, error))
+                _say(outcome.failed[-1:])
+    return outcome
+
+
+def _say(lines: Iterable[str]) -> None:
+    for line in lines:
+        tqdm.write(line, file=sys.stderr)
+
+
+def _failure(task: Task, error: Exception) -> str:
+    """One line that names the file first."""
+    if out_of_memory(error):
+        return f"{task.source}: not enough memory; use a smaller --work-size"
+    if isinstance(error, OSError) and not isinstance(error, ImageError):
+        return f"{task.target}: cannot be written ({error.strerror or error}); check -o"
+    text = " ".join(str(error).split())
+    return text if text.startswith(str(task.source)) else f"{task.source}: {text}"
+
+
+def restore_file(
+    learnir: LearnIR, task: Task, writing: Writing, options: dict[str, Any]
+) -> list[str]:
+    """One file; returns what could not be kept as it was, one line each."""
+    photo = read_photo(task.source, writing.most_pixels)
+    format = FORMAT_OF.get(task.target.suffix.lower(), photo.format)
+    restored = learnir.restore(photo.picture, **options).picture
+    data = encode_photo(photo, restored, format, writing.strip_metadata)
+    compare = _before_after(photo.picture, restored) if writing.compare else None
+    task.target.parent.mkdir(parents=True, exist_ok=True)
+    if compare is not None:
+        write_atomically(task.compare, compare)
+    write_atomically(task.target, data)
+    notes = list(photo.notes)
+    if loses_depth(photo, format):
+        notes.append(f"16 bits reduced to 8, all that {format} holds")
+    return [f"{task.source}: {note}" for note in notes]
+
+
+def _before_after(before: np.ndarray, after: np.ndarray) -> bytes:
+    import io
+
+    out = io.BytesIO()
+    sheet = grid([[_small(before), _small(after)]], ["before", "after"])
+    Image.fromarray(sheet).save(out, "JPEG", quality=92)
+    return out.getvalue()
+
+
+def _small(picture: np.ndarray) -> np.ndarray:
+    H, W = picture.shape[:2]
+    f = min(COMPARE_SIDE / max(H, W), 1.0)
+    size = (max(round(W * f), 1), max(round(H * f), 1))
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)

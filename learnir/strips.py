@@ -1,0 +1,23 @@
+"""Large pictures strip by strip: bounded memory, one thread per core."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+STRIP_PIXELS = 200_000
+MOST_THREADS = 4
+
+
+def strips(H: int, W: int) -> list[slice]:
+    """Slices of rows, of bounded size, that cover H rows."""
+    height = max(STRIP_PIXELS // W, 1)
+    return [slice(first, min(first + height, H)) for first in range(0, H, height)]
+
+
+def each_strip(shape: tuple[int, ...], work: Callable[[slice], None]) -> None:
+    """``work`` on every strip of a picture (H, W, ...), in threads; raises what it raises."""
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, MOST_THREADS)) as pool:
+        for _ in pool.map(work, strips(*shape[:2])):
+            pass
