@@ -71,7 +71,7 @@ def build(plan: BuildPlan) -> BuildResult:
         facts = survey_photos(plan, photos)
     with _Timed(result, "curate"):
         verdicts, dealt = decide(plan, photos, facts)
-        _require_pairs(plan, verdicts)
+        require_pairs(verdicts)
     with _Timed(result, "render"):
         shards = _render(plan, dealt)
     with _Timed(result, "describe"):
@@ -145,7 +145,8 @@ def decide(
     return verdicts, dealt
 
 
-def _require_pairs(plan: BuildPlan, verdicts: list[Verdict]) -> None:
+def require_pairs(verdicts: list[Verdict]) -> None:
+    """PhotoError, with the first reason, when no photo was kept."""
     if any(v.status == "kept" for v in verdicts):
         return
     first = verdicts[0]

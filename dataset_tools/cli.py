@@ -5,6 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dataset_tools.build import BuildPlan
 
 
 def parser() -> argparse.ArgumentParser:
@@ -12,6 +16,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="faceshadow", description=__doc__)
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _build(commands.add_parser("build", help="make shadowed / clean pairs from portraits"))
+    _pack(commands.add_parser("pack", help="layers of the train split, for training on a GPU"))
     verify = commands.add_parser("verify", help="check hashes, splits and a re-rendered sample")
     verify.add_argument("dataset", type=Path)
     verify.add_argument("--sample", type=int, default=12, help="pairs to render again")
@@ -38,12 +43,25 @@ def _build(build: argparse.ArgumentParser) -> None:
     build.add_argument("photos", nargs="+", help="folders, globs, manifest.csv, hub:owner/name")
     build.add_argument("out", type=Path, help="folder to write, or to finish")
     build.add_argument("--pairs-per-photo", type=int, default=1, metavar="N")
-    build.add_argument("--size", type=int, default=256, help="side of the pictures, pixels")
-    build.add_argument("--seed", type=int, default=0)
-    build.add_argument("--recipe", default="faceshadow", help="faceshadow, zhang2020, self")
     build.add_argument(
         "--format", choices=["parquet", "imagefolder", "webdataset"], default="parquet"
     )
+    build.add_argument("--no-sheets", action="store_true", help="no contact sheets in report/")
+    _photo_options(build)
+
+
+def _pack(pack: argparse.ArgumentParser) -> None:
+    pack.add_argument("photos", nargs="+", help="folders, globs, manifest.csv, hub:owner/name")
+    pack.add_argument("out", type=Path, help="archive to write, .npz")
+    pack.add_argument("--frames", type=int, default=1, help="crops of each photo, each relit anew")
+    pack.add_argument("--shadows", type=int, default=8, help="shadows in each crop")
+    _photo_options(pack)
+
+
+def _photo_options(build: argparse.ArgumentParser) -> None:
+    build.add_argument("--size", type=int, default=256, help="side of the pictures, pixels")
+    build.add_argument("--seed", type=int, default=0)
+    build.add_argument("--recipe", default="faceshadow", help="faceshadow, zhang2020, self")
     build.add_argument("--licence", default="", help="for photos whose source states none")
     build.add_argument("--allow-unlicensed", action="store_true")
     build.add_argument(
@@ -55,13 +73,12 @@ def _build(build: argparse.ArgumentParser) -> None:
     build.add_argument("--workers", type=int, default=0, help="processes; 0 = all cores")
     build.add_argument("--landmarker", default="", help="face_landmarker.task; default: bundled")
     build.add_argument("--landmark-cache", type=Path, default=None, help="shared between builds")
-    build.add_argument("--no-sheets", action="store_true", help="no contact sheets in report/")
 
 
-def _run_build(options: argparse.Namespace) -> int:
+def _plan(options: argparse.Namespace, out: Path, pairs: int, layout: str) -> BuildPlan:
     from dataclasses import replace
 
-    from dataset_tools.build import BuildPlan, build
+    from dataset_tools.build import BuildPlan
     from dataset_tools.curation import Thresholds
     from dataset_tools.engines import EnginePlan
     from dataset_tools.recipe import recipe_named
@@ -70,30 +87,45 @@ def _run_build(options: argparse.Namespace) -> int:
     limits = Thresholds(iris_px=options.min_iris_px, allow_unlicensed=options.allow_unlicensed)
     if options.keep_review:
         limits = replace(limits, review_score=limits.reject_score)
-    plan = BuildPlan(
+    return BuildPlan(
         photos=tuple(options.photos),
-        out=options.out,
+        out=out,
         pairs=PairPlan(
-            pairs_per_photo=options.pairs_per_photo,
+            pairs_per_photo=pairs,
             size=options.size,
             seed=options.seed,
             recipe=recipe_named(options.recipe),
-            layout=options.format,
+            layout=layout,
         ),
         limits=limits,
         engine=EnginePlan(options.engine, options.workers, options.address),
         licence=options.licence,
         model=options.landmarker,
         cache=options.landmark_cache,
-        sheets=not options.no_sheets,
+        sheets=not getattr(options, "no_sheets", False),
     )
-    done = build(plan)
+
+
+def _run_build(options: argparse.Namespace) -> int:
+    from dataset_tools.build import build
+
+    done = build(_plan(options, options.out, options.pairs_per_photo, options.format))
     total = sum(done.pairs.values())
     speed = total / max(done.seconds["render"], 1e-3)
     print("photos:", ", ".join(f"{n} {status}" for status, n in sorted(done.photos.items())))
     print("pairs: ", ", ".join(f"{n} {split}" for split, n in done.pairs.items()))
     print("time:  ", ", ".join(f"{name} {s:.1f} s" for name, s in done.seconds.items()))
     print(f"{speed:.1f} pairs/s; see {options.out / 'report' / 'report.md'}")
+    return 0
+
+
+def _run_pack(options: argparse.Namespace) -> int:
+    from dataset_tools.pack import PackPlan, pack_build
+
+    state = options.out.with_suffix(".state")  # landmarks stay here for the next archive
+    layers = PackPlan(options.frames, options.shadows, options.size, options.seed)
+    scenes = pack_build(_plan(options, state, 1, "parquet"), options.out, layers)
+    print(f"{options.out}: {scenes} scenes, {options.out.stat().st_size / 1e6:.1f} MB")
     return 0
 
 
@@ -147,6 +179,7 @@ def _run_preview(options: argparse.Namespace) -> int:
 
 RUNNERS = {
     "build": _run_build,
+    "pack": _run_pack,
     "verify": _run_verify,
     "remove": _run_remove,
     "push": _run_push,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from dataset_tools.frame import draw_frame, sharpen, warp_landmarks, warp_pictur
 from dataset_tools.geometry import surface
 from dataset_tools.landmarks import Landmarks
 from dataset_tools.light import draw_light, smoothstep
-from dataset_tools.photos import decode_picture, read_bytes
+from dataset_tools.photos import PhotoError, decode_picture, read_bytes
 from dataset_tools.recipe import Recipe
 from dataset_tools.relight import direct_shading, highlight
 from dataset_tools.render import pair_seed
@@ -46,7 +46,7 @@ class PackPlan:
     shadows: int = 8
     size: int = 256
     seed: int = 0
-    recipe: Recipe = Recipe()
+    recipe: Recipe = field(default_factory=Recipe)
 
 
 @dataclass(frozen=True)
@@ -159,8 +159,11 @@ def pack(sources: list[Source], out: Path, plan: PackPlan, engine: Any) -> int:
 
 def pack_build(plan: Any, out: Path, layers: PackPlan) -> int:
     """Survey, curate and split as ``faceshadow build`` does, then pack the train split."""
-    from dataset_tools.build import decide, find_photos, survey_photos
+    from dataset_tools.build import decide, find_photos, require_pairs, survey_photos
 
     photos = find_photos(plan)
-    _, dealt = decide(plan, photos, survey_photos(plan, photos))
+    verdicts, dealt = decide(plan, photos, survey_photos(plan, photos))
+    require_pairs(verdicts)
+    if not dealt["train"]:
+        raise PhotoError("every photo was dealt to val or test; give more portraits")
     return pack(dealt["train"], out, replace(layers, recipe=plan.pairs.recipe), plan.engine)
