@@ -1,0 +1,79 @@
+"""Pictures and tables of README.md and the model card, from the shipped weights and result files.
+
+    python scripts/make_figures.py            # make figures
+
+Writes docs/figures/restored.jpg (scikit-image's astronaut, public domain) and fills the tables
+between ``<!-- scores -->`` and ``<!-- /scores -->`` from learnir/weights/scores.json, which
+``scripts/score_weights.py`` wrote.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+ROOT = Path(__file__).parents[1]
+WEIGHTS = ROOT / "learnir" / "weights"
+PAGES = (ROOT / "README.md", WEIGHTS / "README.md")
+METRICS = (("psnr", "PSNR dB", 2), ("ssim", "SSIM", 3), ("lpips_alex", "LPIPS", 3))
+
+
+def score_table(scores: dict[str, dict]) -> str:
+    """Markdown: one row a set, each metric before -> after."""
+    head = ["256 x 256", "pictures", *(label for _, label, _ in METRICS)]
+    lines = [_row(head), _row(["---"] * len(head))]
+    for name, score in scores.items():
+        cells = [_change(score, metric, digits) for metric, _, digits in METRICS]
+        lines.append(_row([name, str(score["pairs"]), *cells]))
+    return "\n".join(lines)
+
+
+def _change(score: dict, metric: str, digits: int) -> str:
+    if metric not in score["restored"]:
+        return "not measured"
+    before, after = score["input"][metric], score["restored"][metric]
+    same = metric == "psnr" and before >= 80  # identical pictures: infinite
+    return f"{'same' if same else f'{before:.{digits}f}'} → **{after:.{digits}f}**"
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def fill(page: Path, name: str, content: str) -> None:
+    """Replaces what stands between the markers ``name`` of a page."""
+    text = page.read_text(encoding="utf-8")
+    pattern = re.compile(rf"(<!-- {name} -->\n).*?(\n<!-- /{name} -->)", re.DOTALL)
+    if not pattern.search(text):
+        raise SystemExit(f"{page}: no markers for {name!r}")
+    filled = pattern.sub(lambda match: match[1] + content + match[2], text)
+    page.write_text(filled, encoding="utf-8")
+
+
+def restored_figure(side: int = 320) -> np.ndarray:
+    """Shadowed over restored over target, one column per shadow."""
+    from demo.quickstart import restore_all
+
+    rows = list(restore_all(None, 512, 0))
+    columns = [np.concatenate([r.shadowed, r.restored, r.clean]) for r in rows]
+    sheet = Image.fromarray(np.concatenate(columns, axis=1))
+    return np.asarray(sheet.resize((side * len(rows), side * 3), Image.Resampling.LANCZOS))
+
+
+def main() -> None:
+    scores = json.loads((WEIGHTS / "scores.json").read_text(encoding="utf-8"))
+    for page in PAGES:
+        fill(page, "scores", score_table(scores))
+    figures = ROOT / "docs" / "figures"
+    figures.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(restored_figure()).save(figures / "restored.jpg", quality=88)
+    print(score_table(scores))
+
+
+if __name__ == "__main__":
+    main()
