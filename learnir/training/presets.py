@@ -93,13 +93,13 @@ PRESETS: dict[str, TrainConfig] = {
     "cpu": TrainConfig(
         model=SMALL_NAF,
         stages=(
-            Stage(iterations=9_000, size=128, batch=16, lr=1e-3, rollout_from=500),
-            Stage(iterations=4_000, size=256, batch=8, lr=3e-4),
+            Stage(iterations=8_000, size=128, batch=16, lr=1e-3, rollout_from=500),
+            Stage(iterations=3_000, size=256, batch=8, lr=3e-4),
         ),
         step_weights=STEP_WEIGHTS,
         gradient_weight=0.5,
     ),
-    # One GPU and an archive of layers; trained the shipped checkpoint.
+    # One GPU and an archive of layers (faceshadow pack): the same recipe, a larger network, longer.
     "release": TrainConfig(
         model=NAF,
         stages=(
