@@ -54,7 +54,7 @@ def explained(log_light: np.ndarray, normals: np.ndarray, rounds: int = 6) -> np
     for _ in range(rounds):
         gram = basis.T @ (basis * weight[:, None]) + 0.01 * len(basis) * np.eye(9)
         fitted = basis @ np.linalg.solve(gram, basis.T @ (weight * log_light))
-        residual = log_light - fitted
+        residual: np.ndarray = log_light - fitted
         weight = np.where(
             residual > 0, 1 / (1 + (residual / 0.3) ** 2), 1 / (1 + (residual / 0.12) ** 2)
         )

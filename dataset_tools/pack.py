@@ -145,7 +145,7 @@ def pack(sources: list[Source], out: Path, plan: PackPlan, engine: Any) -> int:
             scenes.extend(part)
             bar.update(len(part))
     files = [data for one in scenes for data in one] + list(_backdrops(plan))
-    about = {"scenes": len(scenes), "shadows": plan.shadows, "size": plan.size}
+    about: dict[str, Any] = {"scenes": len(scenes), "shadows": plan.shadows, "size": plan.size}
     about |= {"seed": plan.seed, "maps": MAPS, "shade_max": SHADE_MAX, "backdrops": BACKDROPS}
     with replacing(out) as handle:
         np.savez(

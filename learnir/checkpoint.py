@@ -59,7 +59,8 @@ def load_checkpoint(
             f"{folder / WEIGHTS}: does not fit {CONFIG} ({reason[:160]}); "
             "take both files from the same training"
         ) from error
-    return model.to(device=device, memory_format=torch.channels_last).eval()
+    model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return model.eval()
 
 
 def find_checkpoint(where: str | os.PathLike[str] | None) -> Path:
@@ -80,7 +81,9 @@ def _download(repository: str) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(repository, allow_patterns=["*.safetensors", "*.json", "*.md"]))
+        return Path(
+            snapshot_download(repository, allow_patterns=["*.safetensors", "*.json", "*.md"])
+        )
     except Exception as error:  # every network and Hub failure has the same remedy
         reason = str(error).strip().splitlines()[0][:120]
         raise CheckpointError(

@@ -64,10 +64,10 @@ def consistency_loss(
     correction: str,
     weight: float,
 ) -> Tensor:
-    """L_consistency: what the correction leaves of the offset, |z_{t-1} - z_{t-1}^forward|^2 (Eq. 8).
+    """L_consistency (Eq. 8): what is left of the offset, |z_{t-1} - z_{t-1}^forward|^2.
 
-    z_{t-1}^forward uses the eps of z_t. With ``exact`` at weight 1 it equals c_t^2 |R_hat - R|^2: the
-    denoising loss of a residual network with another weight per step.
+    z_{t-1}^forward uses the eps of z_t. With ``exact`` at weight 1 it equals c_t^2 |R_hat - R|^2,
+    the denoising loss of a residual network with another weight per step.
     """
     eps_hat = noise_from_residual(z_t, z_y, R_hat, t, schedule)
     eps = noise_from_residual(z_t, z_y, R, t, schedule)

@@ -20,9 +20,7 @@ def ancestral_mean(z_t: Latent, eps_res: Latent, t: int, schedule: Schedule) -> 
     return (z_t - ratio * eps_res) / sqrt(schedule.alpha[t])
 
 
-def paper_offset(
-    z_t: Latent, z_y: Latent, eps_res: Latent, t: int, schedule: Schedule
-) -> Latent:
+def paper_offset(z_t: Latent, z_y: Latent, eps_res: Latent, t: int, schedule: Schedule) -> Latent:
     """mu as printed (poster Eq. 6, paper Eq. 51).
 
     It replaces z_0 by (z_t - s_t eps) / a_t, which forgets R: with weight 1 the network cancels out
@@ -37,7 +35,7 @@ def paper_offset(
 
 
 def paper_sigma(t: int, schedule: Schedule) -> float:
-    """sigma of the printed offset: one eps with three coefficients (poster Eq. 7, bars restored)."""
+    """sigma of the printed offset: one eps, three coefficients (poster Eq. 7, bars restored)."""
     a, s, beta = schedule.a, schedule.s, schedule.beta
     return s[t - 1] * sqrt(beta[t]) / s[t] - s[t - 1] + (2 * a[t - 1] - 1) * s[t] / a[t]
 
@@ -47,7 +45,9 @@ def exact_offset(eps: Latent, t: int, schedule: Schedule) -> Latent:
     return -schedule.gamma[t] * eps
 
 
-def realised_offset(R_hat: Latent, R: Latent, eps_hat: Latent, t: int, schedule: Schedule) -> Latent:
+def realised_offset(
+    R_hat: Latent, R: Latent, eps_hat: Latent, t: int, schedule: Schedule
+) -> Latent:
     """Delta_t = c_t (R_hat - R) - gamma_t eps_hat, of the ancestral mean against the shared eps.
 
     Learning the correction is learning the frozen denoiser's residual error.
@@ -58,7 +58,8 @@ def realised_offset(R_hat: Latent, R: Latent, eps_hat: Latent, t: int, schedule:
 def fresh_noise_std(weight: float, t: int, schedule: Schedule) -> float:
     """Standard deviation that keeps the marginal of z_{t-1} right between ancestral and exact.
 
-    sqrt(s_{t-1}^2 - (sqrt(alpha_t) s_{t-1}^2 / s_t + w gamma_t)^2): sqrt(btil_t) at w = 0, 0 at w = 1.
+    sqrt(s_{t-1}^2 - (sqrt(alpha_t) s_{t-1}^2 / s_t + w gamma_t)^2): sqrt(btil_t) at w = 0, and 0 at
+    w = 1.
     """
     s, before = schedule.s[t], schedule.s[t - 1]
     kept = sqrt(schedule.alpha[t]) * before**2 / s + weight * schedule.gamma[t]

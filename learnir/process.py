@@ -39,9 +39,7 @@ def residual_noise(eps: Latent, R: Latent, t: int, schedule: Schedule) -> Latent
     return eps + schedule.k[t] * R
 
 
-def noise_from_residual(
-    z_t: Latent, z_y: Latent, R: Latent, t: int, schedule: Schedule
-) -> Latent:
+def noise_from_residual(z_t: Latent, z_y: Latent, R: Latent, t: int, schedule: Schedule) -> Latent:
     """eps = (z_t - a_t z_y - (1 - 2 a_t) R) / s_t, for t >= 1."""
     a, s = schedule.a[t], schedule.s[t]
     return (z_t - a * z_y - (1 - 2 * a) * R) / s

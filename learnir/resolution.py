@@ -38,8 +38,10 @@ def check_scales(scales: Sequence[int], steps: int) -> Scales:
     return tuple(int(f) for f in scales)
 
 
-def resolve_scales(scales: Sequence[int] | str | None, steps: int, default: Sequence[int]) -> Scales:
-    """s(1..T') from a tuple, "fixed", "drm" or None (``default``, or "drm" when its length is off)."""
+def resolve_scales(
+    scales: Sequence[int] | str | None, steps: int, default: Sequence[int]
+) -> Scales:
+    """s(1..T') from a tuple, "fixed", "drm" or None (``default``; "drm" if its length is off)."""
     if scales is None:
         return check_scales(default, steps) if len(default) == steps else drm_scales(steps)
     if isinstance(scales, str):
@@ -56,7 +58,7 @@ def scale_at(scales: Scales, t: int) -> int:
 
 
 def relative_cost(scales: Scales) -> float:
-    """Cost of one sampling run in evaluations at full size: sum of 1 / s(t)^2 (2.375 for the default)."""
+    """Cost of one sampling run in evaluations at full size: sum of 1 / s(t)^2."""
     return sum(1.0 / f**2 for f in scales)
 
 
@@ -80,7 +82,7 @@ def upsample(R: Latent, f: int) -> Latent:
 def refine_noise(eps: Latent, n: Latent, f: int) -> Latent:
     """White noise f times finer whose block means are those of ``eps``.
 
-    eps_fine = Nearest(eps) / f + (n - Nearest(AreaMean_f(n))) with n ~ N(0, I) at the fine size: the
+    eps_fine = Nearest(eps) / f + (n - Nearest(AreaMean_f(n))) with n ~ N(0, I) at the fine size. The
     first part has variance 1/f^2, constant in a block; the second has 1 - 1/f^2 and sums to zero in
     every block: together exactly white with unit variance.
     """
@@ -95,7 +97,7 @@ def coarsen_noise(eps: Latent, f: int) -> Latent:
 def cross(
     R: Latent, eps: Latent, now: int, then: int, draw: Callable[[tuple[int, ...]], Tensor]
 ) -> tuple[Latent, Latent]:
-    """Residual and noise carried from scale ``now`` to scale ``then`` (either may divide the other).
+    """Residual and noise carried from scale ``now`` to ``then`` (either may divide the other).
 
     Args:
         R: residual at scale ``now``.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -77,7 +78,7 @@ def sample(
             R, spread = model.refine(z_t, z_y, R, t, schedule)
         eps = noise_from_residual(z_t, z_y, R, t, schedule)
         if now != then:
-            R, eps = cross(R, eps, now, then, lambda shape, f=then: draw(f, shape))
+            R, eps = cross(R, eps, now, then, partial(draw, then))
             z_y = area_mean(y, then)
             z_t = compose(z_y, R, eps, t, schedule)
         z_t = reverse.mean(z_t, z_y, R, eps, t, schedule, weight)

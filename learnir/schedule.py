@@ -12,7 +12,7 @@
 | c_t = (1 - 2 a_{t-1}) - s_{t-1} (1 - 2 a_t) / s_t | ``c`` | residual error carried to t - 1 |
 | T' | ``T_prime`` | smooth equivalence point: the step where sampling starts |
 
-A whole batch is at one step, so coefficients are Python floats (float64), never tensors to broadcast.
+A whole batch is at one step, so coefficients are Python floats (float64), not tensors.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SNAP_TOLERANCE = 0.01
 
 @dataclass(frozen=True)
 class Schedule:
-    """Coefficients of the residual process; tuples of length T' + 1 indexed by t, entry 0 the image.
+    """Coefficients of the residual process: tuples of length T' + 1, entry 0 the picture.
 
     Attributes are named as in the table above. ``alpha[0]`` is 1 and every coefficient that has no
     meaning at t = 0 is 0 there.
@@ -44,7 +44,7 @@ class Schedule:
             raise ValueError(f"the last signal level must reach 1/2 (T'), got {self.a[-1]:.3f}")
 
     @cached_property
-    def T_prime(self) -> int:
+    def T_prime(self) -> int:  # noqa: N802 - the paper's symbol
         """Number of sampling steps: the index of the smooth equivalence point."""
         return len(self.a) - 1
 
@@ -97,9 +97,7 @@ class Schedule:
     def linear(cls, T: int = 12) -> Schedule:
         """Linear beta schedule scaled by 1000/T (T >= 2), cut at T'; T = 12 gives T' = 5."""
         scale = 1000.0 / T
-        betas = [
-            min(scale * (1e-4 + (0.02 - 1e-4) * i / max(T - 1, 1)), 0.9999) for i in range(T)
-        ]
+        betas = [min(scale * (1e-4 + (0.02 - 1e-4) * i / max(T - 1, 1)), 0.9999) for i in range(T)]
         return cls(_cut([1.0 - b for b in betas]))
 
     @classmethod
@@ -142,7 +140,7 @@ def make_schedule(name: str, T: int) -> Schedule:
 
 @lru_cache(maxsize=64)
 def schedule_with_steps(name: str, steps: int) -> Schedule:
-    """The schedule with the smallest T whose T' equals ``steps`` (5 -> T = 12, 8 -> 20, 19 -> 50)."""
+    """The schedule of the smallest T whose T' equals ``steps``: 5 -> T = 12, 8 -> 20, 19 -> 50."""
     for T in range(2, 4 * steps + 16):
         schedule = make_schedule(name, T)
         if schedule.T_prime == steps:

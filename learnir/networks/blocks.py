@@ -1,4 +1,4 @@
-"""Building blocks shared by the networks. Feature maps are (B, C, H, W), channels-last in memory."""
+"""Building blocks of the networks. Feature maps are (B, C, H, W), channels-last in memory."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ class LevelEmbedding(nn.Module):
 
     Conditioning on a_t rather than on t lets one network serve schedules of any length.
     """
+
+    frequencies: Tensor
 
     def __init__(self, width: int, frequencies: int = 16) -> None:
         super().__init__()

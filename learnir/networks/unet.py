@@ -38,9 +38,7 @@ class LinearAttention(nn.Module):
         self.heads, self.width = heads, width
         self.norm = nn.GroupNorm(1, channels)
         self.qkv = nn.Conv2d(channels, 3 * heads * width, 1, bias=False)
-        self.out = nn.Sequential(
-            nn.Conv2d(heads * width, channels, 1), nn.GroupNorm(1, channels)
-        )
+        self.out = nn.Sequential(nn.Conv2d(heads * width, channels, 1), nn.GroupNorm(1, channels))
 
     def forward(self, x: Tensor) -> Tensor:
         B, _, H, W = x.shape
@@ -102,7 +100,7 @@ class ResidualUNet(nn.Module):
         x = self.entrance(pad_to_multiple(torch.cat(tuple(pictures), dim=1), self.multiple))
         first, skips = x, []
         for level_modules in self.encoders:
-            block1, block2, attend, resize = level_modules  # type: ignore[misc]
+            block1, block2, attend, resize = level_modules.children()
             x = block1(x, condition)
             skips.append(x)
             x = attend(block2(x, condition))
@@ -110,7 +108,7 @@ class ResidualUNet(nn.Module):
             x = resize(x)
         x = self.middle2(self.attention(self.middle1(x, condition)), condition)
         for level_modules in self.decoders:
-            block1, block2, attend, resize = level_modules  # type: ignore[misc]
+            block1, block2, attend, resize = level_modules.children()
             x = block1(torch.cat([x, skips.pop()], dim=1), condition)
             x = attend(block2(torch.cat([x, skips.pop()], dim=1), condition))
             x = resize(x)

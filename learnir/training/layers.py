@@ -66,8 +66,8 @@ class Layers:
 
     def to(self, device: torch.device) -> Layers:
         """The same layers in the memory of ``device``."""
-        moved = (t.to(device) for t in (self.base, self.maps, self.shadows, self.backdrops))
-        return Layers(*moved, self.shade_max)
+        base, maps, shadows = (t.to(device) for t in (self.base, self.maps, self.shadows))
+        return Layers(base, maps, shadows, self.backdrops.to(device), self.shade_max)
 
 
 def is_archive(path: str | os.PathLike[str]) -> bool:
@@ -78,9 +78,12 @@ def is_archive(path: str | os.PathLike[str]) -> bool:
 def load_layers(paths: Sequence[str | os.PathLike[str]]) -> Layers:
     """The scenes of one or more archives, decoded; PairError for a file that is none."""
     parts = [_load(Path(path)) for path in paths]
-    fields = ("base", "maps", "shadows", "backdrops")
-    joined = (torch.cat([getattr(part, name) for part in parts]) for name in fields)
-    return Layers(*joined, parts[0].shade_max)
+
+    def joined(name: str) -> Tensor:
+        return torch.cat([getattr(part, name) for part in parts])
+
+    pictures = {name: joined(name) for name in ("base", "maps", "shadows", "backdrops")}
+    return Layers(**pictures, shade_max=parts[0].shade_max)
 
 
 def _load(path: Path) -> Layers:
@@ -100,8 +103,9 @@ def _load(path: Path) -> Layers:
         maps = list(pool.map(_maps, [s[1] for s in scenes]))
         shadows = list(pool.map(_shadows, [s[2:] for s in scenes]))
         backdrops = list(pool.map(_colour, files[about["scenes"] * per :]))
-    stacks = (torch.from_numpy(np.stack(part)) for part in (base, maps, shadows, backdrops))
-    return Layers(*stacks, about["shade_max"])
+    pictures = {"base": base, "maps": maps, "shadows": shadows, "backdrops": backdrops}
+    stacks = {name: torch.from_numpy(np.stack(part)) for name, part in pictures.items()}
+    return Layers(**stacks, shade_max=about["shade_max"])
 
 
 def _colour(data: np.ndarray) -> np.ndarray:

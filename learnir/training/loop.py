@@ -67,8 +67,9 @@ class Run:
 
     def _prepare(self) -> None:
         self.ema = EMA(self.model, self.config.ema)
-        self.model.to(self.accelerator.device, memory_format=torch.channels_last)
-        self.ema.model.to(self.accelerator.device, memory_format=torch.channels_last)
+        for model in (self.model, self.ema.model):
+            model.to(self.accelerator.device)
+            model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         part = self.config.stages[0].part
         trained = self.model.corrector if part == "corrector" else self.model.denoiser
         assert isinstance(trained, nn.Module)
