@@ -82,9 +82,9 @@ def upsample(R: Latent, f: int) -> Latent:
 def refine_noise(eps: Latent, n: Latent, f: int) -> Latent:
     """White noise f times finer whose block means are those of ``eps``.
 
-    eps_fine = Nearest(eps) / f + (n - Nearest(AreaMean_f(n))) with n ~ N(0, I) at the fine size. The
-    first part has variance 1/f^2, constant in a block; the second has 1 - 1/f^2 and sums to zero in
-    every block: together exactly white with unit variance.
+    eps_fine = Nearest(eps) / f + (n - Nearest(AreaMean_f(n))) with n ~ N(0, I) at the fine size.
+    The first part has variance 1/f^2, constant in a block; the second has 1 - 1/f^2 and sums to
+    zero in every block: together exactly white with unit variance.
     """
     return nearest(eps, f) / f + (n - nearest(area_mean(n, f), f))
 

@@ -1,0 +1,43 @@
+"""Takes the weights of a finished training into learnir/weights.
+
+    python scripts/ship_weights.py runs/cpu/last --data "FaceShadow ..." --command "learnir train ..."
+
+Copies weights and config, and writes training.json with what the record must say to others: the
+command as they would type it, the data in words, its hash, seed, steps and versions.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+
+from learnir.checkpoint import CONFIG, SHIPPED, TRAINING, WEIGHTS, load_checkpoint, write_json
+
+LIMIT = 16 * 2**20
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", type=Path, help="folder with model.safetensors and training.json")
+    parser.add_argument("--data", required=True, help="the training data in words")
+    parser.add_argument("--build", required=True, help="the command that builds the data")
+    parser.add_argument("--command", required=True, help="the training command")
+    options = parser.parse_args()
+    size = (options.run / WEIGHTS).stat().st_size
+    if size > LIMIT:
+        raise SystemExit(f"{options.run / WEIGHTS}: {size} bytes; at most {LIMIT} may be shipped")
+    record = json.loads((options.run / TRAINING).read_text(encoding="utf-8"))
+    record.pop("validation", None)  # scores.json has the scores, on pairs chosen for it
+    record |= {"command": options.command, "data": options.data, "data_command": options.build}
+    SHIPPED.mkdir(exist_ok=True)
+    for name in (WEIGHTS, CONFIG):
+        shutil.copy2(options.run / name, SHIPPED / name)
+    write_json(SHIPPED / TRAINING, record)
+    parameters = sum(p.numel() for p in load_checkpoint(SHIPPED).parameters())
+    print(f"{SHIPPED}: {parameters / 1e6:.2f} M parameters, {size / 2**20:.1f} MiB")
+
+
+if __name__ == "__main__":
+    main()
