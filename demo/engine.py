@@ -112,6 +112,7 @@ class Engine:
     def __init__(self, checkpoint: str | None = None) -> None:
         self.checkpoint = checkpoint
         self._ready = threading.Event()
+        self._settled = threading.Event()
         self._turn = threading.Lock()
         self._model: LearnIR | None = None
         self._problem = ""
@@ -130,8 +131,11 @@ class Engine:
             self._problem = " ".join(str(error).split())
         finally:
             self._ready.set()
-        if then is not None and self._model is not None:
-            then()
+        try:
+            if then is not None and self._model is not None:
+                then()
+        finally:
+            self._settled.set()
 
     @property
     def loading(self) -> bool:
@@ -142,6 +146,10 @@ class Engine:
     def problem(self) -> str:
         """Why there is no model, empty while loading and when there is one."""
         return self._problem
+
+    def settle(self, patience: float) -> None:
+        """Returns when the load and what follows it have ended, or after ``patience`` seconds."""
+        self._settled.wait(patience)
 
     def model(self, patience: float = PATIENCE_S) -> LearnIR:
         """The model, waited for at most ``patience`` seconds. Raises NotReady."""
@@ -203,6 +211,19 @@ class Engine:
         if self._model is None:
             return f"No model: {self._problem}"
         return f"Model ready on {device_name(self._model.device)}"
+
+    def card(self) -> dict[str, Any]:
+        """State, device, configuration and size of the model; JSON values only."""
+        if self._model is None:
+            return {"state": "loading" if self.loading else "failed", "problem": self._problem}
+        model = self._model
+        return {
+            "state": "ready",
+            "device": device_name(model.device),
+            "parameters": sum(p.numel() for p in model.model.parameters()),
+            "config": model.config.to_json(),
+            "training": model.training,
+        }
 
 
 def on_zero_gpu() -> bool:

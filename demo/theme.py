@@ -22,6 +22,8 @@ def theme() -> gr.themes.Base:
         block_border_color_dark="*neutral_800",
         block_label_text_color="*neutral_700",
         block_label_text_color_dark="*neutral_200",
+        body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_400",
         block_info_text_color="*neutral_600",
         block_info_text_color_dark="*neutral_400",
         block_shadow="none",
@@ -32,7 +34,9 @@ def theme() -> gr.themes.Base:
         button_primary_text_color="white",
         button_secondary_background_fill="white",
         button_secondary_background_fill_hover="*neutral_100",
+        button_border_width="1px",
         button_secondary_border_color="*neutral_300",
+        button_secondary_border_color_dark="*neutral_600",
         link_text_color="*primary_700",
         link_text_color_dark="*primary_300",
         slider_color="*primary_600",
@@ -41,22 +45,25 @@ def theme() -> gr.themes.Base:
 
 
 CSS = """
-.gradio-container {max-width: 1360px !important; margin: 0 auto !important;}
+.gradio-container {width: 100% !important; max-width: 1400px !important; margin: 0 auto !important;}
 #top {align-items: center; gap: 12px; padding: 4px 2px 0 2px;}
 #top h1 {font-size: 1.35rem; line-height: 1.3; margin: 0; font-weight: 650;}
 #top p {margin: 2px 0 0 0; color: var(--body-text-color-subdued);}
 #status {text-align: right;}
 #status p {font-size: 0.85rem;}
-.facts p {min-height: 1.5em; margin: 0;}
 .facts {min-height: 2em;}
+.facts p {margin: 0;}
 .note p {color: var(--body-text-color-subdued); font-size: 0.9rem;}
-.note blockquote {margin: 0;}
 .about {max-width: 860px;}
 .about table {display: block; overflow-x: auto;}
 button:focus-visible, input:focus-visible, [role="tab"]:focus-visible {
-  outline: 2px solid var(--primary-400); outline-offset: 2px;}
+  outline: 2px solid var(--primary-500); outline-offset: 2px;}
+footer .divider:last-child {display: none;}
 @media (max-width: 640px) {
-  .gradio-container {padding: 8px !important;}
+  .main.fillable {padding: 12px !important;}
   #status {text-align: left;}
+  #top {flex-direction: column; align-items: stretch; gap: 2px;}
+  #restore-slider {height: 380px !important;}
+  .tab-container button {padding: 0 10px;}
 }
 """

@@ -13,7 +13,9 @@ from learnir.images import from_unit, to_unit
 PREVIEW_SIDE = 1600
 MOST_STOPS = 4.0
 """Both ends of the gain map's scale, in stops."""
-DARKER, SAME, LIGHTER = (0.13, 0.40, 0.67), (0.97, 0.97, 0.97), (0.70, 0.09, 0.17)
+DARKER, SAME, LIGHTER = np.array(
+    [(0.13, 0.40, 0.67), (0.97, 0.97, 0.97), (0.70, 0.09, 0.17)], dtype=np.float32
+)
 
 
 def preview(picture: np.ndarray, side: int = PREVIEW_SIDE) -> np.ndarray:
@@ -34,8 +36,8 @@ def gain_map(gain: np.ndarray) -> np.ndarray:
     """
     stops = np.clip(gain.mean(axis=2) / MOST_STOPS, -1, 1)
     amount = np.sqrt(np.abs(stops))[..., None]
-    end = np.where(stops[..., None] >= 0, np.float32(LIGHTER), np.float32(DARKER))
-    return from_unit((1 - amount) * np.float32(SAME) + amount * end)
+    end = np.where(stops[..., None] >= 0, LIGHTER, DARKER)
+    return from_unit((1 - amount) * SAME + amount * end)
 
 
 def difference(before: np.ndarray, after: np.ndarray, times: float = 2.0) -> np.ndarray:

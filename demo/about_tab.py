@@ -1,0 +1,7 @@
+"""The About tab."""
+
+import gradio as gr
+
+
+def build(context):
+    gr.Markdown("x")

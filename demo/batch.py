@@ -1,0 +1,116 @@
+"""Many uploads restored into one zip: pictures under their own names, and ``results.csv``."""
+
+from __future__ import annotations
+
+import csv
+import io
+import threading
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+from demo import photos, restoring
+from demo.context import Context
+from demo.engine import Cancelled, NotReady, Settings
+from demo.storage import keep, plain_name
+from learnir.images import ImageError
+
+MOST_FILES = 100
+
+
+@dataclass(frozen=True)
+class Line:
+    """One file of a batch; ``output`` is empty and ``message`` says why where it failed."""
+
+    file: str
+    output: str = ""
+    width: int = 0
+    height: int = 0
+    mode: str = ""
+    seconds: float = 0.0
+    message: str = ""
+
+    def row(self) -> list[object]:
+        """Values in the order of COLUMNS."""
+        return list(astuple(self))
+
+
+COLUMNS = tuple(f.name for f in fields(Line))
+
+
+@dataclass(frozen=True)
+class Done:
+    """A finished batch: a line per file, and the path of the zip."""
+
+    lines: list[Line]
+    archive: str
+
+
+def restore_files(
+    context: Context,
+    paths: Sequence[str],
+    settings: Settings,
+    progress: Callable[..., object],
+    flag: threading.Event | None = None,
+) -> Done:
+    """Restores every file; raises gr.Error for none, too many, a missing model or a cancel."""
+    if not paths:
+        raise restoring.refusal("Choose some pictures first.")
+    if len(paths) > MOST_FILES:
+        raise restoring.refusal(
+            f"{len(paths)} files: at most {MOST_FILES} at a time; use learnir restore."
+        )
+    with restoring.friendly():
+        context.engine.model()
+        lines: list[Line] = []
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+            for number, path in enumerate(paths):
+                progress((number, len(paths)), desc="Restoring", unit="files")
+                lines.append(_add(context, archive, path, settings, flag))
+            archive.writestr("results.csv", to_csv(lines))
+    return Done(lines, keep(buffer.getvalue(), "restored.zip"))
+
+
+def _add(
+    context: Context,
+    archive: zipfile.ZipFile,
+    path: str,
+    settings: Settings,
+    flag: threading.Event | None,
+) -> Line:
+    name = plain_name(Path(path).name)
+    try:
+        photo = photos.open_photo(path)
+        result = context.engine.restore(photo.picture, settings, flag=flag)
+    except (Cancelled, NotReady):
+        raise
+    except (ImageError, ValueError, MemoryError) as error:
+        return Line(name, message=str(error) or "out of memory")
+    data, output = photos.encode_like(photo, result.picture)
+    output = unused(output, set(archive.namelist()))
+    archive.writestr(output, data)
+    h, w = photo.picture.shape[:2]
+    return Line(name, output, w, h, result.mode, round(result.seconds, 3))
+
+
+def unused(name: str, taken: set[str]) -> str:
+    """``name``, numbered when another file of the batch has it already."""
+    path, number = Path(name), 2
+    while name in taken:
+        name, number = f"{path.stem}-{number}{path.suffix}", number + 1
+    return name
+
+
+def to_csv(lines: Sequence[Line]) -> str:
+    """The lines with a header; text that a spreadsheet would run as a formula is quoted."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(COLUMNS)
+    writer.writerows([_harmless(value) for value in line.row()] for line in lines)
+    return text.getvalue()
+
+
+def _harmless(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@" and value else value

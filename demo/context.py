@@ -1,0 +1,49 @@
+"""What the tabs share: options, the model, the latest results."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from demo.engine import Cancellations, Engine, Shelf
+from demo.options import Options
+from demo.photos import Photo
+from learnir.restoration import Restoration
+
+EXAMPLES = Path(__file__).with_name("examples")
+SHELF_BYTES = 768 << 20
+MOST_UPLOAD = "64mb"
+QUEUE: dict[str, Any] = {"max_size": 64, "default_concurrency_limit": 4}
+MODEL: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
+"""Event arguments of everything that runs the network: one at a time, the rest queue."""
+PRIVATE: dict[str, Any] = {"api_visibility": "private"}
+QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+LIVE: dict[str, Any] = {
+    "api_visibility": "private",
+    "show_progress": "hidden",
+    "trigger_mode": "always_last",
+}
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A result that its page may still re-blend, show and save."""
+
+    photo: Photo
+    restoration: Restoration
+
+    @property
+    def bytes(self) -> int:
+        """Memory it holds, roughly."""
+        return 3 * self.restoration.picture.nbytes + self.restoration.gain.nbytes
+
+
+@dataclass(frozen=True)
+class Context:
+    """Made once, given to every tab."""
+
+    options: Options
+    engine: Engine
+    shelf: Shelf[Kept] = field(default_factory=lambda: Shelf(SHELF_BYTES, lambda kept: kept.bytes))
+    runs: Cancellations = field(default_factory=Cancellations)

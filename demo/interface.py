@@ -1,0 +1,108 @@
+"""The whole interface: header, tabs, endpoints; and how it is served."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from typing import Any
+
+import gradio as gr
+
+from demo import (
+    about_tab,
+    batch_tab,
+    dataset_tab,
+    endpoints,
+    leaderboard_tab,
+    restore_tab,
+    shadow_tab,
+    theme,
+)
+from demo.context import MOST_UPLOAD, PRIVATE, QUEUE, Context
+from demo.engine import Engine
+from demo.options import Options
+from demo.restore_events import first_result
+from demo.storage import AGE_S, EVERY_S, open_cache
+
+TITLE = "LearnIR: facial shadow removal"
+HEADER = (
+    "# LearnIR\nRemoves shadows from portraits by learnable posterior sampling: five steps, any "
+    "picture size, on a plain CPU."
+)
+
+
+def serve(options: Options) -> None:
+    """Serves until Ctrl-C; the model loads once the server answers."""
+    if options.mcp:
+        check_mcp()
+    open_cache()
+    context = Context(options, Engine(options.checkpoint))
+    page = build(context)
+    page.launch(prevent_thread_lock=True, **launch_options(options))
+    context.engine.start(then=partial(first_result, context))
+    page.block_thread()
+
+
+def launch_options(options: Options) -> dict[str, Any]:
+    """Arguments of ``launch``: nothing but uploads and results is ever served."""
+    return {
+        "server_name": options.host,
+        "server_port": options.port,
+        "auth": options.auth,
+        "mcp_server": options.mcp,
+        "theme": theme.theme(),
+        "css": theme.CSS,
+        "max_file_size": MOST_UPLOAD,
+        "footer_links": ["api"],
+        "ssr_mode": False,
+        "show_error": False,
+    }
+
+
+def check_mcp() -> None:
+    """Exits with one line when the MCP extra is not installed."""
+    from importlib.util import find_spec
+
+    if find_spec("mcp") is None:
+        raise SystemExit("app.py: --mcp needs the extra: pip install 'gradio[mcp]==6.31.0'")
+
+
+def build(context: Context) -> gr.Blocks:
+    """The page with every tab and endpoint; nothing heavy is loaded."""
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    with gr.Blocks(
+        title=TITLE, delete_cache=(EVERY_S, AGE_S), analytics_enabled=False, fill_width=True
+    ) as page:
+        with gr.Row(elem_id="top"):
+            gr.Markdown(HEADER, elem_id="title", min_width=300)
+            status = gr.Markdown("Model: loading …", elem_id="status", min_width=200)
+        with gr.Tabs() as tabs:
+            with gr.Tab("Restore", id="restore"):
+                source = restore_tab.build(context, page)
+            with gr.Tab("Batch", id="batch"):
+                batch_tab.build(context)
+            with gr.Tab("Make a shadow", id="shadow"):
+                shadow_tab.build(context, source, tabs)
+            with gr.Tab("Dataset", id="dataset"):
+                dataset_tab.build(context)
+            with gr.Tab("Leaderboard", id="leaderboard"):
+                leaderboard_tab.build(context)
+            with gr.Tab("About", id="about"):
+                about_tab.build(context)
+        endpoints.build(context)
+        page.load(
+            lambda: status_line(context),
+            None,
+            status,
+            show_progress="hidden",
+            queue=False,
+            **PRIVATE,
+        )
+    page.queue(**QUEUE)
+    return page
+
+
+def status_line(context: Context) -> str:
+    """The model's state, told once it has settled."""
+    context.engine.settle(60)
+    return context.engine.describe()

@@ -1,0 +1,71 @@
+"""Uploads in, downloads out: what the browser sends is judged by its bytes, never by its name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from demo.storage import plain_name
+from learnir import files
+from learnir.images import ImageError
+
+MOST_BYTES = 64 << 20
+SUFFIXES = {
+    "jpeg": (".jpg", ".jpeg"),
+    "png": (".png",),
+    "webp": (".webp",),
+    "tiff": (".tif", ".tiff"),
+}
+"""Endings that fit a format; an upload with another one gets the first."""
+
+
+@dataclass(frozen=True)
+class Photo:
+    """An upload: a name that is safe to show and reuse, and the decoded file."""
+
+    name: str
+    file: files.Photo
+
+    @property
+    def picture(self) -> np.ndarray:
+        """uint8 or uint16 sRGB (H, W, 3), upright."""
+        return self.file.picture
+
+    @property
+    def size_text(self) -> str:
+        """Such as "512 × 512 px (0.26 MP)"."""
+        h, w = self.picture.shape[:2]
+        return f"{w} × {h} px ({w * h / 1e6:.2f} MP)"
+
+
+def open_photo(path: str) -> Photo:
+    """The picture in an uploaded file. Raises ImageError with one line for the user."""
+    name = plain_name(Path(path).name)
+    try:
+        if Path(path).stat().st_size > MOST_BYTES:
+            raise ImageError(f"{name}: more than {MOST_BYTES >> 20} MB; save it smaller")
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise ImageError(f"{name}: no longer here (kept for an hour); choose it again") from error
+    return Photo(name, files.decode_photo(data, name))
+
+
+def shown_by_browsers(photo: Photo) -> bool:
+    """Whether an <img> can display the upload as it is."""
+    return photo.file.format != "tiff"
+
+
+def encode_like(photo: Photo, picture: np.ndarray) -> tuple[bytes, str]:
+    """``picture`` as a file of the upload's format with its metadata, and that file's name."""
+    path, usual = Path(photo.name), SUFFIXES[photo.file.format]
+    suffix = path.suffix if path.suffix.lower() in usual else usual[0]
+    return files.encode_photo(photo.file, picture), f"{path.stem}-restored{suffix}"
+
+
+def encode_png(picture: np.ndarray) -> bytes:
+    """Lossless PNG of a uint8 picture (H, W, 3) or mask (H, W)."""
+    ordered = picture[..., ::-1] if picture.ndim == 3 else picture
+    return cv2.imencode(".png", ordered)[1].tobytes()

@@ -1,0 +1,263 @@
+"""What happens on the Restore tab: choosing a picture, running, cancelling, re-blending, saving."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from demo import photos, restoring, views
+from demo.context import EXAMPLES, LIVE, MODEL, PRIVATE, QUIET, Context, Kept
+from demo.engine import Settings
+from demo.storage import keep
+
+SIDE = 900
+"""Longest side of the smaller views, pixels."""
+FIRST = "first"
+"""Token of the example that every page opens with."""
+OPENING = "hand"
+FORGOTTEN = "This result has left the memory: press *Remove the shadow* again."
+
+
+@dataclass(frozen=True)
+class Source:
+    """The handles through which another tab hands a picture over."""
+
+    shown: gr.Image
+    path: gr.State
+    truth: gr.Image
+    truth_path: gr.State
+
+    @property
+    def outputs(self) -> list[Any]:
+        """Components a hand-over sets: shown, its path, shadow-free picture, its path."""
+        return [self.shown, self.path, self.truth, self.truth_path]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Where a result is shown."""
+
+    slider: gr.ImageSlider
+    before: gr.Image
+    after: gr.Image
+    gain: gr.Image
+    mask: gr.Image
+    change: gr.Image
+    steps: gr.Gallery
+    facts: gr.Markdown
+    scores: gr.Dataframe
+    save: gr.DownloadButton
+
+    @property
+    def outputs(self) -> list[Any]:
+        """All of them, as event outputs."""
+        return list(vars(self).values())
+
+
+@dataclass(frozen=True)
+class Controls:
+    """Sampler settings, in the order ``restoring.make_settings`` takes them."""
+
+    steps: gr.Slider
+    correction: gr.Dropdown
+    scales: gr.Dropdown
+    seed: gr.Number
+    mode: gr.Radio
+    strength: gr.Slider
+
+    @property
+    def inputs(self) -> list[Any]:
+        """As event inputs."""
+        return [self.steps, self.correction, self.scales, self.seed, self.mode, self.strength]
+
+
+@dataclass(frozen=True)
+class Page:
+    """The tab's parts, and the events between them. ``token`` names the result on the shelf."""
+
+    context: Context
+    source: Source
+    controls: Controls
+    wanted: gr.Checkbox
+    shown: Shown
+    token: gr.State
+
+    def connect_source(self, samples: gr.Dataset, paths: Sequence[str]) -> None:
+        """Uploads are checked when they arrive; an example brings its ground truth along."""
+        picture, truth = self.source.shown, self.source.truth
+        raw: dict[str, Any] = {"preprocess": False, "show_progress": "hidden", **PRIVATE}
+        picture.input(take, [picture], [picture, self.source.path, self.shown.facts], **raw)
+        picture.input(lambda: (None, None), None, [truth, self.source.truth_path], **raw)
+        truth.input(take, [truth], [truth, self.source.truth_path, self.shown.facts], **raw)
+        samples.click(
+            lambda number: hand_over(paths[number]), [samples], self.source.outputs, **PRIVATE
+        )
+
+    def connect_run(self, run: gr.Button, cancel: gr.Button) -> None:
+        """Run and cancel; strength re-blends while it moves and saves when it is let go."""
+        inputs = [self.source.path, self.token, self.wanted]
+        running = run.click(
+            self.restore,
+            [*inputs, *self.controls.inputs],
+            [self.token, *self.shown.outputs],
+            show_progress_on=[self.shown.slider],
+            **MODEL,
+            **PRIVATE,
+        )
+        running.success(
+            self.score, [self.token, self.source.truth_path], self.shown.scores, **QUIET
+        )
+        cancel.click(self.cancel, None, None, cancels=[running], queue=False, **PRIVATE)
+        strength, view = self.controls.strength, [self.shown.slider, self.shown.after]
+        strength.input(self.blend, [self.token, strength], view, **LIVE)
+        strength.release(self.save, [self.token, strength], [self.shown.save], **LIVE)
+
+    def connect_load(self, blocks: gr.Blocks) -> None:
+        """A page opens with the example's result, once there is one."""
+        opened = blocks.load(self.open, None, [self.token, *self.shown.outputs], **QUIET)
+        opened.success(self.score, [self.token, self.source.truth_path], self.shown.scores, **QUIET)
+
+    def open(self) -> Any:
+        """The views of the first result, nothing when the model could not be loaded."""
+        self.context.engine.settle(60)
+        kept = self.context.shelf.get(FIRST)
+        return gr.skip() if kept is None else (FIRST, *self.views(kept, Settings()))
+
+    def restore(
+        self,
+        path: str | None,
+        token: str,
+        wanted: bool,
+        steps: float,
+        correction: str,
+        scales: str,
+        seed: float,
+        mode: str,
+        strength: float,
+        request: gr.Request,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008 - how Gradio injects it
+    ) -> tuple[Any, ...]:
+        """Runs the model and returns the token and every view of the result."""
+        settings = restoring.make_settings(steps, correction, scales, seed, mode, strength)
+        flag = self.context.runs.begin(request.session_hash)
+        progress(0, desc="Waiting for the model")
+        try:
+            kept = restoring.restore(
+                self.context,
+                path,
+                settings,
+                progress=partial(report, progress),
+                flag=flag,
+                trajectory=wanted,
+            )
+        finally:
+            self.context.runs.end(request.session_hash, flag)
+        token = uuid.uuid4().hex if token in ("", FIRST) else token
+        self.context.shelf.put(token, kept)
+        return token, *self.views(kept, settings)
+
+    def views(self, kept: Kept, settings: Settings) -> tuple[Any, ...]:
+        """Values of ``shown.outputs``."""
+        before, result = kept.photo.picture, kept.restoration
+        small = views.preview(before, SIDE), views.preview(result.picture, SIDE)
+        steps = [
+            (picture, f"t = {t}, at 1/{scale} resolution")
+            for t, scale, picture in result.trajectory
+        ]
+        return (
+            (views.preview(before), views.preview(result.picture)),
+            *small,
+            views.gain_map(result.gain),
+            views.preview(result.shadow_mask(), SIDE),
+            views.difference(*small),
+            steps,
+            restoring.facts_line(self.context, kept, settings),
+            gr.update(visible=False),
+            gr.update(value=save_file(kept, result.picture), interactive=True),
+        )
+
+    def score(self, token: str, truth: str | None) -> Any:
+        """Scores against the ground truth; hidden without one."""
+        kept = self.context.shelf.get(token)
+        if not truth or kept is None:
+            return gr.update(visible=False)
+        with restoring.friendly():
+            target = photos.open_photo(truth).picture
+            rows = views.scores(kept.photo.picture, kept.restoration.picture, target)
+        return gr.update(value=[score.row() for score in rows], visible=True)
+
+    def blend(self, token: str, strength: float) -> tuple[Any, Any]:
+        """Slider and side-by-side view at another strength."""
+        kept = self.context.shelf.get(token)
+        if kept is None:
+            return gr.skip(), gr.skip()
+        after = kept.restoration.at_strength(strength)
+        return (views.preview(kept.photo.picture), views.preview(after)), views.preview(after, SIDE)
+
+    def save(self, token: str, strength: float) -> Any:
+        """The download at another strength."""
+        kept = self.context.shelf.get(token)
+        if kept is None:
+            if token:
+                gr.Warning(FORGOTTEN)
+            return gr.skip()
+        return save_file(kept, kept.restoration.at_strength(strength))
+
+    def cancel(self, request: gr.Request) -> None:
+        """Stops this page's run after the evaluation under way."""
+        if self.context.runs.cancel(request.session_hash):
+            gr.Info("Stopped. Nothing was changed.")
+        else:
+            gr.Info("Nothing is running.")
+
+
+def report(progress: gr.Progress, done: int, total: int) -> None:
+    """Network evaluations on Gradio's progress bar."""
+    progress((done, total), desc="Removing the shadow", unit="evaluations")
+
+
+def take(raw: dict[str, Any] | None) -> tuple[Any, str | None, Any]:
+    """A picture the user chose: itself or a preview of it, its path, a line about it.
+
+    ``raw`` is the browser's file record, whose path Gradio has found to be an upload.
+    """
+    if not raw:
+        return None, None, "No picture chosen."
+    with restoring.friendly():
+        photo = photos.open_photo(raw.get("path") or "")
+    line = f"{photo.name}: {photo.size_text}"
+    if photos.shown_by_browsers(photo):
+        return gr.skip(), raw["path"], line
+    return picture_record(photo), raw["path"], f"{line} (preview; the original is restored)"
+
+
+def picture_record(photo: photos.Photo) -> dict[str, Any]:
+    """A PNG preview as the record an unprocessed gr.Image takes."""
+    path = keep(photos.encode_png(views.preview(photo.picture)), "preview.png")
+    return {"path": path, "meta": {"_type": "gradio.FileData"}}
+
+
+def hand_over(path: str) -> tuple[str, str, str | None, str | None]:
+    """Values of ``Source.outputs`` for a file of ours; ``NAME-clean.jpg`` is its ground truth."""
+    truth = Path(path).with_name(f"{Path(path).stem}-clean{Path(path).suffix}")
+    known = str(truth) if truth.exists() else None
+    return path, path, known, known
+
+
+def save_file(kept: Kept, picture: Any) -> str:
+    """Path of the result in the format and with the metadata of the upload."""
+    data, name = photos.encode_like(kept.photo, picture)
+    return keep(data, name)
+
+
+def first_result(context: Context) -> None:
+    """Restores the example that pages open with; it also warms the model up."""
+    path = str(EXAMPLES / f"{OPENING}.jpg")
+    context.shelf.put(FIRST, restoring.restore(context, path, Settings()))
+    import benchmarks.perceptual  # noqa: F401 - slow to import: not in a user's time

@@ -1,0 +1,147 @@
+"""The Restore tab: one picture in, the shadow out, and a look at what was changed."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from demo import restore_events, restoring
+from demo.context import EXAMPLES, Context
+from demo.restore_events import Controls, Shown, Source
+
+SAMPLES = [str(EXAMPLES / f"{n}.jpg") for n in ("hand", "wall", "brim", "blinds", "leaves")]
+
+
+def build(context: Context, blocks: gr.Blocks) -> Source:
+    """Lays the tab out and connects it."""
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=5, min_width=320):
+            source, samples = _inputs()
+            with gr.Row():
+                run = gr.Button("Remove the shadow", variant="primary", elem_id="restore-run")
+                cancel = gr.Button("Cancel", elem_id="restore-cancel", min_width=90, scale=0)
+            controls, wanted = _controls()
+        with gr.Column(scale=7, min_width=320):
+            shown = _results()
+    page = restore_events.Page(context, source, controls, wanted, shown, gr.State(""))
+    page.connect_source(samples, SAMPLES)
+    page.connect_run(run, cancel)
+    page.connect_load(blocks)
+    return source
+
+
+def _inputs() -> tuple[Source, gr.Dataset]:
+    first = restore_events.hand_over(SAMPLES[0])
+    shown = gr.Image(
+        first[0],
+        label="Shadowed picture",
+        type="filepath",
+        image_mode=None,
+        sources=["upload", "clipboard", "webcam"],
+        height=360,
+        elem_id="restore-input",
+        alt_text="The picture to restore",
+        placeholder="Drop a portrait here, paste it, or take one with the camera",
+    )
+    samples = gr.Dataset(
+        components=[gr.Image(visible=False, type="filepath")],
+        samples=[[path] for path in SAMPLES],
+        label="Examples (astronaut with rendered shadows)",
+        type="index",
+        elem_id="restore-examples",
+    )
+    return Source(shown, gr.State(first[1]), _truth(first[2]), gr.State(first[3])), samples
+
+
+def _truth(path: str | None) -> gr.Image:
+    with gr.Accordion("Shadow-free picture, to score the result", open=False):
+        return gr.Image(
+            path,
+            label="Ground truth (optional, same size)",
+            type="filepath",
+            image_mode=None,
+            sources=["upload", "clipboard"],
+            height=220,
+            elem_id="restore-truth",
+            alt_text="The same picture without the shadow",
+        )
+
+
+def _controls() -> tuple[Controls, gr.Checkbox]:
+    strength = gr.Slider(
+        0,
+        1.5,
+        1,
+        step=0.05,
+        label="Strength",
+        info="0 = input, 1 = restored; blends without running the model again",
+        elem_id="restore-strength",
+    )
+    with gr.Accordion("Sampler", open=False):
+        with gr.Row():
+            steps = gr.Slider(0, 20, 0, step=1, label="Steps", info="0 = as trained (5)")
+            seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=2**31 - 1)
+        with gr.Row():
+            correction = gr.Dropdown(
+                restoring.CORRECTIONS, value=restoring.OWN, label="DPSC correction"
+            )
+            scales = gr.Dropdown(
+                restoring.SCALES,
+                value=restoring.OWN,
+                label="DRM schedule s(1..T')",
+                allow_custom_value=True,
+            )
+        mode = gr.Radio(
+            restoring.MODES,
+            value="auto",
+            label="Large pictures",
+            info="gain: one smooth gain for the whole picture; tile: native resolution, slower",
+        )
+        trajectory = gr.Checkbox(label="Show every step", elem_id="restore-steps")
+    return Controls(steps, correction, scales, seed, mode, strength), trajectory
+
+
+def _results() -> Shown:
+    with gr.Tabs():
+        with gr.Tab("Before | after"):
+            slider = gr.ImageSlider(
+                label="Drag the line",
+                format="png",
+                height=520,
+                interactive=False,
+                elem_id="restore-slider",
+            )
+        with gr.Tab("Side by side"), gr.Row():
+            before = _picture("Before", "The picture as it was given")
+            after = _picture("After", "The picture with its shadow removed")
+        with gr.Tab("What changed"), gr.Row():
+            gain = _picture("Gain: red = lit up, blue = darkened", "Map of the applied gain")
+            mask = _picture("Estimated shadow", "Mask: white where a shadow was found")
+            change = _picture("Difference × 2", "Absolute difference of before and after")
+        with gr.Tab("Step by step"):
+            steps = gr.Gallery(
+                label="Estimate after every step, noisiest first",
+                columns=3,
+                height=480,
+                format="png",
+                object_fit="contain",
+                elem_id="restore-trajectory",
+            )
+            gr.Markdown("Tick *Show every step* under *Sampler*, then run.", elem_classes="note")
+    facts = gr.Markdown("Nothing restored yet.", elem_id="restore-facts", elem_classes="facts")
+    scores = gr.Dataframe(
+        headers=["metric", "input", "restored", "note"],
+        interactive=False,
+        visible=False,
+        label="Against the ground truth",
+        elem_id="restore-scores",
+    )
+    save = gr.DownloadButton(
+        "Download in the original format", interactive=False, elem_id="restore-save"
+    )
+    return Shown(slider, before, after, gain, mask, change, steps, facts, scores, save)
+
+
+def _picture(label: str, alt: str) -> gr.Image:
+    return gr.Image(
+        label=label, alt_text=alt, format="png", interactive=False, min_width=220, height=420
+    )

@@ -1,0 +1,113 @@
+"""Restore: from an upload and settings to everything the tab and the endpoint return."""
+
+from __future__ import annotations
+
+import html
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import gradio as gr
+
+from demo.context import Context, Kept
+from demo.engine import Cancelled, NotReady, Progress, Settings, device_name
+from demo.photos import open_photo
+from learnir.images import ImageError
+
+OWN = "as trained"
+CORRECTIONS = [OWN, "none", "paper", "exact", "learned"]
+SCALES = [OWN, "drm", "fixed", "1,1,2,2,2", "1,1,2,4,4", "1,2,2,4,4"]
+MODES = ["auto", "gain", "tile"]
+
+
+def refusal(message: str, title: str = "Not possible") -> gr.Error:
+    """A message to the user; nothing of it goes to the log."""
+    return gr.Error(html.escape(message), title=title, print_exception=False)
+
+
+def make_settings(
+    steps: float, correction: str, scales: str, seed: float, mode: str, strength: float
+) -> Settings:
+    """Settings from the controls' values; 0 steps and OWN leave the checkpoint's.
+
+    Raises gr.Error for scales that are neither a name nor comma-separated whole numbers.
+    """
+    return Settings(
+        steps=int(steps) or None,
+        correction=None if correction in (OWN, "", None) else correction,
+        scales=_scales(scales),
+        seed=int(seed),
+        mode=mode,
+        strength=float(strength),
+    )
+
+
+def _scales(text: str) -> tuple[int, ...] | str | None:
+    text = (text or "").strip().strip("()")
+    if text in (OWN, ""):
+        return None
+    if text in ("drm", "fixed"):
+        return text
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise refusal(
+            f"DRM schedule {text[:40]!r}: write one factor per step, such as 1,1,2,4,4"
+        ) from None
+
+
+@contextmanager
+def friendly() -> Iterator[None]:
+    """Expected failures become messages that say what to do."""
+    try:
+        yield
+    except (ImageError, NotReady) as error:
+        raise refusal(str(error)) from error
+    except Cancelled:
+        raise refusal("Cancelled; nothing was changed.", title="Stopped") from None
+    except ValueError as error:
+        raise refusal(f"{error}. Change the sampler settings.") from error
+    except MemoryError as error:
+        raise refusal("Out of memory: choose a smaller picture.") from error
+
+
+def restore(
+    context: Context,
+    path: str | None,
+    settings: Settings,
+    *,
+    progress: Progress | None = None,
+    flag: threading.Event | None = None,
+    trajectory: bool = False,
+) -> Kept:
+    """One uploaded file restored. Raises gr.Error for whatever the user can mend."""
+    if not path:
+        raise refusal("Choose a picture first: upload one or take an example.")
+    with friendly():
+        photo = open_photo(path)
+        done = context.engine.restore(
+            photo.picture, settings, progress=progress, flag=flag, trajectory=trajectory
+        )
+    return Kept(photo, done)
+
+
+def facts(context: Context, kept: Kept) -> dict[str, object]:
+    """What is told about a result: size, megapixels, mode, seconds, device."""
+    h, w = kept.restoration.picture.shape[:2]
+    return {
+        "width": w,
+        "height": h,
+        "megapixels": round(w * h / 1e6, 2),
+        "mode": kept.restoration.mode,
+        "seconds": round(kept.restoration.seconds, 2),
+        "device": device_name(context.engine.model().device),
+    }
+
+
+def facts_line(context: Context, kept: Kept, settings: Settings) -> str:
+    """``facts`` as one line of Markdown."""
+    known = facts(context, kept)
+    return (
+        f"**{known['seconds']:.2f} s** on {known['device']} · {kept.photo.size_text} · "
+        f"mode {known['mode']} · seed {settings.seed}"
+    )
