@@ -19,11 +19,10 @@ from learnir.strips import each_strip
 
 FLOOR = 1.0 / 1024  # added to linear light: below it a ratio is noise
 LARGEST = 6.0  # stops; deeper shadows hold nothing to bring back
+ROUNDING = 1e-4  # variance, in stops^2, below which a correlation is that of rounding errors
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)  # Rec. 709
-RADIUS, FLATNESS = (
-    2,
-    0.03,
-)  # pixels at working resolution; variance, in stops^2, that counts as flat
+RADIUS = 1  # pixels at working resolution
+FLATNESS = 0.05  # variance, in stops^2, that counts as flat
 
 
 def log_gain(observed: np.ndarray, restored: np.ndarray) -> np.ndarray:
@@ -45,17 +44,21 @@ def log_luminance(linear: np.ndarray) -> np.ndarray:
 def slope(guide: np.ndarray, gain: np.ndarray) -> np.ndarray:
     """How the gain (h, w, 3) follows the guide (h, w) around every pixel: stops per stop (h, w, 3).
 
-    The guided filter's a = cov(guide, gain) / (var(guide) + flatness), averaged over its windows.
+    The guided filter's a = cov(guide, gain) / (var(guide) + flatness), averaged over its windows;
+    times r^4, r the correlation, so that texture in a soft border is not taken for the border.
     """
-    mean = _box(guide)
-    variance = _box(guide * guide) - mean * mean
-    covariance = _box(guide[..., None] * gain) - mean[..., None] * _box(gain)
-    return _box(covariance / (variance + FLATNESS)[..., None])
+    guide = guide[..., None]
+    mean, mean_gain = _box(guide), _box(gain)
+    variance = _box(guide * guide) - mean**2
+    variance_gain = _box(gain * gain) - mean_gain**2
+    covariance = _box(guide * gain) - mean * mean_gain
+    r2 = covariance**2 / ((variance + ROUNDING) * (variance_gain + ROUNDING))
+    return _box(covariance / (variance + FLATNESS) * np.clip(r2, 0, 1) ** 2)
 
 
 def _box(x: np.ndarray) -> np.ndarray:
     side = 2 * RADIUS + 1
-    return cv2.blur(x, (side, side), borderType=cv2.BORDER_REPLICATE)
+    return cv2.blur(x, (side, side), borderType=cv2.BORDER_REPLICATE).reshape(x.shape)
 
 
 @dataclass(frozen=True)

@@ -48,8 +48,8 @@ class NoiseField:
         return out[None]
 
     def _block(self, draw: int, scale: int, by: int, bx: int, C: int) -> np.ndarray:
-        key = [self.seed % 2**64, draw << 32 | scale]
-        philox = np.random.Philox(key=key, counter=[0, by, bx, 0])
+        key = np.array([self.seed % 2**64, draw << 32 | scale], np.uint64)
+        philox = np.random.Philox(key=key, counter=np.array([0, by, bx, 0], np.uint64))
         return np.random.Generator(philox).standard_normal((C, BLOCK, BLOCK), dtype=np.float32)
 
     def at(

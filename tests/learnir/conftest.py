@@ -1,0 +1,60 @@
+"""Fixtures of the pipeline's tests: a tiny untrained model that does change pictures."""
+
+import dataclasses
+
+import cv2
+import numpy as np
+import pytest
+
+
+def tiny_model(config, seed=0):
+    """An untrained model whose head is not zero, so that restoring visibly changes a picture."""
+    import torch
+
+    from learnir.model import LearnIRModel
+
+    torch.manual_seed(seed)
+    model = LearnIRModel(config)
+    torch.nn.init.normal_(model.denoiser.exit.weight, std=0.05)
+    torch.nn.init.constant_(model.denoiser.exit.bias, -0.2)
+    return model
+
+
+@pytest.fixture
+def learnir(tiny_config):
+    """A pipeline around the tiny model, working size 64."""
+    from learnir.pipeline import LearnIR
+
+    return LearnIR(tiny_model(tiny_config), {"seed": 7})
+
+
+@pytest.fixture
+def branched(tiny_config):
+    """The same with an (untrained) correction branch."""
+    from learnir.pipeline import LearnIR
+
+    corrector = {"width": 8, "encoder": (1,), "middle": 1, "decoder": (1,)}
+    return LearnIR(tiny_model(dataclasses.replace(tiny_config, corrector=corrector)))
+
+
+@pytest.fixture
+def checkpoint(tmp_path, learnir):
+    """The tiny model as a checkpoint folder."""
+    return learnir.save_pretrained(tmp_path / "checkpoint")
+
+
+def scene(H=96, W=120, dtype=np.uint8, seed=0):
+    """A rendered picture: smooth colours, a fine pattern, no two pixels alike."""
+    rng = np.random.default_rng(seed)
+    small = rng.uniform(0.25, 0.75, (6, 6, 3)).astype(np.float32)
+    smooth = cv2.resize(small, (W, H), interpolation=cv2.INTER_CUBIC)
+    pattern = 0.08 * np.sin(np.arange(W) * 1.1)[None, :, None] * np.sin(np.arange(H))[:, None, None]
+    noise = rng.normal(0, 0.01, (H, W, 3))
+    full = np.iinfo(dtype).max
+    return (np.clip(smooth + pattern + noise, 0, 1) * full + 0.5).astype(dtype)
+
+
+@pytest.fixture(name="scene")
+def scene_fixture():
+    """``scene(H, W, dtype, seed)``: rendered pictures."""
+    return scene
