@@ -114,10 +114,16 @@ def _learnir(name: str, **settings: Any) -> Callable[[MethodOptions], Method]:
     return make
 
 
-def _regression(options: MethodOptions) -> Method:
-    from benchmarks.learnir_methods import OneEvaluation
+def _once(options: MethodOptions) -> Method:
+    from benchmarks.learnir_methods import one_evaluation
 
-    return OneEvaluation.load("regression", options)
+    return one_evaluation("learnir-once", options)
+
+
+def _regression(options: MethodOptions) -> Method:
+    from benchmarks.learnir_methods import regression
+
+    return regression(options)
 
 
 METHODS: dict[str, Callable[[MethodOptions], Method]] = {
@@ -130,6 +136,7 @@ METHODS: dict[str, Callable[[MethodOptions], Method]] = {
     "learnir-no-dpsc": _learnir("learnir-no-dpsc", correction="none"),
     "learnir-no-drm": _learnir("learnir-no-drm", scales="fixed"),
     "learnir-neither": _learnir("learnir-neither", correction="none", scales="fixed"),
+    "learnir-once": _once,
     "regression": _regression,
 }
 

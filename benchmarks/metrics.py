@@ -111,7 +111,7 @@ def ssim(a: np.ndarray, b: np.ndarray) -> float:
 def ssim_map(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """SSIM at every pixel whose window lies inside, mean of R, G, B: (H - 10, W - 10) float64."""
     check_window(a.shape)
-    return np.mean([_ssim_plane(a[..., c], b[..., c]) for c in range(3)], axis=0)
+    return _similarity(a, b).mean(axis=2)
 
 
 def mean_squared_psnr(a: np.ndarray, b: np.ndarray) -> float:
@@ -122,7 +122,7 @@ def mean_squared_psnr(a: np.ndarray, b: np.ndarray) -> float:
 def mean_ssim(a: np.ndarray, b: np.ndarray) -> float:
     """SSIM of two equally large pictures, uint8 or double, both on the scale 0..255."""
     check_window(a.shape)
-    return float(np.mean([_ssim_plane(a[..., c], b[..., c]).mean() for c in range(3)]))
+    return float(_similarity(a, b).mean())
 
 
 def squared_error(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -166,17 +166,17 @@ def gaussian_window() -> np.ndarray:
     return weights / weights.sum()
 
 
-def _ssim_plane(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """SSIM (Wang 2004, Eq. 13) of two planes, where the window fits: (H - 10, W - 10)."""
+def _similarity(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """SSIM (Wang 2004, Eq. 13) per channel, where the window fits: (H - 10, W - 10, 3)."""
     x, y = a.astype(np.float64), b.astype(np.float64)
-    mx, my = _mean(x), _mean(y)
-    vx, vy = _mean(x * x) - mx * mx, _mean(y * y) - my * my
-    cov = _mean(x * y) - mx * my
+    mx, my, mxy = _mean(x), _mean(y), _mean(x * y)
+    squares = mx * mx + my * my
+    cov, variances = mxy - mx * my, _mean(x * x + y * y) - squares
     c1, c2 = (K1 * PEAK) ** 2, (K2 * PEAK) ** 2
-    return (2 * mx * my + c1) * (2 * cov + c2) / ((mx * mx + my * my + c1) * (vx + vy + c2))
+    return (2 * mx * my + c1) * (2 * cov + c2) / ((squares + c1) * (variances + c2))
 
 
-def _mean(plane: np.ndarray) -> np.ndarray:
+def _mean(picture: np.ndarray) -> np.ndarray:
     window = gaussian_window()
-    filtered = cv2.sepFilter2D(plane, cv2.CV_64F, window, window, borderType=cv2.BORDER_REFLECT)
+    filtered = cv2.sepFilter2D(picture, cv2.CV_64F, window, window, borderType=cv2.BORDER_REFLECT)
     return filtered[RADIUS:-RADIUS, RADIUS:-RADIUS]

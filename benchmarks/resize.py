@@ -9,8 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 
 def matlab_bicubic(picture: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -66,25 +70,25 @@ def cubic(x: np.ndarray) -> np.ndarray:
 
 
 @lru_cache(maxsize=64)
-def contributions(before: int, after: int) -> tuple[np.ndarray, np.ndarray]:
-    """Weights and source indices of every output position: two arrays (after, taps)."""
+def contributions(before: int, after: int) -> csr_array:
+    """The resizing of one axis as a sparse matrix (after, before); every row sums to 1."""
+    from scipy.sparse import csr_array
+
     scale = after / before
     widen = min(scale, 1.0)  # antialiasing: the kernel grows when shrinking
     centre = (np.arange(after) + 0.5) / scale - 0.5
     taps = int(np.ceil(4 / widen)) + 2
-    first = np.floor(centre - 2 / widen).astype(int)
-    index = first[:, None] + np.arange(taps)
+    index = np.floor(centre - 2 / widen).astype(int)[:, None] + np.arange(taps)
     weights = widen * cubic(widen * (centre[:, None] - index))
     weights /= weights.sum(axis=1, keepdims=True)
     mirrored = np.concatenate([np.arange(before), np.arange(before)[::-1]])
-    used = weights.any(axis=0)
-    return weights[:, used], mirrored[index % (2 * before)][:, used]
+    rows = np.repeat(np.arange(after), taps)
+    columns = mirrored[index.ravel() % (2 * before)]
+    return csr_array((weights.ravel(), (rows, columns)), shape=(after, before))
 
 
 def _filter(values: np.ndarray, axis: int, size: int) -> np.ndarray:
-    weights, index = contributions(values.shape[axis], size)
     moved = np.moveaxis(values, axis, 0)
-    out = np.zeros((size, *moved.shape[1:]))
-    for tap in range(weights.shape[1]):
-        out += weights[:, tap].reshape(-1, *[1] * (moved.ndim - 1)) * moved[index[:, tap]]
-    return np.moveaxis(out, 0, axis)
+    flat = np.ascontiguousarray(moved).reshape(len(moved), -1)
+    out = contributions(len(moved), size) @ flat
+    return np.moveaxis(out.reshape(size, *moved.shape[1:]), 0, axis)

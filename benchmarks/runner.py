@@ -20,7 +20,6 @@ from benchmarks.faces import FaceJudge
 from benchmarks.locations import REPOSITORY
 from benchmarks.machine import best_device, environment, peak_memory
 from benchmarks.methods import Method, MethodOptions, checked_result, make_method
-from benchmarks.metrics import mean_squared_psnr, mean_ssim
 from benchmarks.pairs import (
     Collection,
     Pair,
@@ -74,7 +73,7 @@ def run(plan: RunPlan, progress: Progress | None = None) -> Run:
     with ExitStack() as stack:
         wanted = collection.entry.faces if plan.faces is None else plan.faces
         faces = stack.enter_context(FaceJudge()) if wanted else None
-        judge = Judge(protocol, device, faces)
+        judge = Judge(protocol, device, faces, plan.workers)
         tasks = Tasks(collection, protocol, method, judge, plan.workers)
         for seed in seeds:
             _run_seed(tasks, seed, journal, progress, len(seeds))
@@ -148,8 +147,6 @@ def _score_batch(tasks: Tasks, batch: list[Pair], seed: int) -> list[dict[str, A
             **scores,
             "seconds": seconds,
             "result_sha256": hashlib.sha256(result.tobytes()).hexdigest(),
-            "input_psnr": mean_squared_psnr(pair.input, pair.target),
-            "input_ssim": mean_ssim(pair.input, pair.target),
             "width": pair.input.shape[1],
             "height": pair.input.shape[0],
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -29,6 +30,7 @@ class Judge:
     protocol: Protocol
     device: str = "cpu"
     faces: FaceJudge | None = None
+    workers: int = 2
     missing: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -41,7 +43,12 @@ class Judge:
         """Scores of uint8 results against their pairs' targets, both brought to scoring size."""
         for result, pair in zip(results, pairs, strict=True):
             check_pair(result, self._as_seen(pair.target))
-        scored = [self._one(r, p) for r, p in zip(results, pairs, strict=True)]
+        with ThreadPoolExecutor(self.workers) as pool:  # OpenCV and NumPy release the lock
+            scored = list(pool.map(self._one, results, pairs))
+        if self.faces is not None:
+            for scores, result, pair in zip(scored, results, pairs, strict=True):
+                fitted = self.protocol.fit(result), self.protocol.fit(pair.target)
+                scores |= self.faces.scores(*fitted)
         for net in ("alex", "vgg"):
             self._add_lpips(net, results, pairs, scored)
         return scored
@@ -62,9 +69,12 @@ class Judge:
         }
         if pair.mask is not None:
             scores |= region_scores(a, b, self.protocol.fit_mask(pair.mask))
-        if self.faces is not None:
-            scores |= self.faces.scores(self.protocol.fit(result), self.protocol.fit(pair.target))
-        return scores
+        return scores | self._input_row(pair)
+
+    def _input_row(self, pair: Pair) -> Scores:
+        """What doing nothing scores: the fingerprint of the test set as it was scored."""
+        y, x = self.protocol.fit(pair.input), self.protocol.fit(pair.target)
+        return {"input_psnr": mean_squared_psnr(y, x), "input_ssim": mean_ssim(y, x)}
 
     def _fit(self, picture: np.ndarray) -> np.ndarray:
         protocol = self.protocol

@@ -14,6 +14,9 @@ from demo import batch, photos, restoring
 from demo.context import MODEL, Context
 from demo.storage import keep
 
+NAMES = ("restore", "restore_batch", "model")
+"""Every public endpoint; all else is private."""
+
 
 def build(context: Context) -> None:
     """Declares every endpoint."""

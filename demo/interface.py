@@ -73,6 +73,7 @@ def build(context: Context) -> gr.Blocks:
     with gr.Blocks(
         title=TITLE, delete_cache=(EVERY_S, AGE_S), analytics_enabled=False, fill_width=True
     ) as page:
+        endpoints.build(context)  # first: their names must not be taken by handlers of the tabs
         with gr.Row(elem_id="top"):
             gr.Markdown(HEADER, elem_id="title", min_width=300)
             status = gr.Markdown("Model: loading …", elem_id="status", min_width=200)
@@ -89,7 +90,6 @@ def build(context: Context) -> gr.Blocks:
                 leaderboard_tab.build(context)
             with gr.Tab("About", id="about"):
                 about_tab.build(context)
-        endpoints.build(context)
         page.load(
             lambda: status_line(context),
             None,

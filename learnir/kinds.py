@@ -61,6 +61,8 @@ def _pil(image: Image.Image, restore: Restore) -> Image.Image:
     restored = turned_back(_array(upright(pixels, orientation), restore), orientation)
     result = Image.fromarray(restored)
     result.info = {k: v for k, v in image.info.items() if k != "transparency"}
+    if len(image.getexif()):
+        result.info["exif"] = image.getexif().tobytes()
     return result
 
 

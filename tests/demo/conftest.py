@@ -1,0 +1,112 @@
+"""A served app with a tiny random model, and a browser that tolerates neither errors nor strangers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "demo" / "examples"
+BROWSER_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+]
+
+
+@dataclass(frozen=True)
+class App:
+    """A running app."""
+
+    url: str
+    context: Any
+    cache: Path
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny model with small random weights: quick, and it does change the picture."""
+    import torch
+
+    from learnir.checkpoint import save_checkpoint
+    from learnir.config import ModelConfig
+    from learnir.model import LearnIRModel
+
+    torch.manual_seed(0)
+    arguments = {"width": 8, "encoder": (1, 1), "middle": 1, "decoder": (1, 1)}
+    model = LearnIRModel(ModelConfig(network_args=arguments, work_size=64))
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.02)
+    return save_checkpoint(tmp_path_factory.mktemp("checkpoint"), model)
+
+
+@pytest.fixture(scope="session")
+def app(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """The whole app on a free port, its model loaded and its first result made."""
+    cache = tmp_path_factory.mktemp("cache")
+    os.environ["GRADIO_TEMP_DIR"] = str(cache)
+    from demo.context import Context
+    from demo.engine import Engine
+    from demo.interface import build, launch_options
+    from demo.options import Options
+    from demo.restore_events import first_result
+
+    options = Options(checkpoint=str(checkpoint))
+    context = Context(options, Engine(options.checkpoint))
+    page = build(context)
+    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, **launch_options(options))
+    context.engine.start(then=lambda: first_result(context))
+    context.engine.settle(120)
+    yield App(url.rstrip("/"), context, cache)
+    page.close(verbose=False)
+
+
+@pytest.fixture(scope="session")
+def client(app: App) -> Any:
+    """A gradio_client connected to the app."""
+    from gradio_client import Client
+
+    return Client(app.url, verbose=False, download_files=str(app.cache.parent / "downloads"))
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Debian's Chromium under Playwright."""
+    path = shutil.which("chromium")
+    if path is None:
+        pytest.skip("browser tests need Chromium: apt-get install chromium (make system)")
+    playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
+    with playwright.sync_playwright() as running:
+        opened = running.chromium.launch(executable_path=path, args=BROWSER_FLAGS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def page(browser: Any, app: App, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """The opened app; after the test, no console error and no request to another host."""
+    options = {"viewport": {"width": 1440, "height": 1000}, **getattr(request, "param", {})}
+    context = browser.new_context(**options, accept_downloads=True)
+    opened = context.new_page()
+    outside: list[str] = []
+    complaints: list[str] = []
+    opened.on("request", lambda sent: outside.append(sent.url) if foreign(sent.url, app) else None)
+    opened.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    opened.goto(app.url)
+    opened.get_by_role("button", name="Remove the shadow").wait_for()
+    yield opened
+    context.close()
+    assert outside == []
+    assert complaints == []
+
+
+def foreign(url: str, app: App) -> bool:
+    """Whether a request leaves the app."""
+    return not url.startswith((app.url, "data:", "blob:", app.url.replace("http", "ws", 1)))

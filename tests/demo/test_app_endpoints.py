@@ -1,0 +1,111 @@
+"""The named endpoints through gradio_client, as a user of the API calls them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "demo" / "examples"
+HAND = EXAMPLES / "hand.jpg"
+
+
+def upload(path: Path):
+    from gradio_client import handle_file
+
+    return handle_file(str(path))
+
+
+def pixels(path: str | Path) -> np.ndarray:
+    return np.asarray(Image.open(path).convert("RGB")).astype(int)
+
+
+def test_restore_returns_the_picture_its_mask_and_the_facts(client):
+    restored, mask, facts = client.predict(upload(HAND), api_name="/restore")
+    before, after = Image.open(HAND), Image.open(restored)
+    assert (after.size, after.format) == (before.size, "JPEG")
+    assert Path(restored).name == "hand-restored.jpg"
+    assert np.abs(pixels(restored) - pixels(HAND)).mean() > 1
+    assert Image.open(mask).size == before.size
+    assert facts["width"] == 512
+    assert facts["mode"] == "gain"
+    assert facts["seconds"] > 0
+
+
+def test_restore_obeys_strength_and_seed(client):
+    def run(**options):
+        return pixels(client.predict(upload(HAND), **options, api_name="/restore")[0])
+
+    assert np.abs(run(strength=0) - pixels(HAND)).mean() < 1
+    assert np.array_equal(run(seed=3), run(seed=3))
+    assert not np.array_equal(run(seed=3), run(seed=4))
+
+
+def test_restore_keeps_depth_and_metadata(client, tmp_path):
+    picture = (np.random.default_rng(0).random((48, 64, 3)) * 65535).astype(np.uint16)
+    import tifffile
+
+    path = tmp_path / "deep.tif"
+    tifffile.imwrite(path, picture, photometric="rgb")
+    restored = client.predict(upload(path), api_name="/restore")[0]
+    assert Path(restored).suffix == ".tif"
+    assert tifffile.imread(restored).dtype == np.uint16
+    exif = Image.Exif()
+    exif[0x010E] = "<script>alert(1)</script>"
+    exif[0x0112] = 6
+    Image.fromarray((picture >> 8).astype(np.uint8)).save(tmp_path / "turned.jpg", exif=exif)
+    restored = client.predict(upload(tmp_path / "turned.jpg"), api_name="/restore")[0]
+    kept = Image.open(restored)
+    assert kept.size == (48, 64)
+    assert kept.getexif()[0x010E] == "<script>alert(1)</script>"
+    assert kept.getexif()[0x0112] == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"scales": "1,1,x"}, "one factor per step"),
+        ({"scales": "1,2"}, "Change the sampler settings"),
+        ({"correction": "learned"}, "no correction branch"),
+    ],
+)
+def test_settings_that_do_not_fit_are_explained(client, options, said):
+    with pytest.raises(Exception, match=said):
+        client.predict(upload(HAND), **options, api_name="/restore")
+
+
+def test_batch_names_good_and_bad_files(client, tmp_path):
+    bad = tmp_path / "=note.png"
+    bad.write_text("not a picture")
+    files = [upload(HAND), upload(EXAMPLES / "wall.jpg"), upload(bad)]
+    archive, lines = client.predict(files, api_name="/restore_batch")
+    assert [bool(line["output"]) for line in lines] == [True, True, False]
+    assert "not a readable" in lines[2]["message"]
+    with zipfile.ZipFile(archive) as opened:
+        assert set(opened.namelist()) == {"hand-restored.jpg", "wall-restored.jpg", "results.csv"}
+        rows = list(csv.DictReader(io.TextIOWrapper(opened.open("results.csv"))))
+    assert len(rows) == 3
+    assert not any(value.startswith(("=", "+", "@")) for row in rows for value in row.values())
+
+
+def test_model_endpoint_tells_what_runs(client):
+    card = client.predict(api_name="/model")
+    assert card["state"] == "ready"
+    assert card["config"]["network"] == "naf"
+    assert card["parameters"] > 1000
+
+
+def test_every_public_endpoint_is_documented_and_nothing_else_is_public(client):
+    from demo.endpoints import NAMES
+
+    api = client.view_api(return_format="dict")["named_endpoints"]
+    assert set(api) == {f"/{name}" for name in NAMES}
+    for name, endpoint in api.items():
+        assert endpoint["description"], name
+        assert all(p["parameter_name"] and p["python_type"]["type"] for p in endpoint["parameters"])
+    assert client.view_api(return_format="dict")["unnamed_endpoints"] == {}

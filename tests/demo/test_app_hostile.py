@@ -1,0 +1,162 @@
+"""What strangers may send: refused in one sentence, and the app goes on."""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+import zipfile
+import zlib
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+HAND = Path(__file__).resolve().parents[2] / "demo" / "examples" / "hand.jpg"
+
+
+@pytest.fixture(autouse=True)
+def _still_alive(client):
+    """After every attack the app restores a picture."""
+    yield
+    from gradio_client import handle_file
+
+    assert client.predict(handle_file(str(HAND)), api_name="/restore")[2]["width"] == 512
+
+
+def refused(client, path: Path, match: str) -> None:
+    from gradio_client import handle_file
+
+    with pytest.raises(Exception, match=match) as caught:
+        client.predict(handle_file(str(path)), api_name="/restore")
+    assert "Traceback" not in str(caught.value)
+    assert "/" not in str(caught.value).replace("https://", ""), "a path of the server leaks"
+
+
+def png_header_only(width: int, height: int) -> bytes:
+    """A PNG that claims a size and holds a few bytes of rows."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        crc = struct.pack(">I", zlib.crc32(kind + body))
+        return struct.pack(">I", len(body)) + kind + body + crc
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    rows = zlib.compress(bytes(1 << 16))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+def test_200_megapixels(client, tmp_path):
+    Image.new("1", (20_000, 10_000)).save(tmp_path / "large.png")
+    refused(client, tmp_path / "large.png", "200 megapixels")
+
+
+def test_picture_bomb(client, tmp_path):
+    (tmp_path / "bomb.png").write_bytes(png_header_only(60_000, 60_000))
+    refused(client, tmp_path / "bomb.png", "pixels")
+
+
+def test_zip_bomb_named_png(client, tmp_path):
+    with zipfile.ZipFile(tmp_path / "zip.png", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a", bytes(50 << 20))
+    refused(client, tmp_path / "zip.png", "not a readable")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>',
+        "<!doctype html><script>alert(1)</script>",
+        "",
+    ],
+)
+def test_markup_or_nothing_named_png(client, tmp_path, text):
+    (tmp_path / "page.png").write_text(text)
+    refused(client, tmp_path / "page.png", "not a readable|empty file")
+
+
+def test_truncated_jpeg(client, tmp_path):
+    (tmp_path / "cut.jpg").write_bytes(HAND.read_bytes()[:9000])
+    refused(client, tmp_path / "cut.jpg", "damaged or cut short")
+
+
+def post_upload(app, name: str, data: bytes) -> httpx.Response:
+    return httpx.post(f"{app.url}/gradio_api/upload", files={"files": (name, data)}, timeout=60)
+
+
+def test_file_names_cannot_leave_the_cache(app):
+    for name in ("../../evil.png", "..\\evil.png", "/etc/evil.png", "a/../../../evil.png"):
+        answer = post_upload(app, name, b"data")
+        stored = Path(answer.json()[0]).resolve()
+        assert stored.is_relative_to(app.cache.resolve())
+        assert stored.name == "evil.png" or ".." not in stored.parts
+    assert not (app.cache.parent / "evil.png").exists()
+
+
+def test_oversize_upload(app):
+    answer = post_upload(app, "big.png", bytes((64 << 20) + 1000))
+    assert answer.status_code == 413
+    assert not any(f.stat().st_size > 64 << 20 for f in app.cache.rglob("*") if f.is_file())
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/etc/passwd",
+        "app.py",
+        "demo/interface.py",
+        "../../../../etc/passwd",
+        "%2e%2e/%2e%2e/etc/passwd",
+        "file:///etc/passwd",
+    ],
+)
+def test_no_file_outside_the_cache_is_served(app, path):
+    for route in ("file=", "file/", "static/", "assets/", "stream/"):
+        answer = httpx.get(f"{app.url}/gradio_api/{route}{path}", follow_redirects=False)
+        assert answer.status_code in (400, 403, 404, 405, 307), (route, answer.status_code)
+        assert b"root:" not in answer.content
+        assert b"import" not in answer.content
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "../../etc/passwd", "app.py", "file:///etc/passwd"])
+def test_endpoints_take_no_path_of_the_clients_choosing(app, path):
+    record = {"path": path, "meta": {"_type": "gradio.FileData"}}
+    answer = call(app, "restore", [record, 0, "as trained", "as trained", 0, "auto", 1])
+    assert "error" in answer
+    assert "root:" not in answer
+    assert "complete" not in answer.split("event: ")[1]
+
+
+def call(app, name: str, data: list) -> str:
+    """The raw event stream of an endpoint, as curl sees it."""
+    joined = httpx.post(f"{app.url}/gradio_api/call/{name}", json={"data": data}, timeout=60)
+    if joined.status_code != 200:
+        return f"event: error\n{joined.text}"
+    event = joined.json()["event_id"]
+    return httpx.get(f"{app.url}/gradio_api/call/{name}/{event}", timeout=60).text
+
+
+def test_private_handlers_cannot_be_called_by_clients(app):
+    config = httpx.get(f"{app.url}/config").json()
+    private = [d["id"] for d in config["dependencies"] if d["api_visibility"] == "private"]
+    assert private
+    info = json.dumps(httpx.get(f"{app.url}/gradio_api/info").json())
+    assert "connect_run" not in info
+    for name in ("restore_1", "take", "blend", "save", "lambda"):
+        answer = httpx.post(f"{app.url}/gradio_api/call/{name}", json={"data": []})
+        assert answer.status_code >= 400
+
+
+def test_grey_alpha_and_palette_uploads_are_fine(client, tmp_path):
+    from gradio_client import handle_file
+
+    rng = np.random.default_rng(1)
+    rgb = Image.fromarray(rng.integers(0, 255, (40, 50, 3), np.uint8))
+    for mode in ("L", "LA", "RGBA", "P"):
+        path = tmp_path / f"{mode}.png"
+        rgb.convert(mode).save(path)
+        restored = client.predict(handle_file(str(path)), api_name="/restore")[0]
+        kept = Image.open(io.BytesIO(Path(restored).read_bytes()))
+        assert kept.size == (50, 40)
+        assert ("A" in kept.mode) == ("A" in mode)
