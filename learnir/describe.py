@@ -20,7 +20,7 @@ def describe(where: str | os.PathLike[str] | None = None) -> list[str]:
     size = (folder / WEIGHTS).stat().st_size
     rows = {"checkpoint": f"{folder} ({size / 2**20:.1f} MiB)"}
     rows |= _network(model) | _sampling(model) | _training(read_training(folder))
-    return [f"{name:<12}{value}" for name, value in rows.items()]
+    return [f"{name:<13}{value}" for name, value in rows.items()]
 
 
 def _millions(module: Any) -> str:
@@ -49,12 +49,9 @@ def _sampling(model: LearnIRModel) -> dict[str, str]:
 
 
 def _training(record: dict[str, Any]) -> dict[str, str]:
-    names = ("command", "seed", "pairs", "scenes", "data_sha256", "step", "scores")
+    names = ("command", "seed", "step", "data", "data_command", "pairs", "scenes", "data_sha256")
     return {name: _plain(record[name]) for name in names if name in record}
 
 
 def _plain(value: Any) -> str:
-    if isinstance(value, dict):
-        pairs = (f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in value.items())
-        return ", ".join(pairs)
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

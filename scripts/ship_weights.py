@@ -1,6 +1,6 @@
 """Takes the weights of a finished training into learnir/weights.
 
-    python scripts/ship_weights.py runs/cpu/last --data "FaceShadow ..." --command "learnir train ..."
+    python scripts/ship_weights.py runs/cpu/last --data "..." --build "..." --command "..."
 
 Copies weights and config, and writes training.json with what the record must say to others: the
 command as they would type it, the data in words, its hash, seed, steps and versions.

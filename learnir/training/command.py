@@ -147,15 +147,6 @@ def _run(
     return out / "last"
 
 
-def _require_whole_shares(config: TrainConfig, processes: int) -> None:
-    for stage in config.stages:
-        if stage.batch % processes:
-            raise PairError(
-                f"a batch of {stage.batch} cannot be shared equally by {processes} processes; "
-                "start as many as divide it"
-            )
-
-
 def _open_data(
     config: TrainConfig,
     data: Sequence[str | Path],

@@ -1,0 +1,126 @@
+"""The ``learnir`` command beside restoring: help, info, train and adapt."""
+
+import json
+import subprocess
+import sys
+import time
+
+import cv2
+import numpy as np
+import pytest
+
+from learnir.cli import main, parse_scales
+
+
+def run(capsys, *arguments):
+    with pytest.raises(SystemExit) as ended:
+        main(list(map(str, arguments)))
+    said = capsys.readouterr()
+    return ended.value.code, said.out, said.err
+
+
+def test_help_loads_nothing_heavy_and_answers_at_once():
+    heavy = ("torch", "pandas", "mediapipe", "gradio", "datasets")
+    script = (
+        "import sys, learnir.cli\n"
+        "try: learnir.cli.main(['--help'])\n"
+        "except SystemExit: pass\n"
+        f"print([m for m in {heavy} if m in sys.modules], file=sys.stderr)"
+    )
+    began = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.stderr.strip() == "[]"
+    assert "restore" in done.stdout
+    assert time.perf_counter() - began < 5  # 1 s is the aim; shared machines are slower
+
+
+def test_info_tells_network_sampling_and_training(capsys, checkpoint):
+    code, out, _ = run(capsys, "info", checkpoint)
+    assert code == 0
+    for word in ("naf", "residual", "1,1,2,4,4", "seed"):
+        assert word in out.replace(", ", ","), out
+
+
+def test_info_of_the_shipped_weights(capsys):
+    code, out, _ = run(capsys, "info")
+    assert code == 0
+    assert "FaceShadow" in out
+
+
+def test_info_of_nothing_is_one_line(capsys, tmp_path):
+    code, _, errors = run(capsys, "info", tmp_path / "gone")
+    assert code == 2
+    assert errors.strip().splitlines() == [
+        f"learnir: {tmp_path / 'gone'}: no such checkpoint folder; check the path or the Hub id"
+    ]
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    """Six rendered pairs in input/ and target/."""
+    rng = np.random.default_rng(0)
+    for i in range(6):
+        target = rng.integers(80, 200, (72, 72, 3)).astype(np.uint8)
+        for name, picture in (("input", target // 2), ("target", target)):
+            (tmp_path / "pairs" / name).mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(tmp_path / "pairs" / name / f"{i}.png"), picture)
+    return tmp_path / "pairs"
+
+
+@pytest.mark.slow
+def test_train_then_adapt_then_restore(capsys, pairs, tmp_path):
+    run_folder, adapted = tmp_path / "run", tmp_path / "adapted"
+    code, out, _ = run(
+        capsys, "train", "smoke", "--data", pairs, "--out", run_folder, "--device", "cpu"
+    )
+    assert code == 0
+    assert out.strip().endswith(str(run_folder / "last"))
+    record = json.loads((run_folder / "last" / "training.json").read_text())
+    assert record["step"] == 12
+    code, _, _ = run(
+        capsys, "adapt", "--data", pairs, "--out", adapted, "--checkpoint", run_folder / "last",
+        "--iterations", 2, "--pairs", 4, "--device", "cpu",
+    )  # fmt: skip
+    assert code == 0
+    assert json.loads((adapted / "last" / "config.json").read_text())["correction"] == "learned"
+    picture = pairs / "input" / "0.png"
+    code, _, errors = run(
+        capsys, "restore", picture, "-o", tmp_path / "out", "--checkpoint", adapted / "last"
+    )
+    assert code == 0, errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nonsense", "--data", "x"], "preset"),
+        (["smoke", "--data", "x"], "x"),
+        (["smoke", "--data", "PAIRS", "--iterations", "3"], "2 numbers"),
+        (["smoke", "--data", "PAIRS", "--init", "nowhere"], "no such checkpoint"),
+    ],
+)
+def test_a_training_that_cannot_start_is_one_line(capsys, pairs, tmp_path, arguments, words):
+    arguments = [str(pairs) if a == "PAIRS" else a for a in arguments]
+    code, _, errors = run(capsys, "train", *arguments, "--out", tmp_path / "run")
+    assert code == 2
+    assert words in errors
+    assert len(errors.strip().splitlines()) == 1
+    assert not (tmp_path / "run" / "last").exists()
+
+
+def test_a_used_folder_is_not_trained_over(capsys, pairs, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "state.pt").write_bytes(b"")
+    code, _, errors = run(capsys, "train", "smoke", "--data", pairs, "--out", tmp_path / "run")
+    assert code == 2
+    assert "--resume" in errors
+
+
+def test_scales_as_text():
+    assert parse_scales("1,1,2,4,4") == (1, 1, 2, 4, 4)
+    assert parse_scales("fixed") == "fixed"
+    assert parse_scales(None) is None
+    with pytest.raises(ValueError, match="one,two"):
+        parse_scales("one,two")

@@ -1,0 +1,178 @@
+"""Files come back as they were: format, depth, alpha, metadata, colour profile."""
+
+import io
+
+import cv2
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image, ImageCms
+
+from learnir.colour import matrix_profile, srgb_icc
+from learnir.files import decode_photo, encode_photo, loses_depth, read_photo
+from learnir.images import ImageError
+
+ORIENTATION, ARTIST, EXIF_IFD, LENS = 0x0112, 0x013B, 0x8769, 0xA434
+
+
+def encoded(image, format, **options):
+    out = io.BytesIO()
+    image.save(out, format, **options)
+    return out.getvalue()
+
+
+def deep(pixels, suffix=".png"):
+    """16-bit file by OpenCV, RGB(A) or grey."""
+    order = [2, 1, 0, 3][: pixels.shape[2]] if pixels.ndim == 3 else slice(None)
+    return cv2.imencode(suffix, pixels[..., order])[1].tobytes()
+
+
+def exif_of(orientation=6):
+    exif = Image.Exif()
+    exif[ORIENTATION], exif[ARTIST] = orientation, "Ann"
+    exif.get_ifd(EXIF_IFD)[LENS] = "50 mm"
+    return exif
+
+
+@pytest.mark.parametrize("format", ["PNG", "TIFF", "WEBP"])
+def test_lossless_files_come_back_pixel_for_pixel(scene, format):
+    picture = scene()
+    data = encoded(Image.fromarray(picture), format, lossless=True)
+    photo = decode_photo(data, "a")
+    again = Image.open(io.BytesIO(encode_photo(photo, photo.picture)))
+    assert again.format == format
+    assert np.array_equal(np.asarray(again.convert("RGB")), picture)
+
+
+def test_jpeg_comes_back_as_a_jpeg_hardly_changed(scene):
+    picture = cv2.GaussianBlur(scene(), (0, 0), 2)
+    photo = decode_photo(encoded(Image.fromarray(picture), "JPEG", quality=98), "a")
+    again = Image.open(io.BytesIO(encode_photo(photo, photo.picture)))
+    assert again.format == "JPEG"
+    assert np.abs(np.asarray(again).astype(int) - photo.picture).mean() < 1.5
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_sixteen_bits_stay_sixteen(scene, channels, suffix):
+    rgba = np.dstack([scene(dtype=np.uint16), scene(dtype=np.uint16, seed=1)[..., 0]])
+    pixels = rgba[..., 0] if channels == 1 else rgba[..., :channels]
+    photo = decode_photo(deep(pixels, suffix), "a")
+    assert photo.picture.dtype == np.uint16
+    data = encode_photo(photo, photo.picture)
+    if suffix == ".tif":
+        back = tifffile.imread(io.BytesIO(data))
+    else:
+        back = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        back = back[..., [2, 1, 0, 3][:channels]] if channels > 1 else back
+    assert np.array_equal(back, pixels)
+    assert loses_depth(photo, "jpeg")
+    assert not loses_depth(photo, "png")
+
+
+def test_grey_with_alpha_keeps_both(scene):
+    grey = Image.fromarray(scene()).convert("L")
+    grey.putalpha(Image.fromarray(scene(seed=1)[..., 0]))
+    photo = decode_photo(encoded(grey, "PNG"), "a")
+    back = Image.open(io.BytesIO(encode_photo(photo, photo.picture)))
+    assert back.mode == "LA"
+    assert np.array_equal(np.asarray(back), np.asarray(grey))
+
+
+def test_alpha_is_untouched_by_the_restoration(scene):
+    pixels = np.dstack([scene(), scene(seed=1)[..., 0]])
+    photo = decode_photo(encoded(Image.fromarray(pixels), "PNG"), "a")
+    back = np.asarray(Image.open(io.BytesIO(encode_photo(photo, 255 - photo.picture))))
+    assert np.array_equal(back[..., 3], pixels[..., 3])
+    assert np.array_equal(back[..., :3], 255 - pixels[..., :3])
+
+
+def test_transparency_does_not_go_into_a_jpeg(scene):
+    pixels = np.dstack([scene(), scene(seed=1)[..., 0]])
+    photo = decode_photo(encoded(Image.fromarray(pixels), "PNG"), "a")
+    with pytest.raises(ImageError, match="--format png"):
+        encode_photo(photo, photo.picture, "jpeg")
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_exif_is_kept_and_orientation_applied_once(scene, format):
+    picture = scene(40, 56)
+    data = encoded(Image.fromarray(picture), format, exif=exif_of(6))
+    photo = decode_photo(data, "a")
+    assert photo.picture.shape == (56, 40, 3)
+    back = Image.open(io.BytesIO(encode_photo(photo, photo.picture)))
+    assert back.size == (40, 56)
+    exif = back.getexif()
+    assert exif.get(ORIENTATION, 1) == 1
+    assert exif[ARTIST] == "Ann"
+    if format != "TIFF":  # Pillow itself leaves the inner directory out of a TIFF
+        assert exif.get_ifd(EXIF_IFD)[LENS] == "50 mm"
+
+
+def test_the_inner_exif_directory_reaches_a_tiff(scene):
+    photo = decode_photo(encoded(Image.fromarray(scene()), "JPEG", exif=exif_of()), "a")
+    back = Image.open(io.BytesIO(encode_photo(photo, photo.picture, "tiff")))
+    assert back.getexif().get_ifd(EXIF_IFD)[LENS] == "50 mm"
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_stripping_leaves_no_metadata(scene, format):
+    data = encoded(Image.fromarray(scene()), format, exif=exif_of(), icc_profile=srgb_icc())
+    photo = decode_photo(data, "a")
+    back = Image.open(io.BytesIO(encode_photo(photo, photo.picture, strip=True)))
+    assert ARTIST not in back.getexif()
+    assert "icc_profile" not in back.info
+
+
+def wide_gamut_icc():
+    """The bundled sRGB profile with its red and green columns exchanged by a matrix: a wide space
+    would do as well; this one needs no file and any CMS can check it."""
+    data = bytearray(srgb_icc())
+    tags = {data[132 + 12 * i : 136 + 12 * i].decode(): 132 + 12 * i for i in range(data[131])}
+    red, green = (int.from_bytes(data[tags[n] + 4 : tags[n] + 8]) for n in ("rXYZ", "gXYZ"))
+    data[red : red + 20], data[green : green + 20] = data[green : green + 20], data[red : red + 20]
+    return bytes(data)
+
+
+def test_a_colour_profile_is_read_as_littlecms_reads_it_and_kept(scene):
+    icc = wide_gamut_icc()
+    image = Image.fromarray(scene())
+    photo = decode_photo(encoded(image, "PNG", icc_profile=icc), "a")
+    profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
+    oracle = ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"))
+    assert matrix_profile(icc) is not None
+    assert photo.picture.dtype == np.uint16  # 8 bits would lose colours on the way there and back
+    assert np.abs(photo.picture / 257 - np.asarray(oracle)).max() <= 2
+    back = Image.open(io.BytesIO(encode_photo(photo, photo.picture)))
+    assert back.info["icc_profile"] == icc
+    assert np.abs(np.asarray(back).astype(int) - np.asarray(image)).max() <= 1
+
+
+def test_cmyk_becomes_srgb_and_says_so(scene):
+    image = Image.fromarray(scene()).convert("CMYK")
+    photo = decode_photo(encoded(image, "JPEG", quality=98), "a")
+    assert any("CMYK" in note for note in photo.notes)
+    back = Image.open(io.BytesIO(encode_photo(photo, photo.picture)))
+    assert back.mode == "RGB"
+    expected = np.asarray(image.convert("RGB")).astype(int)
+    assert np.abs(np.asarray(back) - expected).mean() < 6
+
+
+def test_palette_pictures_expand_and_say_so(scene):
+    image = Image.fromarray(scene()).quantize(16)
+    photo = decode_photo(encoded(image, "PNG"), "a")
+    assert any("palette" in note for note in photo.notes)
+    assert np.array_equal(photo.picture, np.asarray(image.convert("RGB")))
+
+
+def test_resolution_is_kept(scene):
+    photo = decode_photo(encoded(Image.fromarray(scene()), "JPEG", dpi=(300, 300)), "a")
+    back = Image.open(io.BytesIO(encode_photo(photo, photo.picture)))
+    assert back.info["dpi"] == pytest.approx((300, 300), rel=0.01)
+
+
+def test_folders_and_missing_files_are_named(tmp_path):
+    with pytest.raises(ImageError, match="a folder, not a picture"):
+        read_photo(tmp_path)
+    with pytest.raises(ImageError, match=r"nothing\.png: .*check the path"):
+        read_photo(tmp_path / "nothing.png")

@@ -1,0 +1,244 @@
+"""``learnir restore``: files, folders and globs in; as many out, each whole or not at all."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from learnir import restore
+from learnir.cli import main
+from learnir.restore import PlanError, Writing, plan
+
+
+def save(path, picture, **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(picture).save(path, **options)
+    return path
+
+
+@pytest.fixture
+def album(tmp_path, scene):
+    """A folder with two pictures, one of them deeper, and a text file."""
+    save(tmp_path / "album" / "a.png", scene(40, 50))
+    save(tmp_path / "album" / "deep" / "b.jpg", scene(50, 40, seed=1), quality=95)
+    (tmp_path / "album" / "notes.txt").write_text("not a picture")
+    return tmp_path / "album"
+
+
+@pytest.fixture
+def command(checkpoint, capsys):
+    """``command(arguments)`` -> exit code, stdout, stderr of ``learnir restore``."""
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            main(["restore", "--checkpoint", str(checkpoint), *map(str, arguments)])
+        said = capsys.readouterr()
+        return ended.value.code, said.out, said.err
+
+    return run
+
+
+def files(folder):
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
+
+
+def test_a_folder_keeps_its_structure_and_formats(command, album, tmp_path):
+    code, out, _ = command(album, "-o", tmp_path / "out")
+    assert code == 0
+    assert files(tmp_path / "out") == ["a.png", "deep/b.jpg"]
+    assert "2 restored, 0 skipped, 0 failed" in out
+    with Image.open(tmp_path / "out" / "deep" / "b.jpg") as image:
+        assert (image.format, image.size) == ("JPEG", (40, 50))
+
+
+def test_a_single_file_may_be_named(command, album, tmp_path):
+    code, _, _ = command(album / "a.png", "-o", tmp_path / "c.webp")
+    assert code == 0
+    with Image.open(tmp_path / "c.webp") as image:
+        assert image.format == "WEBP"
+
+
+def test_globs_and_doubles_are_taken_once(album):
+    tasks, problems = plan([str(album / "**" / "*.*g"), str(album)], album.parent / "o", Writing())
+    assert not problems
+    assert sorted(t.source.name for t in tasks) == ["a.png", "b.jpg"]
+
+
+def test_results_below_an_input_folder_are_not_taken_again(command, album):
+    out = album / "restored"
+    assert command(album, "-o", out)[0] == 0
+    assert command(album, "-o", out)[0] == 0
+    assert files(out) == ["a.png", "deep/b.jpg"]
+
+
+def test_one_seed_gives_the_same_file_twice(command, album, tmp_path):
+    for name in ("one", "two"):
+        command(album / "a.png", "-o", tmp_path / name, "--seed", 3)
+    assert (tmp_path / "one/a.png").read_bytes() == (tmp_path / "two/a.png").read_bytes()
+    command(album / "a.png", "-o", tmp_path / "three", "--seed", 4)
+    assert (tmp_path / "one/a.png").read_bytes() != (tmp_path / "three/a.png").read_bytes()
+
+
+def test_resume_leaves_what_is_there(command, album, tmp_path):
+    out = tmp_path / "out"
+    command(album / "a.png", "-o", out)
+    (out / "a.png").write_bytes(b"mine")
+    code, said, _ = command(album, "-o", out, "--resume")
+    assert code == 0
+    assert (out / "a.png").read_bytes() == b"mine"
+    assert "1 restored, 1 skipped" in said
+
+
+def test_compare_writes_before_and_after(command, album, tmp_path):
+    command(album / "a.png", "-o", tmp_path / "out", "--compare")
+    assert files(tmp_path / "out") == ["a.compare.jpg", "a.png"]
+    with Image.open(tmp_path / "out" / "a.compare.jpg") as image:
+        assert image.width > 2 * 50
+
+
+def test_strip_metadata(command, album, tmp_path, scene):
+    exif = Image.Exif()
+    exif[0x013B] = "Ann"
+    save(album / "named.jpg", scene(), exif=exif)
+    command(album / "named.jpg", "-o", tmp_path / "kept")
+    command(album / "named.jpg", "-o", tmp_path / "bare", "--strip-metadata")
+    assert Image.open(tmp_path / "kept" / "named.jpg").getexif()[0x013B] == "Ann"
+    assert 0x013B not in Image.open(tmp_path / "bare" / "named.jpg").getexif()
+
+
+def bad(folder, scene):
+    """Every bad input of the issue, and words its line must hold."""
+    picture = Image.fromarray(scene(64, 64))
+    whole = io.BytesIO()
+    picture.save(whole, "JPEG")
+    (folder / "cut.jpg").write_bytes(whole.getvalue()[: len(whole.getvalue()) // 2])
+    (folder / "empty.png").write_bytes(b"")
+    (folder / "text.png").write_text("these are words")
+    Image.new("1", (8000, 8000)).save(folder / "huge.png")
+    picture.save(folder / "moving.webp", save_all=True, append_images=[picture.rotate(90)])
+    Image.new("1", (30_000, 30_000)).save(folder / "bomb.png")
+    return {
+        "cut.jpg": "damaged or cut short",
+        "empty.png": "0 bytes",
+        "text.png": "not a readable",
+        "moving.webp": "2 frames",
+        "huge.png": "64 megapixels",
+        "bomb.png": "far too many pixels",
+    }
+
+
+def test_bad_files_get_one_line_each_and_the_rest_go_on(command, tmp_path, scene):
+    folder, out = tmp_path / "mixed", tmp_path / "out"
+    folder.mkdir()
+    expected = bad(folder, scene)
+    save(folder / "good.png", scene(40, 40))
+    code, said, errors = command(folder, "-o", out)
+    assert code == 1
+    assert f"1 restored, 0 skipped, {len(expected)} failed" in said
+    assert files(out) == ["good.png"]
+    assert "Traceback" not in errors
+    for name, words in expected.items():
+        lines = [line for line in errors.splitlines() if line.startswith(str(folder / name))]
+        assert len(lines) == 1, (name, errors)
+        assert words in lines[0]
+
+
+@pytest.mark.parametrize(
+    "kind", ["one pixel", "16-bit grey", "CMYK", "grey", "RGBA", "narrow", "palette"]
+)
+def test_unusual_but_sound_pictures_are_restored(command, tmp_path, scene, kind):
+    source = tmp_path / ("a.jpg" if kind == "CMYK" else "a.png")
+    image = {
+        "one pixel": lambda: Image.fromarray(scene(1, 1)),
+        "16-bit grey": lambda: Image.fromarray(scene(40, 40, dtype=np.uint16)[..., 0]),
+        "CMYK": lambda: Image.fromarray(scene()).convert("CMYK"),
+        "grey": lambda: Image.fromarray(scene()).convert("L"),
+        "RGBA": lambda: Image.fromarray(np.dstack([scene(), scene()[..., 0]])),
+        "narrow": lambda: Image.fromarray(scene(3, 200)),
+        "palette": lambda: Image.fromarray(scene()).quantize(8),
+    }[kind]()
+    image.save(source)
+    code, _, errors = command(source, "-o", tmp_path / "out")
+    assert code == 0, errors
+    with Image.open(tmp_path / "out" / source.name) as restored:
+        assert restored.size == image.size
+        kept = {"16-bit grey": "I;16", "grey": "L", "RGBA": "RGBA"}.get(kind, "RGB")
+        assert restored.mode == kept
+
+
+def test_a_failed_write_leaves_nothing_behind(command, album, tmp_path, monkeypatch):
+    def no_space(path, _data):
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(restore, "write_atomically", no_space)
+    code, _, errors = command(album / "a.png", "-o", tmp_path / "out")
+    assert code == 1
+    assert "No space left on device" in errors
+    assert files(tmp_path / "out") == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["gone.png", "-o", "out"], "gone.png: no such file or folder"),
+        (["album", "-o", "one.png"], "give a folder"),
+        (["album/a.png", "-o", "album"], "is an input"),
+        (["album/a.png", "-o", "out", "--scales", "1,1,3"], "5"),
+        (["album/a.png", "-o", "out", "--scales", "coarse"], "--scales is drm, fixed"),
+        (["album/a.png", "-o", "out", "--strength", "9"], "strength"),
+        (["album/a.png", "-o", "out", "--correction", "learned"], "no correction branch"),
+        (["album/a.png", "-o", "out", "--device", "cuda:7"], "not available here"),
+        (["empty", "-o", "out"], "no picture in this folder"),
+    ],
+)
+def test_what_cannot_start_is_one_line_and_writes_nothing(
+    command, album, tmp_path, monkeypatch, arguments, words
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    before = files(album)
+    code, _, errors = command(*arguments)
+    assert code in (1, 2)
+    assert words in errors
+    assert len(errors.strip().splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+    assert files(album) == before
+
+
+def test_overwriting_needs_to_be_asked_for(command, album):
+    before = (album / "a.png").read_bytes()
+    assert command(album / "a.png", "-o", album, "--overwrite")[0] == 0
+    assert (album / "a.png").read_bytes() != before
+
+
+def test_two_inputs_with_one_output_are_refused(album, tmp_path, scene):
+    save(tmp_path / "other" / "a.png", scene())
+    with pytest.raises(PlanError, match="both would become"):
+        plan([str(album / "a.png"), str(tmp_path / "other" / "a.png")], tmp_path / "o", Writing())
+
+
+@pytest.mark.parametrize("damage", ["missing", "corrupt", "config", "other config"])
+def test_bad_checkpoints_are_one_line(command, checkpoint, album, tmp_path, damage):
+    weights, config = checkpoint / "model.safetensors", checkpoint / "config.json"
+    if damage == "missing":
+        weights.unlink()
+    elif damage == "corrupt":
+        weights.write_bytes(weights.read_bytes()[:100])
+    elif damage == "config":
+        config.write_text("{")
+    else:
+        config.write_text(config.read_text().replace('"width": 8', '"width": 16'))
+    code, _, errors = command(album, "-o", tmp_path / "out")
+    assert code == 2
+    assert len(errors.strip().splitlines()) == 1
+    assert str(checkpoint) in errors
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_symlink_to_nowhere_is_a_line(command, album, tmp_path):
+    (album / "lost.png").symlink_to(album / "nowhere.png")
+    code, said, errors = command(album / "lost.png", "-o", tmp_path / "out")
+    assert code == 1
+    assert str(album / "lost.png") in errors
+    assert "0 restored" in said
