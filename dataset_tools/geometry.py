@@ -153,13 +153,38 @@ def rasterise(points: np.ndarray, values: np.ndarray, size: tuple[int, int]) -> 
 
 
 def _barycentric(corners: np.ndarray, index: np.ndarray, x: np.ndarray, y: np.ndarray):
-    a, b, c = (corners[index, k] for k in range(3))
-    u, v, w = b - a, c - a, np.stack([x, y], 1) - a
+    """Weights (n, 3), none negative, of pixels in the triangles that own them.
+
+    Painting covers pixels up to one beyond an edge: they take the nearest point of the triangle, as
+    a sliver seen from the side would carry them away along its length.
+    """
+    owners, pixels = corners[index], np.stack([x, y], 1).astype(np.float64)
+    a, b, c = (owners[:, k] for k in range(3))
+    u, v, w = b - a, c - a, pixels - a
     area = u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0]
-    area = np.where(np.abs(area) < 1e-9, 1e-9, area)
-    beta = np.clip((w[:, 0] * v[:, 1] - w[:, 1] * v[:, 0]) / area, -0.5, 1.5)
-    gamma = np.clip((u[:, 0] * w[:, 1] - u[:, 1] * w[:, 0]) / area, -0.5, 1.5)
-    return np.stack([1 - beta - gamma, beta, gamma], 1)
+    safe = np.where(np.abs(area) < 1e-9, np.inf, area)
+    beta = (w[:, 0] * v[:, 1] - w[:, 1] * v[:, 0]) / safe
+    gamma = (u[:, 0] * w[:, 1] - u[:, 1] * w[:, 0]) / safe
+    weights = np.stack([1 - beta - gamma, beta, gamma], 1)
+    outside = (weights < 0).any(1) | np.isinf(safe)
+    weights[outside] = _nearest_on_edges(owners[outside], pixels[outside])
+    return weights
+
+
+def _nearest_on_edges(owners: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+    """Barycentric weights (n, 3) of the point of each triangle's outline nearest to its pixel."""
+    weights = np.zeros((len(pixels), 3))
+    nearest = np.full(len(pixels), np.inf)
+    for i, j in ((0, 1), (1, 2), (2, 0)):
+        start, along = owners[:, i], owners[:, j] - owners[:, i]
+        length = np.maximum(np.einsum("nk,nk->n", along, along), 1e-12)
+        t = np.clip(np.einsum("nk,nk->n", pixels - start, along) / length, 0, 1)
+        away = np.linalg.norm(start + t[:, None] * along - pixels, axis=1)
+        closer = away < nearest
+        weights[closer] = 0
+        weights[closer, i], weights[closer, j] = 1 - t[closer], t[closer]
+        nearest = np.minimum(nearest, away)
+    return weights
 
 
 def head_ellipsoid(points: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
