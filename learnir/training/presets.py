@@ -98,6 +98,7 @@ PRESETS: dict[str, TrainConfig] = {
         ),
         step_weights=STEP_WEIGHTS,
         gradient_weight=0.5,
+        clean=0.12,
     ),
     # One GPU and an archive of layers (faceshadow pack): the same recipe, a larger network, longer.
     "release": TrainConfig(
