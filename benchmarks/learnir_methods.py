@@ -43,7 +43,7 @@ class LearnIRMethod:
 
 
 def one_evaluation(name: str, options: MethodOptions) -> LearnIRMethod:
-    """The network asked once, at the noisiest step and full resolution: what sampling adds to it."""
+    """The network asked once, at the noisiest step and full size: no sampling."""
     from learnir.pipeline import LearnIR
 
     whole = open_pipeline(options.checkpoint, options.device)
@@ -89,7 +89,7 @@ def asked_once(model: LearnIRModel) -> LearnIRModel:
     once = OneEvaluation(model.config)
     once.load_state_dict(model.state_dict())
     device = next(model.parameters()).device
-    return once.to(device).to(memory_format=torch.channels_last).eval()
+    return once.to(device).eval()
 
 
 @lru_cache(maxsize=2)

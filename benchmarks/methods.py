@@ -50,13 +50,17 @@ class Method(Protocol):
 
 @dataclass(frozen=True)
 class MethodOptions:
-    """What a command line may say about a method. mask: what an outside method was given."""
+    """What a command line may say about a method.
+
+    mask, training_data, source: of an outside method, as its author states them.
+    """
 
     checkpoint: str | None = None
     device: str | None = None
     mask: MaskUse = "none"
     training_data: str = "unknown"
     name: str | None = None
+    source: str = ""
     timeout: float = 600.0
 
 

@@ -157,7 +157,9 @@ def _first_path(answer: Any) -> str:
 
 
 def _card(options: MethodOptions, name: str, source: str) -> MethodCard:
-    return MethodCard(options.name or name, options.mask, options.training_data, source)
+    return MethodCard(
+        options.name or name, options.mask, options.training_data, options.source or source
+    )
 
 
 OUTSIDE: dict[str, Callable[[str, MethodOptions], Method]] = {

@@ -140,6 +140,8 @@ def _declared(entry: Dataset, root: str | Path | None, split: str) -> Collection
 def _folder(folder: Path, split: str) -> Collection:
     if not folder.is_dir():
         raise BenchmarkError(f"{folder}: no such folder; give one with input/ and target/")
+    if face_shadow(folder, split):
+        return _read(DATASETS["faceshadow"], folder, split)
     entry = Dataset(
         folder.resolve().name,
         "a folder",
@@ -153,9 +155,8 @@ def _folder(folder: Path, split: str) -> Collection:
         "psnr",
         "native-v1",
         (),
-        built=bool(face_shadow(folder, split)),
     )
-    return _read(replace(entry, faces=entry.built), folder, split)
+    return _read(entry, folder, split)
 
 
 def _read(entry: Dataset, folder: Path, split: str) -> Collection:

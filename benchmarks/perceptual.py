@@ -21,6 +21,7 @@ import numpy as np
 
 from benchmarks.locations import shared_root
 from benchmarks.metrics import check_pair
+from benchmarks.names import look_up
 
 if TYPE_CHECKING:
     import torch
@@ -29,7 +30,7 @@ SMALLEST = 33  # below this the AlexNet backbone has no pixels left
 PIXELS_A_BATCH = 1 << 20
 
 
-class MetricUnavailable(RuntimeError):  # noqa: N818 - a state to report, not a fault
+class MetricUnavailable(RuntimeError):
     """A metric that cannot be computed here, and why."""
 
 
@@ -167,6 +168,24 @@ def hub_cache() -> Path:
     """Where torch keeps downloaded models."""
     home = os.environ.get("TORCH_HOME") or Path.home() / ".cache" / "torch"
     return Path(home) / "hub" / "checkpoints"
+
+
+def fetch(net: str) -> Path:
+    """Downloads a backbone into torch's cache and checks it; its path. Needs a network."""
+    from urllib.error import URLError
+
+    import torch
+
+    backbone = look_up("backbone", net, BACKBONES)
+    target = hub_cache() / backbone.hub_file
+    if not target.is_file():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            torch.hub.download_url_to_file(backbone.url, str(target))
+        except (URLError, OSError) as error:
+            raise MetricUnavailable(f"{backbone.url}: {error}; check the network") from error
+    load_features(backbone, target)
+    return target
 
 
 def _equal_sizes(pictures: Sequence[np.ndarray]) -> Iterator[list[int]]:

@@ -1,7 +1,8 @@
 """Result files: one JSON and one parquet a run, append-only, with a schema that is checked.
 
-``ID.json`` says what was run, under which protocol, on which files, with what outcome; ``ID.parquet``
-holds one row a picture and seed. The id carries a hash of the content: files are never rewritten.
+``ID.json`` says what was run, under which protocol, on which files, with what outcome;
+``ID.parquet`` holds one row a picture and seed. The id carries a hash of the content: files are
+never rewritten.
 """
 
 from __future__ import annotations

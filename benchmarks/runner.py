@@ -1,4 +1,4 @@
-"""learnir-bench run: method x data set x protocol -> one result; progress, resume, several seeds."""
+"""``learnir-bench run``: method x data set x protocol -> one result; resumable, several seeds."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from benchmarks.pairs import (
     open_collection,
 )
 from benchmarks.protocols import Protocol, protocol_named
-from benchmarks.results import Run, store, summarise
+from benchmarks.results import Run, load_runs, store, summarise
 from benchmarks.scoring import Judge
 
 PIXELS_A_BATCH = 16 * 256 * 256
@@ -37,7 +37,10 @@ PIXELS_A_BATCH = 16 * 256 * 256
 
 @dataclass(frozen=True)
 class RunPlan:
-    """Everything a run depends on. clean: targets stand in as inputs. limit: first pairs only."""
+    """Everything a run depends on. clean: targets stand in as inputs. limit: first pairs only.
+
+    by: who made the results, for those of others.
+    """
 
     method: str
     dataset: str
@@ -51,6 +54,7 @@ class RunPlan:
     workers: int = 2
     faces: bool | None = None
     command: str = ""
+    by: str | None = None
     options: MethodOptions = field(default_factory=MethodOptions)
 
 
@@ -60,7 +64,8 @@ Progress = Callable[[int, int, float], None]
 def run(plan: RunPlan, progress: Progress | None = None) -> Run:
     """Restores and scores every pair, then stores the result in ``plan.out``.
 
-    Rows are written as they come; the same plan started again goes on where it stopped.
+    Rows are written as they come; the same plan started again goes on where it stopped, and one
+    that is finished is returned as it was stored.
     """
     collection = open_collection(plan.dataset, plan.root, plan.split, plan.clean)
     collection = replace(collection, sources=collection.sources[: plan.limit])
@@ -69,7 +74,11 @@ def run(plan: RunPlan, progress: Progress | None = None) -> Run:
     method = make_method(plan.method, replace(plan.options, device=device))
     files = manifest_hash(manifest(collection))
     seeds = plan.seeds if method.card.stochastic else plan.seeds[:1]
-    journal = Journal(plan.out / ".partial" / f"{_plan_key(method, protocol, files, seeds)}.jsonl")
+    key = _plan_key(method, protocol, files, seeds)
+    finished = next((r for r in load_runs(plan.out) if r.facts["provenance"]["plan"] == key), None)
+    if finished is not None:
+        return finished
+    journal = Journal(plan.out / ".partial" / f"{key}.jsonl")
     with ExitStack() as stack:
         wanted = collection.entry.faces if plan.faces is None else plan.faces
         faces = stack.enter_context(FaceJudge()) if wanted else None
@@ -78,6 +87,7 @@ def run(plan: RunPlan, progress: Progress | None = None) -> Run:
         for seed in seeds:
             _run_seed(tasks, seed, journal, progress, len(seeds))
     facts = _facts(plan, tasks, files, seeds, device)
+    facts["provenance"]["plan"] = key
     return _finish(plan.out, facts, journal)
 
 
@@ -128,7 +138,7 @@ def _run_seed(
     total, done = len(tasks.collection.sources) * seeds, len(before)
     names = {row["name"] for row in before if row["seed"] == seed}
     pairs = decoded(tasks.collection, tasks.workers, skip=names)
-    for batch in _batches(_as_seen(pair, tasks.protocol) for pair in pairs):
+    for batch in _batches(as_seen(pair, tasks.protocol) for pair in pairs):
         rows = _score_batch(tasks, batch, seed)
         journal.append(rows)
         done += len(rows)
@@ -162,7 +172,7 @@ def timed(method: Method, pair: Pair, seed: int) -> tuple[np.ndarray, float]:
     return checked_result(result, pair, method.card.name), seconds
 
 
-def _as_seen(pair: Pair, protocol: Protocol) -> Pair:
+def as_seen(pair: Pair, protocol: Protocol) -> Pair:
     """The pair at the size the method sees."""
     if protocol.method_sees == "native":
         return pair
@@ -210,7 +220,7 @@ def _facts(
         "seeds": list(seeds),
         "environment": environment(device),
         "provenance": {
-            "by": getpass.getuser(),
+            "by": plan.by or getpass.getuser(),
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
             "commit": commit(),
             "command": plan.command,

@@ -48,7 +48,7 @@ class Judge:
         if self.faces is not None:
             for scores, result, pair in zip(scored, results, pairs, strict=True):
                 fitted = self.protocol.fit(result), self.protocol.fit(pair.target)
-                scores |= self.faces.scores(*fitted)
+                scores.update(self.faces.scores(*fitted))
         for net in ("alex", "vgg"):
             self._add_lpips(net, results, pairs, scored)
         return scored

@@ -1,4 +1,4 @@
-"""Intervals and tests on per-picture scores, clustered by scene: frames of one scene are not many."""
+"""Intervals and tests on per-picture scores, clustered by scene: its frames count as one."""
 
 from __future__ import annotations
 

@@ -1,0 +1,337 @@
+"""The ``learnir-bench`` command: score methods under fixed protocols, and rank what was scored."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from benchmarks.runner import RunPlan
+
+
+def parser() -> argparse.ArgumentParser:
+    """Options of every command; imports nothing heavy."""
+    top = argparse.ArgumentParser(prog="learnir-bench", description=__doc__)
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    datasets = commands.add_parser("datasets", help="the declared data sets, and which are here")
+    datasets.add_argument("--data-root", default=None, help="default: LEARNIR_DATA")
+    verify = commands.add_parser("verify", help="check the files of data sets, or stored results")
+    verify.add_argument("names", nargs="*", help="data sets or folders; none: all that are here")
+    verify.add_argument("--data-root", default=None)
+    verify.add_argument("--results", type=Path, default=None, help="check this folder's results")
+    commands.add_parser("protocols", help="the versioned protocols and what they fix")
+    commands.add_parser("methods", help="the methods that can be named")
+    _run_options(commands.add_parser("run", help="score a method on a data set"))
+    table = commands.add_parser("table", help="the leaderboard")
+    table.add_argument("board", nargs="?", help="id of a board, or its beginning; none: all")
+    table.add_argument("--format", choices=["text", "markdown", "csv", "html"], default="text")
+    _results(table)
+    compare = commands.add_parser("compare", help="two runs, picture by picture")
+    compare.add_argument("a", help="id of a run, or its beginning")
+    compare.add_argument("b")
+    _results(compare)
+    submit = commands.add_parser("submit", help="check a submission and add it to the results")
+    submit.add_argument("path", type=Path, help="folder or zip with submission.json")
+    submit.add_argument("--data-root", default=None)
+    _results(submit)
+    template = commands.add_parser("template", help="a submission.json to fill in")
+    template.add_argument("dataset")
+    template.add_argument("protocol")
+    template.add_argument("--data-root", default=None)
+    _export(commands.add_parser("export", help="scores for a model card on the Hub"))
+    published = commands.add_parser("published", help="numbers copied from papers")
+    published.add_argument("dataset", nargs="?")
+    push = commands.add_parser("push", help="mirror the results to a Hub dataset, or a folder")
+    push.add_argument("where", help="owner/name, or a folder (/..., ./...)")
+    _results(push)
+    weights = commands.add_parser("weights", help="fetch the LPIPS backbones (needs a network)")
+    weights.add_argument("nets", nargs="*", default=["alex"], help="alex, vgg")
+    return top
+
+
+def _results(command: argparse.ArgumentParser) -> None:
+    from benchmarks.locations import RESULTS
+
+    command.add_argument("--results", type=Path, default=RESULTS, help="folder of result files")
+
+
+def _run_options(run: argparse.ArgumentParser) -> None:
+    run.add_argument("--method", help="a name (see methods), results:, python:, exec:, gradio:")
+    run.add_argument("--exec", dest="exec_", metavar="COMMAND", help="a command as the method")
+    run.add_argument("--dataset", required=True, help="a name, or a folder of input/ and target/")
+    run.add_argument("--protocol", default=None, help="default: the data set's main one")
+    run.add_argument("--out", type=Path, default=Path("results"), help="folder of result files")
+    run.add_argument("--split", default="test")
+    run.add_argument("--data-root", default=None)
+    run.add_argument("--seeds", type=int, nargs="+", default=[0])
+    run.add_argument("--clean", action="store_true", help="targets stand in as inputs")
+    run.add_argument("--limit", type=int, default=None, help="only the first so many pairs")
+    run.add_argument("--workers", type=int, default=2)
+    run.add_argument("--checkpoint", default=None)
+    run.add_argument("--device", default=None)
+    run.add_argument("--name", default=None, help="of an outside method, on the leaderboard")
+    run.add_argument("--mask", default="none", choices=["none", "detected", "ground truth"])
+    run.add_argument("--training-data", default="unknown")
+    run.add_argument("--source", default="", help="where an outside method is described")
+
+
+def _export(export: argparse.ArgumentParser) -> None:
+    export.add_argument("method")
+    export.add_argument("--format", choices=["model-index", "eval-results"], default="model-index")
+    export.add_argument("--board", default=None, help="eval-results: which board")
+    export.add_argument("--dataset-id", default="learnir/faceshadow", help="Hub id of its data")
+    _results(export)
+
+
+def _datasets(options: argparse.Namespace) -> int:
+    from benchmarks.datasets import DATASETS
+    from benchmarks.locations import data_root
+    from benchmarks.pairs import find_folder
+
+    root = data_root(options.data_root)
+    for entry in DATASETS.values():
+        here = find_folder(entry, root) if root else None
+        counts = ", ".join(f"{n} {split}" for split, n in entry.counts) or "as built"
+        print(f"{entry.name:<12}{entry.title}: {counts}; {entry.main_protocol}; {entry.licence}")
+        print(f"{'':<12}{here or 'not here: get it at ' + entry.where}")
+    return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    if options.results is not None:
+        return _verify_results(options.results)
+    from benchmarks.datasets import DATASETS
+    from benchmarks.locations import data_root
+    from benchmarks.pairs import find_folder
+
+    root = data_root(options.data_root)
+    present = [n for n, e in DATASETS.items() if root and find_folder(e, root)]
+    results = [_verify_one(n, options.data_root) for n in options.names or present]
+    return 0 if all(results) else 1
+
+
+def _verify_one(name: str, root: str | None) -> bool:
+    from benchmarks.names import BenchmarkError
+    from benchmarks.pairs import load, manifest, manifest_hash, open_collection
+
+    try:
+        found = open_collection(name, root)
+        for source in found.sources:
+            load(found, source)
+    except BenchmarkError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return False
+    expected = found.entry.expected(found.split)
+    whole = "" if expected is None else f" of {expected}"
+    lonely = f", {len(found.lonely)} without a partner" if found.lonely else ""
+    digest = manifest_hash(manifest(found))
+    print(f"{name}: {len(found.sources)}{whole} pairs{lonely}, manifest {digest[:16]}")
+    if found.complete is False:
+        print(f"{name}: a part only; the whole: {found.entry.where}", file=sys.stderr)
+    return not found.lonely
+
+
+def _verify_results(folder: Path) -> int:
+    from benchmarks.results import load_runs, stored_problems
+
+    runs = load_runs(folder)
+    wrong = [f"{run.id}: {line}" for run in runs for line in stored_problems(run)]
+    print("\n".join(wrong), file=sys.stderr, end="\n" if wrong else "")
+    print(f"{len(runs)} results, {len(wrong)} problems")
+    return 1 if wrong else 0
+
+
+def _protocols(options: argparse.Namespace) -> int:
+    from benchmarks.protocols import PROTOCOLS
+
+    for protocol in PROTOCOLS.values():
+        size = "native size" if protocol.size is None else "{}x{}".format(*protocol.size)
+        print(f"{protocol.id:<15}{size}, {protocol.kernel or 'not resized'}, {protocol.dtype}")
+        print(f"{'':<15}{protocol.order}; {protocol.averaging}")
+    return 0
+
+
+def _methods(options: argparse.Namespace) -> int:
+    from benchmarks.methods import METHODS, SCHEMES
+
+    print("\n".join(METHODS))
+    print("\n".join(f"{scheme:<10}{text}" for scheme, text in SCHEMES.items()))
+    return 0
+
+
+def _plan(options: argparse.Namespace) -> RunPlan:
+    from benchmarks.methods import MethodOptions
+    from benchmarks.names import BenchmarkError
+    from benchmarks.runner import RunPlan
+
+    if (options.method is None) == (options.exec_ is None):
+        raise BenchmarkError("run: give either --method or --exec")
+    return RunPlan(
+        method=options.method or f"exec:{options.exec_}",
+        dataset=options.dataset,
+        out=options.out,
+        protocol=options.protocol,
+        split=options.split,
+        root=options.data_root,
+        seeds=tuple(options.seeds),
+        clean=options.clean,
+        limit=options.limit,
+        workers=options.workers,
+        command=shlex.join(["learnir-bench", *_told(sys.argv[1:])]),
+        options=MethodOptions(
+            checkpoint=options.checkpoint,
+            device=options.device,
+            mask=options.mask,
+            training_data=options.training_data,
+            name=options.name,
+            source=options.source,
+        ),
+    )
+
+
+def _told(words: list[str]) -> list[str]:
+    """The command without this machine's folders: absolute paths keep their last part."""
+    return [Path(word).name if word.startswith(("/", "~", "..")) else word for word in words]
+
+
+def _run(options: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from benchmarks.runner import run
+
+    plan = _plan(options)
+    with tqdm(unit="picture", desc=f"{plan.method[:24]} on {Path(plan.dataset).name}") as bar:
+
+        def progress(done: int, total: int, psnr: float) -> None:
+            bar.total = total
+            bar.set_postfix_str(f"PSNR {psnr:.2f}", refresh=False)
+            bar.update(done - bar.n)
+
+        stored = run(plan, progress)
+    for name, score in stored.facts["scores"].items():
+        print(f"{name:<20}{score['mean']:.4f}")
+    for name, reason in stored.facts["missing"].items():
+        print(f"{name:<20}missing: {reason}", file=sys.stderr)
+    print(stored.path)
+    return 0
+
+
+def _table(options: argparse.Namespace) -> int:
+    from benchmarks.export import FORMATS
+    from benchmarks.leaderboard import board_named, boards
+
+    chosen = (
+        [board_named(options.board, options.results)] if options.board else boards(options.results)
+    )
+    if not chosen:
+        print(f"{options.results}: no results yet; learnir-bench run --help", file=sys.stderr)
+        return 1
+    print("\n\n".join(FORMATS[options.format](board, options.results) for board in chosen))
+    return 0
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from benchmarks.comparison import compare_runs
+
+    found = compare_runs(options.a, options.b, options.results)
+    print(found.to_string(index=False, float_format=lambda value: f"{value:.4f}"))
+    return 0
+
+
+def _submit(options: argparse.Namespace) -> int:
+    from benchmarks.submissions import submit
+
+    verdict = submit(options.path, options.results, options.data_root)
+    print(verdict.reason, file=sys.stdout if verdict.accepted else sys.stderr)
+    return 0 if verdict.accepted else 1
+
+
+def _template(options: argparse.Namespace) -> int:
+    from benchmarks.submissions import template
+
+    print(json.dumps(template(options.dataset, options.protocol, options.data_root), indent=1))
+    return 0
+
+
+def _run_export(options: argparse.Namespace) -> int:
+    import yaml
+
+    from benchmarks.export import eval_results, model_index
+    from benchmarks.leaderboard import board_named, boards, one_board
+
+    found = boards(options.results)
+    if options.format == "model-index":
+        made = {"model-index": model_index("LearnIR", options.method, found, options.results)}
+    else:
+        board = (
+            board_named(options.board, options.results)
+            if options.board
+            else one_board(found, "export --board")
+        )
+        made = eval_results(board, options.method, options.dataset_id, options.results)
+    print(yaml.safe_dump(made, sort_keys=False, allow_unicode=True), end="")
+    return 0
+
+
+def _published(options: argparse.Namespace) -> int:
+    from benchmarks.published import published
+
+    print(published(options.dataset).to_csv(index=False), end="")
+    return 0
+
+
+def _push(options: argparse.Namespace) -> int:
+    from benchmarks.mirror import push
+
+    print(push(options.results, options.where))
+    return 0
+
+
+def _weights(options: argparse.Namespace) -> int:
+    from benchmarks.names import BenchmarkError
+    from benchmarks.perceptual import MetricUnavailable, fetch
+
+    for net in options.nets or ["alex"]:
+        try:
+            print(fetch(net))
+        except MetricUnavailable as error:
+            raise BenchmarkError(str(error)) from error
+    return 0
+
+
+RUNNERS = {
+    "datasets": _datasets,
+    "verify": _verify,
+    "protocols": _protocols,
+    "methods": _methods,
+    "run": _run,
+    "table": _table,
+    "compare": _compare,
+    "submit": _submit,
+    "template": _template,
+    "export": _run_export,
+    "published": _published,
+    "push": _push,
+    "weights": _weights,
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; 0 when it succeeded, 1 with one line on stderr when it could not."""
+    options = parser().parse_args(arguments)
+    try:
+        return RUNNERS[options.command](options)
+    except KeyboardInterrupt:
+        print("learnir-bench: stopped; run the same command to go on", file=sys.stderr)
+        return 130
+    except (ValueError, OSError) as error:
+        print(f"learnir-bench: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,67 @@
+"""Two runs against each other, picture by picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.leaderboard import find_run
+from benchmarks.locations import RESULTS
+from benchmarks.metrics import METRICS
+from benchmarks.names import BenchmarkError
+from benchmarks.statistics import Comparison, compare
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def compare_runs(run_a: str, run_b: str, folder: str | Path = RESULTS) -> pd.DataFrame:
+    """One row a metric both have: means, paired difference with its 95 % interval, p, verdict.
+
+    Infinite PSNR counts as the protocol's cap. BenchmarkError for runs of two boards: other files
+    or another protocol make other numbers.
+    """
+    import pandas as pd
+
+    a, b = find_run(run_a, folder), find_run(run_b, folder)
+    if a.key != b.key:
+        raise BenchmarkError(
+            f"{a.id} and {b.id}: other test files or another protocol; only runs of one board "
+            "are compared"
+        )
+    rows_a, rows_b = (_capped(run.rows()) for run in (a, b))
+    shared = [m for m in METRICS if m in a.facts["scores"] and m in b.facts["scores"]]
+    return pd.DataFrame([_row(compare(rows_a, rows_b, m), rows_a, rows_b) for m in shared])
+
+
+def _capped(rows: pd.DataFrame) -> pd.DataFrame:
+    from benchmarks.protocols import CAPPED_PSNR
+
+    columns = [c for c in rows if c.startswith("psnr")]
+    return rows.assign(**{c: rows[c].clip(upper=CAPPED_PSNR) for c in columns})
+
+
+def _row(found: Comparison, a: pd.DataFrame, b: pd.DataFrame) -> dict[str, object]:
+    difference, metric = found.difference, METRICS[found.metric]
+    up = metric.direction == "higher"
+    return {
+        "metric": found.metric,
+        "a": float(a[found.metric].mean()),
+        "b": float(b[found.metric].mean()),
+        "difference": difference.mean,
+        "low": difference.low,
+        "high": difference.high,
+        "p": found.p,
+        "a_better": found.wins if up else found.losses,
+        "b_better": found.losses if up else found.wins,
+        "pictures": difference.pictures,
+        "scenes": difference.scenes,
+        "verdict": _verdict(difference.low, difference.high, up),
+    }
+
+
+def _verdict(low: float, high: float, up: bool) -> str:
+    """Who is better for certain: the whole interval on one side of zero."""
+    if not (low > 0 or high < 0):
+        return "not distinguishable"
+    return "a is better" if (low > 0) == up else "b is better"

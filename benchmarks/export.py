@@ -1,0 +1,156 @@
+"""A board as text, Markdown, CSV, HTML, and in the two forms the Hugging Face Hub reads."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.leaderboard import METRICS_SHOWN, Board, runs_of, table
+from benchmarks.locations import RESULTS
+from benchmarks.metrics import METRICS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DIGITS = {"psnr": 2, "ssim": 4, "lpips_alex": 4, "lab_mae": 2, "lab_rmse": 2}
+REPOSITORY_URL = "https://github.com/learnir/learnir"
+
+
+def as_text(board: Board, folder: str | Path = RESULTS) -> str:
+    """Columns for a terminal."""
+    rows = [_head(), *_cells(table(board, folder))]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = ["  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in rows]
+    return "\n".join([board.label, *lines])
+
+
+def as_markdown(board: Board, folder: str | Path = RESULTS) -> str:
+    """A Markdown table; submitted text cannot break out of its cell."""
+    rows = [[_escaped(c) for c in row] for row in _cells(table(board, folder))]
+    lines = [_row(_head()), _row(["---"] * len(_head())), *map(_row, rows)]
+    return "\n".join(lines)
+
+
+def as_csv(board: Board, folder: str | Path = RESULTS) -> str:
+    """Every column of ``table``; text that a spreadsheet would run as a formula is quoted."""
+    found = table(board, folder)
+    text = found.select_dtypes(exclude="number").columns
+    return found.assign(**{c: found[c].map(_no_formula) for c in text}).to_csv(index=False)
+
+
+def as_html(board: Board, folder: str | Path = RESULTS) -> str:
+    """A table element; everything in it is escaped."""
+    head = "".join(f"<th>{html.escape(c)}</th>" for c in _head())
+    body = "".join(
+        "<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in row) + "</tr>"
+        for row in _cells(table(board, folder))
+    )
+    return (
+        f"<table><caption>{html.escape(board.label)}</caption>"
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    )
+
+
+FORMATS: dict[str, Callable[..., str]] = {
+    "text": as_text,
+    "markdown": as_markdown,
+    "csv": as_csv,
+    "html": as_html,
+}
+
+
+def eval_results(
+    board: Board, method: str, dataset_id: str, folder: str | Path = RESULTS
+) -> list[dict[str, Any]]:
+    """What ``.eval_results/NAME.yaml`` of a model repository holds: one entry, the main score."""
+    for run in runs_of(board, folder):
+        if run.facts["method"]["name"] == method:
+            return [
+                {
+                    "dataset": {"id": dataset_id, "task_id": f"{board.protocol}/{board.split}"},
+                    "value": round(float(run.mean(board.main_score) or 0.0), 4),
+                    "date": run.facts["provenance"]["at"][:10],
+                    "source": {"url": REPOSITORY_URL, "name": "LearnIR benchmarks"},
+                    "notes": f"{board.main_score}, {board.label}, run {run.id}",
+                }
+            ]
+    return []
+
+
+def model_index(model: str, method: str, found: Sequence[Board], folder: str | Path = RESULTS):
+    """The ``model-index`` of a model card: every metric of one method on every board."""
+    from huggingface_hub import EvalResult
+    from huggingface_hub.repocard_data import eval_results_to_model_index
+
+    results = [
+        EvalResult(
+            task_type="image-to-image",
+            dataset_type=board.dataset,
+            dataset_name=board.label,
+            dataset_split=board.split,
+            dataset_revision=board.manifest,
+            metric_type=name,
+            metric_name=f"{name} ({METRICS[name].direction} is better)",
+            metric_value=round(score["mean"], 4),
+        )
+        for board in found
+        for run in runs_of(board, folder)
+        if run.facts["method"]["name"] == method
+        for name, score in run.facts["scores"].items()
+        if name in METRICS_SHOWN
+    ]
+    return eval_results_to_model_index(model, results)
+
+
+def _head() -> list[str]:
+    return ["", "method", *METRICS_SHOWN, "mask", "trained on", "s/picture", "M params", "badge"]
+
+
+def _cells(found: pd.DataFrame) -> list[list[str]]:
+    return [_one(row) for row in found.to_dict("records")]
+
+
+def _one(row: dict[str, Any]) -> list[str]:
+    scores = [_score(row, name) for name in METRICS_SHOWN]
+    seconds, parameters = row["seconds"], row["parameters"]
+    return [
+        f"{row['rank']}{'=' if row['tied'] and row['rank'] > 1 else ''}",
+        row["method"],
+        *scores,
+        row["mask"],
+        row["training_data"],
+        "" if _absent(seconds) else f"{seconds:.3g}",
+        "" if _absent(parameters) else f"{parameters / 1e6:.2f}",
+        row["badge"],
+    ]
+
+
+def _score(row: dict[str, Any], name: str) -> str:
+    """mean [low, high], "-" where the metric is missing."""
+    mean, low, high = row[name], row[f"{name}_low"], row[f"{name}_high"]
+    if _absent(mean):
+        return "-"
+    digits = DIGITS.get(name, 3)
+    if _absent(low) or _absent(high):
+        return f"{mean:.{digits}f}"
+    return f"{mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def _absent(value: Any) -> bool:
+    return value is None or value != value
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _escaped(text: str) -> str:
+    return html.escape(text).replace("|", "\\|").replace("\n", " ")
+
+
+def _no_formula(value: Any) -> Any:
+    return (
+        f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@")) else value
+    )

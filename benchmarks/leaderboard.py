@@ -1,0 +1,218 @@
+"""The leaderboard: runs of one data set, one set of files and one protocol, ranked by main score.
+
+Nothing is ranked across boards. Of a method's runs on a board the newest counts; the older ones
+stay in the folder. Rows that the best one does not beat for certain share its place ("tied").
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.datasets import DATASETS
+from benchmarks.locations import RESULTS
+from benchmarks.metrics import METRICS
+from benchmarks.names import BenchmarkError, look_up
+from benchmarks.results import Run, load_runs
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+METRICS_SHOWN = ("psnr", "ssim", "lpips_alex", "lab_mae", "lab_rmse")
+
+
+@dataclass(frozen=True)
+class Board:
+    """The only thing within which rows are ranked.
+
+    manifest: SHA-256 of the test files. pairs: how many were scored; expected: how many the whole
+    split has, None where no number is declared.
+    """
+
+    id: str
+    dataset: str
+    title: str
+    task: str
+    split: str
+    protocol: str
+    manifest: str
+    pairs: int
+    expected: int | None
+    main_score: str
+
+    @property
+    def label(self) -> str:
+        """What a chooser shows."""
+        part = "" if self.expected in (None, self.pairs) else f" of {self.expected}"
+        return f"{self.title}, {self.pairs}{part} pairs, {self.protocol}"
+
+
+def boards(folder: str | Path = RESULTS) -> list[Board]:
+    """Every board that has a run, in the order of the data sets' declaration."""
+    found = {board.id: board for board in map(_board, load_runs(Path(folder)))}
+    order = list(DATASETS)
+
+    def place(board: Board) -> tuple[int, str]:
+        name = board.dataset.removesuffix("-clean")
+        return (order.index(name) if name in order else len(order), board.id)
+
+    return sorted(found.values(), key=place)
+
+
+def board_named(name: str, folder: str | Path = RESULTS) -> Board:
+    """A board by its id, or by the beginning of one that only one has."""
+    found = {board.id: board for board in boards(folder)}
+    begun = [board for id_, board in found.items() if id_.startswith(name)]
+    return begun[0] if len(begun) == 1 else look_up("board", name, found)
+
+
+def _board(run: Run) -> Board:
+    dataset, protocol = run.facts["dataset"], run.facts["protocol"]["id"]
+    entry = DATASETS.get(dataset["name"].removesuffix("-clean"))
+    clean = dataset["name"].endswith("-clean")
+    return Board(
+        id=f"{dataset['name']}.{dataset['split']}.{protocol}.{dataset['manifest_sha256'][:8]}",
+        dataset=dataset["name"],
+        title=dataset["title"] + (", shadow-free inputs" if clean else ""),
+        task=entry.task if entry else "any",
+        split=dataset["split"],
+        protocol=protocol,
+        manifest=dataset["manifest_sha256"],
+        pairs=dataset["pairs"],
+        expected=dataset["expected"],
+        main_score=entry.main_score if entry else "psnr",
+    )
+
+
+def runs_of(board: Board, folder: str | Path = RESULTS) -> list[Run]:
+    """The newest run of every method on a board, best main score first."""
+    newest: dict[tuple[str, str], Run] = {}
+    for run in sorted(load_runs(Path(folder)), key=lambda r: r.facts["provenance"]["at"]):
+        if _board(run).id == board.id:
+            newest[run.facts["method"]["name"], run.facts["badge"]] = run
+    sign = -1 if METRICS[board.main_score].direction == "higher" else 1
+    worst = float("inf")
+
+    def place(run: Run) -> float:
+        mean = run.mean(board.main_score)
+        return worst if mean is None else sign * mean
+
+    return sorted(newest.values(), key=place)
+
+
+def table(
+    board: Board, folder: str | Path = RESULTS, metrics: tuple[str, ...] | None = None
+) -> pd.DataFrame:
+    """One row a method, best first.
+
+    Columns: rank, tied, method, badge, mask, training_data, each metric with METRIC_low and
+    METRIC_high (95 %, clustered by scene), then cost, seeds, who and when, and the run's id.
+    """
+    import pandas as pd
+
+    runs = runs_of(board, folder)
+    ties = _ties(runs, board.main_score)
+    rows = []
+    for place, (run, tied) in enumerate(zip(runs, ties, strict=True), start=1):
+        rows.append({"rank": place, "tied": tied, **_row(run, metrics or METRICS_SHOWN)})
+    return pd.DataFrame(rows)
+
+
+def _ties(runs: list[Run], metric: str) -> list[bool]:
+    """Whether each run cannot be told from the best: its paired interval holds zero."""
+    from benchmarks.statistics import compare
+
+    ties = []
+    for run in runs:
+        if run is runs[0]:
+            ties.append(True)
+            continue
+        try:
+            found = compare(runs[0].rows(), run.rows(), metric).difference
+            ties.append(bool(found.low <= 0 <= found.high))
+        except (KeyError, ValueError):
+            ties.append(False)
+    return ties
+
+
+def _row(run: Run, metrics: tuple[str, ...]) -> dict[str, Any]:
+    method, cost, origin = run.facts["method"], run.facts["cost"], run.facts["provenance"]
+    row: dict[str, Any] = {
+        "method": method["name"],
+        "badge": run.facts["badge"],
+        "mask": method["mask"],
+        "training_data": method.get("training_data", "unknown"),
+    }
+    for name in metrics:
+        score = run.facts["scores"].get(name) or {}
+        row |= {
+            name: score.get("mean"),
+            f"{name}_low": score.get("low"),
+            f"{name}_high": score.get("high"),
+        }
+    main = run.facts["scores"].get("psnr") or {}
+    return row | {
+        "seconds": cost.get("seconds_median"),
+        "parameters": cost.get("parameters"),
+        "macs": cost.get("macs"),
+        "peak_memory": cost.get("peak_memory_bytes"),
+        "hardware": run.facts["environment"].get("hardware"),
+        "seeds": len(run.facts["seeds"]),
+        "seed_std": main.get("seed_std"),
+        "pairs": run.facts["dataset"]["pairs"],
+        "by": origin["by"],
+        "date": origin["at"][:10],
+        "run": run.id,
+    }
+
+
+def find_run(run_id: str, folder: str | Path = RESULTS) -> Run:
+    """A run by its id, or by the beginning of one that only one has; its facts are the JSON."""
+    found = {run.id: run for run in load_runs(Path(folder))}
+    begun = [run for id_, run in found.items() if id_.startswith(run_id)]
+    if len(begun) == 1 and run_id:
+        return begun[0]
+    return look_up("run", run_id, found)
+
+
+def per_picture(run_id: str, folder: str | Path = RESULTS) -> pd.DataFrame:
+    """One row a picture and seed: name, scene, seed and every metric."""
+    return find_run(run_id, folder).rows()
+
+
+def reproduce(run: Run) -> str:
+    """The command that makes this row again, to be run in the repository."""
+    stored = run.facts["provenance"].get("command")
+    if stored:
+        return str(stored)
+    dataset, protocol = run.facts["dataset"], run.facts["protocol"]["id"]
+    words = ["learnir-bench", "run", "--method", run.facts["method"]["name"]]
+    words += ["--dataset", dataset["name"].removesuffix("-clean"), "--protocol", protocol]
+    words += ["--clean"] if dataset["name"].endswith("-clean") else []
+    words += ["--seeds", *map(str, run.facts["seeds"]), "--out", "results"]
+    return shlex.join(words)
+
+
+def perception_distortion(board: Board, folder: str | Path = RESULTS) -> pd.DataFrame:
+    """method, psnr, lpips, badge of the rows that have both: distortion against perception."""
+    found = table(board, folder)
+    shown = found.rename(columns={"lpips_alex": "lpips"})
+    return shown[["method", "psnr", "lpips", "badge"]].dropna(subset=["psnr", "lpips"])
+
+
+def quality_time(board: Board, folder: str | Path = RESULTS) -> pd.DataFrame:
+    """method, seconds a picture, quality (the board's main score), metric, size, hardware."""
+    found = table(board, folder, tuple(dict.fromkeys((board.main_score, *METRICS_SHOWN))))
+    found = found.assign(quality=found[board.main_score], metric=board.main_score)
+    columns = ["method", "seconds", "quality", "metric", "parameters", "hardware"]
+    return found[columns].dropna(subset=["seconds", "quality"])
+
+
+def one_board(boards_found: list[Board], what: str) -> Board:
+    """The only board of a list; BenchmarkError names the choice when there are several."""
+    if len(boards_found) == 1:
+        return boards_found[0]
+    names = ", ".join(board.id for board in boards_found) or "none"
+    raise BenchmarkError(f"{what}: choose one board of: {names}")

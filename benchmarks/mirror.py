@@ -1,0 +1,47 @@
+"""The results folder on the Hub as a dataset, or in another folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks.names import BenchmarkError
+from benchmarks.pictures import write_atomically
+from benchmarks.results import load_runs, stored_problems
+
+
+def push(folder: Path, where: str, private: bool = True) -> str:
+    """Copies every valid result to ``where``; BenchmarkError if one was changed since it was made.
+
+    Files that are there already are left alone: results are append-only.
+    """
+    runs = load_runs(folder)
+    wrong = [f"{run.id}: {line}" for run in runs for line in stored_problems(run)]
+    if wrong:
+        raise BenchmarkError(wrong[0])
+    if where.startswith(("/", ".", "file://")):
+        target = Path(where.removeprefix("file://"))
+        for run in runs:
+            for path in (run.path.with_suffix(".parquet"), run.path):
+                if not (target / path.name).exists():
+                    write_atomically(target / path.name, path.read_bytes())
+        return f"{len(runs)} results in {target}"
+    return _upload(folder, where, private)
+
+
+def _upload(folder: Path, name: str, private: bool) -> str:
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError
+
+    api = HfApi()
+    try:
+        api.create_repo(name, repo_type="dataset", private=private, exist_ok=True)
+        done = api.upload_folder(
+            repo_id=name,
+            repo_type="dataset",
+            folder_path=str(folder),
+            allow_patterns=["*.json", "*.parquet"],
+            commit_message="LearnIR benchmark results",
+        )
+    except (HfHubHTTPError, OSError) as error:
+        raise BenchmarkError(f"{name}: the Hub refused ({error}); run hf auth login") from error
+    return str(done)

@@ -1,0 +1,283 @@
+"""Submissions: result pictures that are scored here, or scores that are checked and labelled so.
+
+A submission is a folder or zip with ``submission.json`` and either ``results/KEY.png`` (re-scored)
+or ``scores.csv`` (author-reported). It is refused with a reason, or stored as one more run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.bundles import CARD, RESULTS, SCORES, opened, read_card
+from benchmarks.datasets import DATASETS
+from benchmarks.locations import RESULTS as STORED
+from benchmarks.machine import environment
+from benchmarks.methods import MethodCard, MethodOptions
+from benchmarks.metrics import METRICS
+from benchmarks.names import BenchmarkError, look_up
+from benchmarks.pairs import (
+    Collection,
+    decoded,
+    manifest,
+    manifest_hash,
+    open_collection,
+)
+from benchmarks.pictures import SUFFIXES, header
+from benchmarks.protocols import CAPPED_PSNR, Protocol, protocol_named
+from benchmarks.results import MASKS, NAME, TEXT, Run, load_runs, store, summarise
+from benchmarks.runner import RunPlan, as_seen, run
+from benchmarks.scoring import Judge
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_PIXELS = 64_000_000
+FINGERPRINT = {"psnr": 0.02, "ssim": 0.0005}  # how far the input row may be off: rounding only
+COPIED = 0.5  # share of pictures equal to another method's from which a submission is a copy
+FIELDS = ("method", "dataset", "protocol", "split", "mask", "training_data", "source", "by")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a submission; ``reason`` is one plain line, ``run_id`` that of the new row."""
+
+    accepted: bool
+    reason: str
+    run_id: str | None = None
+
+
+def submit(
+    path: str | Path, folder: str | Path = STORED, data_root: str | Path | None = None
+) -> Verdict:
+    """Checks a submission and adds it to the results in ``folder``. Refuses, never raises."""
+    try:
+        with opened(Path(path)) as bundle:
+            stored = _accepted(bundle, Path(folder), data_root)
+    except (BenchmarkError, OSError, ValueError, MemoryError) as error:
+        return Verdict(False, " ".join(str(error).split())[:400])
+    badge = stored.facts["badge"]
+    return Verdict(True, f"accepted as {badge}: {stored.id}", stored.id)
+
+
+def template(
+    dataset: str, protocol: str, data_root: str | Path | None = None, split: str = "test"
+) -> dict[str, Any]:
+    """submission.json filled in as far as it can be; the keys are the names that results take."""
+    card: dict[str, Any] = dict.fromkeys(FIELDS, "")
+    card |= {"dataset": dataset, "protocol": protocol, "split": split, "mask": "none"}
+    collection = _collection(card, data_root)
+    return card | {
+        "manifest_sha256": manifest_hash(manifest(collection)),
+        "input_row": input_row(collection, protocol_named(protocol)),
+        "files": {f"{source.key}.png": "SHA-256 of the file" for source in collection.sources},
+    }
+
+
+def input_row(collection: Collection, protocol: Protocol) -> dict[str, float]:
+    """What doing nothing scores: the fingerprint that a submission must show."""
+    judge = Judge(replace(protocol, metrics=()), faces=None)
+    rows = [
+        scores
+        for pair in decoded(collection)
+        for scores in judge.score([as_seen(pair, protocol).input], [as_seen(pair, protocol)])
+    ]
+    return {
+        name: sum(min(row[f"input_{name}"], CAPPED_PSNR) for row in rows) / len(rows)
+        for name in FINGERPRINT
+    }
+
+
+def _accepted(bundle: Path, folder: Path, data_root: str | Path | None) -> Run:
+    card = _checked(read_card(bundle))
+    _refuse_repeated(card, folder)
+    if (bundle / RESULTS).is_dir():
+        return _rescored(bundle, card, folder, data_root)
+    if (bundle / SCORES).is_file():
+        return _reported(bundle, card, folder)
+    raise BenchmarkError(f"neither {RESULTS}/ nor {SCORES}; submit pictures or scores")
+
+
+def _checked(card: dict[str, Any]) -> dict[str, Any]:
+    """The card, every field of which is known to be harmless text."""
+    for field in FIELDS:
+        value = card.get(field)
+        if not isinstance(value, str) or not value.strip():
+            raise BenchmarkError(f"{CARD}: {field} is missing")
+        allowed = NAME if field in ("method", "by") else TEXT
+        if not allowed.fullmatch(value):
+            raise BenchmarkError(f"{CARD}: {field} holds characters that are not allowed")
+    if card["mask"] not in MASKS:
+        raise BenchmarkError(f"{CARD}: mask is one of {', '.join(MASKS)}")
+    look_up("data set", card["dataset"], DATASETS)
+    protocol_named(card["protocol"])
+    shown = card.get("input_row")
+    if not isinstance(shown, dict) or not all(
+        isinstance(shown.get(k), int | float) for k in FINGERPRINT
+    ):
+        raise BenchmarkError(f"{CARD}: input_row needs psnr and ssim of the untouched inputs")
+    return card
+
+
+def _refuse_repeated(card: dict[str, Any], folder: Path) -> None:
+    for stored in load_runs(folder):
+        same = stored.facts["method"]["name"].casefold() == card["method"].casefold()
+        if same and stored.facts["provenance"]["by"] != card["by"]:
+            raise BenchmarkError(f"{card['method']}: that name is another submitter's; choose one")
+
+
+def _collection(card: dict[str, Any], data_root: str | Path | None) -> Collection:
+    return open_collection(card["dataset"], data_root, card["split"])
+
+
+def _rescored(
+    bundle: Path, card: dict[str, Any], folder: Path, data_root: str | Path | None
+) -> Run:
+    """Scores the pictures here; the author's own numbers are not read at all."""
+    collection = _collection(card, data_root)
+    if card.get("manifest_sha256") != manifest_hash(manifest(collection)):
+        raise BenchmarkError(
+            "manifest_sha256: other test files than those here; take the ones that "
+            "`learnir-bench verify` accepts"
+        )
+    shown = {name: float(card["input_row"][name]) for name in FINGERPRINT}
+    _check_fingerprint(shown, input_row(collection, protocol_named(card["protocol"])))
+    _check_pictures(bundle / RESULTS, card, {source.key for source in collection.sources})
+    _refuse_copies(bundle / RESULTS, collection, card, folder)
+    options = MethodOptions(**{k: card[k] for k in ("mask", "training_data", "source")})
+    options = replace(options, name=card["method"])
+    plan = RunPlan(
+        method=f"results:{bundle / RESULTS}",
+        dataset=card["dataset"],
+        out=folder,
+        protocol=card["protocol"],
+        split=card["split"],
+        root=None if data_root is None else str(data_root),
+        options=options,
+        by=card["by"],
+    )
+    return run(plan)
+
+
+def _check_fingerprint(shown: dict[str, float], wanted: dict[str, float]) -> None:
+    for name, tolerance in FINGERPRINT.items():
+        if not abs(shown[name] - wanted[name]) <= tolerance:
+            raise BenchmarkError(
+                f"input_row: {name} is {shown[name]:.4f}, here {wanted[name]:.4f}; resized or "
+                "re-encoded inputs, or another protocol"
+            )
+
+
+def _check_pictures(results: Path, card: dict[str, Any], keys: set[str]) -> None:
+    """Names, hashes, kinds and sizes, all from headers: no pixel is decoded yet."""
+    found = {p.relative_to(results).as_posix(): p for p in results.rglob("*") if p.is_file()}
+    pictures = {name: p for name, p in found.items() if p.suffix.lower() in SUFFIXES}
+    stems = {name.rpartition(".")[0] for name in pictures}
+    if missing := sorted(keys - stems):
+        raise BenchmarkError(f"{len(missing)} results missing, such as {missing[0][:80]}.png")
+    if extra := sorted(set(found) - {n for n in pictures if n.rpartition(".")[0] in keys}):
+        raise BenchmarkError(f"{extra[0][:80]}: not a result of this data set")
+    if not isinstance(listed := card.get("files"), dict):
+        raise BenchmarkError(f"{CARD}: files is missing")
+    for name, path in pictures.items():
+        data = path.read_bytes()
+        if listed.get(name) != hashlib.sha256(data).hexdigest():
+            raise BenchmarkError(f"{name[:80]}: its SHA-256 is not the one in {CARD}")
+        kind, width, height = header(data, name[:80])
+        if width * height > MOST_PIXELS:
+            raise BenchmarkError(f"{name[:80]}: {width}x{height}, larger than any test picture")
+        if kind != "PNG":
+            raise BenchmarkError(f"{name[:80]}: {kind}; save results as PNG, which loses nothing")
+
+
+def _refuse_copies(
+    results: Path, collection: Collection, card: dict[str, Any], folder: Path
+) -> None:
+    from benchmarks.pictures import decode
+
+    mine = {
+        source.key: hashlib.sha256(
+            decode((results / f"{source.key}.png").read_bytes(), source.key).tobytes()
+        ).hexdigest()
+        for source in collection.sources
+    }
+    for stored in load_runs(folder):
+        dataset = stored.facts["dataset"]
+        if dataset["manifest_sha256"] != card["manifest_sha256"]:
+            continue
+        rows = stored.rows()
+        equal = sum(mine.get(k) == v for k, v in zip(rows.name, rows.result_sha256, strict=True))
+        if equal > COPIED * len(rows):
+            name = stored.facts["method"]["name"]
+            raise BenchmarkError(f"{equal} of {len(rows)} pictures are those of {name!r}: a copy")
+
+
+def _reported(bundle: Path, card: dict[str, Any], folder: Path) -> Run:
+    """Per-picture scores of the author, held against a run of ours on the same files."""
+    ours = _ours(card, folder)
+    rows = _read_scores(bundle / SCORES, ours.rows())
+    shown = {name: float(card["input_row"][name]) for name in FINGERPRINT}
+    _check_fingerprint(shown, ours.facts["input_row"])
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    method = MethodCard(
+        card["method"], card["mask"], card["training_data"], card["source"]
+    ).to_json()
+    cost = {"parameters": None, "macs": None, "macs_size": None, "seconds_median": None}
+    facts = {
+        "badge": "author-reported",
+        "method": method,
+        "dataset": ours.facts["dataset"],
+        "protocol": ours.facts["protocol"],
+        "missing": {},
+        "seeds": [0],
+        "environment": {k: v for k, v in environment("cpu").items() if k == "packages"},
+        "provenance": {"by": card["by"], "at": at, "commit": "", "command": "", "plan": ""},
+        "scores": summarise(rows),
+        "input_row": ours.facts["input_row"],
+        "cost": {**cost, "seconds_mean": None, "peak_memory_bytes": None},
+    }
+    return store(folder, facts, rows)
+
+
+def _ours(card: dict[str, Any], folder: Path) -> Run:
+    for stored in load_runs(folder):
+        facts = stored.facts
+        if (
+            facts["badge"] == "re-scored"
+            and facts["dataset"]["manifest_sha256"] == card.get("manifest_sha256")
+            and facts["protocol"]["id"] == card["protocol"]
+        ):
+            return stored
+    raise BenchmarkError("no run of ours on these files and this protocol to hold it against")
+
+
+def _read_scores(path: Path, ours: pd.DataFrame) -> pd.DataFrame:
+    import pandas as pd
+
+    try:
+        rows = pd.read_csv(path, dtype={"name": str}, nrows=len(ours) + 1)
+    except (ValueError, pd.errors.ParserError) as error:
+        raise BenchmarkError(f"{SCORES}: not a table ({str(error)[:100]})") from error
+    metrics = [c for c in rows if c in METRICS]
+    unknown = sorted(set(rows) - set(metrics) - {"name"})
+    if "name" not in rows or "psnr" not in metrics or "ssim" not in metrics or unknown:
+        raise BenchmarkError(f"{SCORES}: columns are name, psnr, ssim and other known metrics")
+    scenes = ours.drop_duplicates("name").set_index("name")["scene"]
+    if sorted(rows["name"]) != sorted(scenes.index):
+        raise BenchmarkError(f"{SCORES}: one row for each of the {len(scenes)} pictures, by key")
+    for metric in metrics:
+        for name, value in zip(rows["name"], rows[metric], strict=True):
+            if not _is_score(metric, value):
+                raise BenchmarkError(f"{SCORES}: {metric} of {name[:60]} is {value}, not a score")
+    return rows.assign(
+        scene=rows["name"].map(scenes), seed=0, seconds=float("nan"), result_sha256=""
+    )
+
+
+def _is_score(metric: str, value: Any) -> bool:
+    number = isinstance(value, int | float) and not math.isnan(value)
+    return number and METRICS[metric].accepts(float(value))
