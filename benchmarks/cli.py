@@ -97,7 +97,7 @@ def _datasets(options: argparse.Namespace) -> int:
         here = find_folder(entry, root) if root else None
         counts = ", ".join(f"{n} {split}" for split, n in entry.counts) or "as built"
         print(f"{entry.name:<12}{entry.title}: {counts}; {entry.main_protocol}; {entry.licence}")
-        print(f"{'':<12}{here or 'not here: get it at ' + entry.where}")
+        print(f"{'':<12}{here or 'not here: ' + entry.where}")
     return 0
 
 
@@ -265,7 +265,8 @@ def _run_export(options: argparse.Namespace) -> int:
 
     found = boards(options.results)
     if options.format == "model-index":
-        made = {"model-index": model_index("LearnIR", options.method, found, options.results)}
+        index = model_index("LearnIR", options.method, found, options.results)
+        made: object = {"model-index": index}
     else:
         board = (
             board_named(options.board, options.results)
