@@ -18,7 +18,11 @@ MaskUse = Literal["none", "detected", "ground truth", "unknown"]
 
 @dataclass(frozen=True)
 class MethodCard:
-    """What a reader must know of a method to read its row."""
+    """What a reader must know of a method to read its row.
+
+    settled: whether equal cards mean equal results, so that a finished run need not be repeated;
+    not so for commands and code that may have changed since.
+    """
 
     name: str
     mask: MaskUse = "none"
@@ -29,6 +33,7 @@ class MethodCard:
     macs: int | None = None
     macs_size: str | None = None
     settings: tuple[tuple[str, str], ...] = ()
+    settled: bool = True
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, for result files."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 import subprocess
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,9 @@ class ResultsFolder:
     @classmethod
     def make(cls, rest: str, options: MethodOptions) -> Method:
         folder = safe_folder(rest)
-        return cls(_card(options, folder.resolve().name, "results folder"), folder)
+        card = _card(options, folder.resolve().name, "results folder")
+        pictures = (("pictures_sha256", _digest(folder)),)
+        return cls(replace(card, settings=pictures, settled=True), folder)
 
     def restore(self, pair: Pair, seed: int) -> np.ndarray:
         path = self._file(pair.key)
@@ -140,6 +143,15 @@ class GradioMethod:
         return decode(out.read_bytes(), f"{self.card.name} on {pair.key}")
 
 
+def _digest(folder: Path) -> str:
+    """One SHA-256 over the names and contents of a folder's files."""
+    sha = hashlib.sha256()
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        sha.update(f"{path.relative_to(folder).as_posix()} ".encode())
+        sha.update(hashlib.sha256(path.read_bytes()).digest())
+    return sha.hexdigest()[:16]
+
+
 def _filled(word: str, paths: dict[str, str]) -> str:
     for name, path in paths.items():
         word = word.replace(f"{{{name}}}", path)
@@ -158,7 +170,11 @@ def _first_path(answer: Any) -> str:
 
 def _card(options: MethodOptions, name: str, source: str) -> MethodCard:
     return MethodCard(
-        options.name or name, options.mask, options.training_data, options.source or source
+        options.name or name,
+        options.mask,
+        options.training_data,
+        options.source or source,
+        settled=False,
     )
 
 

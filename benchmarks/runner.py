@@ -75,9 +75,9 @@ def run(plan: RunPlan, progress: Progress | None = None) -> Run:
     files = manifest_hash(manifest(collection))
     seeds = plan.seeds if method.card.stochastic else plan.seeds[:1]
     key = _plan_key(method, protocol, files, seeds)
-    finished = next((r for r in load_runs(plan.out) if r.facts["provenance"]["plan"] == key), None)
-    if finished is not None:
-        return finished
+    finished = [r for r in load_runs(plan.out) if r.facts["provenance"]["plan"] == key]
+    if finished and method.card.settled:
+        return finished[0]
     journal = Journal(plan.out / ".partial" / f"{key}.jsonl")
     with ExitStack() as stack:
         wanted = collection.entry.faces if plan.faces is None else plan.faces

@@ -1,0 +1,135 @@
+"""Methods that are ours, classical ones, and those that live elsewhere."""
+
+import dataclasses
+import sys
+
+import numpy as np
+import pytest
+from conftest import scene, write
+
+from benchmarks.classical import dark_channel, detect_shadow, region_transfer, retinex
+from benchmarks.methods import METHODS, MethodOptions, make_method
+from benchmarks.metrics import psnr
+from benchmarks.names import BenchmarkError
+from benchmarks.pairs import decoded, open_collection
+
+
+@pytest.fixture
+def pair(data):
+    return next(iter(decoded(open_collection("ucb", data))))
+
+
+def test_dark_channel_clears_synthetic_haze():
+    clear = scene(3, 128)
+    clear[::7] //= 4  # He 2009 needs dark pixels in every patch
+    t = np.linspace(0.3, 0.8, 128)[None, :, None]
+    hazy = (clear * t + 235 * (1 - t)).astype(np.uint8)
+    assert psnr(dark_channel(hazy), clear) > psnr(hazy, clear) + 3
+
+
+def test_region_transfer_brightens_a_shadow():
+    target = (
+        np.full((80, 80, 3), 180, np.uint8) + (np.arange(80) % 9).astype(np.uint8)[None, :, None]
+    )
+    mask = np.zeros((80, 80), np.uint8)
+    mask[:, :36] = 255
+    shadow = np.where(mask[..., None] > 0, target // 2, target)
+    assert psnr(region_transfer(shadow, mask), target) > psnr(shadow, target) + 8
+    assert psnr(region_transfer(shadow), target) > psnr(shadow, target) + 8
+    assert (detect_shadow(shadow) == (mask > 0)).mean() > 0.9
+
+
+def test_retinex_evens_the_light_out():
+    flat = np.full((96, 96, 3), 150, np.uint8)
+    ramp = (flat * np.linspace(0.4, 1, 96)[None, :, None]).astype(np.uint8)
+    before, after = (np.ptp(p[:, 10:-10].mean(axis=(0, 2))) for p in (ramp, retinex(ramp)))
+    assert after < before
+
+
+@pytest.mark.parametrize("name", ["input", "dark-channel", "retinex", "region-transfer"])
+def test_classical_methods_keep_size_and_kind(pair, name):
+    made = make_method(name).restore(pair, 0)
+    assert made.shape == pair.input.shape
+    assert made.dtype == np.uint8
+
+
+def test_methods_are_never_shown_the_target(pair):
+    for name in ("input", "dark-channel", "retinex", "region-transfer"):
+        blind = dataclasses.replace(pair, target=np.zeros_like(pair.target))
+        method = make_method(name)
+        assert np.array_equal(method.restore(pair, 0), method.restore(blind, 0))
+
+
+def test_learnir_and_its_ablations_differ_only_in_their_settings(pair):
+    cards = {n: make_method(n).card for n in METHODS if n.startswith("learnir")}
+    settings = {n: dict(c.settings) for n, c in cards.items()}
+    assert settings["learnir-no-dpsc"]["correction"] == "none"
+    assert settings["learnir-no-drm"]["scales"] == "1 1 1 1 1"
+    assert settings["learnir-neither"] == {
+        **settings["learnir"], "correction": "none", "scales": "1 1 1 1 1",
+    }  # fmt: skip
+    assert len({c.source for c in cards.values()}) == 1
+    assert cards["learnir"].macs < 0.55 * cards["learnir-no-drm"].macs
+    assert cards["learnir-once"].macs < cards["learnir"].macs
+
+
+def test_learnir_restores_and_its_seed_counts(pair):
+    method = make_method("learnir")
+    a, b, c = (method.restore(pair, seed) for seed in (0, 0, 1))
+    assert np.array_equal(a, b)
+    assert not np.array_equal(a, c)
+
+
+def test_regression_needs_its_own_checkpoint():
+    with pytest.raises(BenchmarkError, match="its own checkpoint"):
+        make_method("regression")
+
+
+def test_a_folder_of_results(score, data, tmp_path):
+    for p in decoded(open_collection("ucb", data)):
+        write(tmp_path / "made" / f"{p.key}.png", p.target)
+    run = score(f"results:{tmp_path / 'made'}", options=MethodOptions(name="perfect"))
+    assert run.mean("psnr") == 100
+    assert run.facts["method"]["name"] == "perfect"
+    write(tmp_path / "made" / "00-0.png", scene(9))
+    changed = score(f"results:{tmp_path / 'made'}", options=MethodOptions(name="perfect"))
+    assert changed.mean("psnr") < 100
+
+
+@pytest.mark.parametrize("mistake", ["jpeg", "jpeg named png", "resized", "missing"])
+def test_spoiled_result_pictures_are_refused(score, data, tmp_path, mistake):
+    folder = tmp_path / "made"
+    for p in decoded(open_collection("ucb", data)):
+        picture = p.target[:32] if mistake == "resized" else p.target
+        suffix = "jpg" if mistake.startswith("jpeg") else "png"
+        write(folder / f"{p.key}.{suffix}", picture)
+        if mistake == "jpeg named png":
+            (folder / f"{p.key}.jpg").rename(folder / f"{p.key}.png")
+    if mistake == "missing":
+        next(folder.iterdir()).unlink()
+    words = {"resized": "never resized", "missing": "no result for"}.get(mistake, "lossy")
+    with pytest.raises(BenchmarkError, match=words):
+        score(f"results:{folder}")
+
+
+def test_a_python_callable(score):
+    assert score("python:conftest:halfway").mean("psnr") > score("input").mean("psnr")
+    with pytest.raises(BenchmarkError, match="cannot be imported"):
+        make_method("python:no_such_module:f")
+
+
+def test_a_command(score, tmp_path):
+    script = tmp_path / "copy.py"
+    script.write_text("import shutil, sys; shutil.copy(sys.argv[1], sys.argv[2])")
+    run = score(f"exec:{sys.executable} {script} {{input}} {{output}}")
+    assert run.mean("psnr") == score("input").mean("psnr")
+    script.write_text("raise SystemExit('out of luck')")
+    with pytest.raises(BenchmarkError, match="out of luck"):
+        score(f"exec:{sys.executable} {script} {{input}} {{output}}")
+    with pytest.raises(BenchmarkError, match="needs"):
+        make_method("exec:true")
+
+
+def test_unknown_methods_suggest_neighbours():
+    with pytest.raises(BenchmarkError, match="did you mean learnir"):
+        make_method("lernir")
