@@ -204,7 +204,8 @@ def _run(options: argparse.Namespace) -> int:
     from benchmarks.runner import run
 
     plan = _plan(options)
-    with tqdm(unit="picture", desc=f"{plan.method[:24]} on {Path(plan.dataset).name}") as bar:
+    title = f"{plan.method[:24]} on {Path(plan.dataset).name}"
+    with tqdm(unit="picture", desc=title, delay=0.01) as bar:  # nothing shown before it starts
 
         def progress(done: int, total: int, psnr: float) -> None:
             bar.total = total

@@ -1,0 +1,99 @@
+"""The ``learnir-bench`` command from end to end."""
+
+import json
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from benchmarks.cli import main
+
+
+def test_help_loads_nothing_heavy():
+    script = (
+        "import sys, benchmarks.cli\n"
+        "try: benchmarks.cli.main(['run', '--help'])\n"
+        "except SystemExit: pass\n"
+        "print([m for m in ('torch', 'pandas', 'scipy', 'PIL') if m in sys.modules],"
+        " file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.stderr.strip() == "[]"
+    assert "--protocol" in done.stdout
+
+
+def test_run_table_compare_verify_export_push(data, results, tmp_path, capsys):
+    for method in ("input", "retinex"):
+        given = ["run", "--method", method, "--dataset", "ucb", "--protocol", "native-v1"]
+        assert main([*given, "--data-root", str(data), "--out", str(results)]) == 0
+    capsys.readouterr()
+    assert main(["table", "--results", str(results)]) == 0
+    assert "retinex" in capsys.readouterr().out
+    assert (
+        main(["compare", "ucb.native-v1.input", "ucb.native-v1.ret", "--results", str(results)])
+        == 0
+    )
+    assert "psnr" in capsys.readouterr().out
+    assert main(["verify", "--results", str(results)]) == 0
+    assert "2 results, 0 problems" in capsys.readouterr().out
+    assert main(["export", "retinex", "--results", str(results)]) == 0
+    assert "model-index:" in capsys.readouterr().out
+    assert main(["push", str(tmp_path / "there"), "--results", str(results)]) == 0
+    assert len(list((tmp_path / "there").glob("*.json"))) == 2
+
+
+def test_the_stored_command_holds_no_folder_of_this_machine(data, results, monkeypatch, capsys):
+    words = ["run", "--method", "input", "--dataset", "ucb", "--data-root", str(data)]
+    words += ["--out", str(results), "--limit", "2"]
+    monkeypatch.setattr(sys, "argv", ["learnir-bench", *words])
+    assert main(words) == 0
+    (stored,) = results.glob("*.json")
+    command = json.loads(stored.read_text())["provenance"]["command"]
+    assert command.startswith("learnir-bench run --method input")
+    assert str(data.parent) not in stored.read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["run", "--dataset", "ucb"], "either --method or --exec"),
+        (["run", "--method", "input", "--dataset", "ucbb"], "did you mean ucb"),
+        (["run", "--method", "input", "--dataset", "./gone"], "no such folder"),
+        (["compare", "a", "b"], "unknown run"),
+        (["table", "nothing"], "unknown board"),
+        (["submit", "gone.zip"], "no such folder or zip"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(words, said, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    extra = [] if words[0] == "run" else ["--results", str(tmp_path)]
+    assert main([*words, *extra]) == 1
+    errors = capsys.readouterr().err
+    assert said in errors
+    assert len(errors.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("words", [["datasets"], ["protocols"], ["methods"]])
+def test_lists(words, capsys):
+    assert main(words) == 0
+    out = capsys.readouterr().out
+    assert {"datasets": "o-haze", "protocols": "matlab-256-v1", "methods": "learnir"}[
+        words[0]
+    ] in out
+
+
+def test_published_is_a_table(capsys):
+    import io
+
+    assert main(["published", "srd"]) == 0
+    assert set(pd.read_csv(io.StringIO(capsys.readouterr().out))["dataset"]) == {"SRD"}
+
+
+def test_a_template_lists_the_keys(data, capsys):
+    assert main(["template", "ucb", "native-v1", "--data-root", str(data)]) == 0
+    card = json.loads(capsys.readouterr().out)
+    assert len(card["files"]) == 8
+    assert card["input_row"]["psnr"] > 5

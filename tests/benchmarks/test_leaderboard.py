@@ -1,0 +1,180 @@
+"""Boards, ranks, exports and the comparison of two runs."""
+
+import dataclasses
+import io
+
+import pandas as pd
+import pytest
+import yaml
+from huggingface_hub.repocard_data import model_index_to_eval_results
+
+from benchmarks import export
+from benchmarks.comparison import compare_runs
+from benchmarks.leaderboard import (
+    board_named,
+    boards,
+    find_run,
+    per_picture,
+    perception_distortion,
+    quality_time,
+    reproduce,
+    table,
+)
+from benchmarks.methods import MethodOptions
+from benchmarks.mirror import push
+from benchmarks.names import BenchmarkError
+from benchmarks.published import published
+
+
+@pytest.fixture
+def filled(score, results):
+    """Three methods on one board, one of them on a second."""
+    score("input")
+    score("retinex")
+    score("python:conftest:halfway", options=MethodOptions(name="halfway", training_data="none"))
+    score("input", protocol="256-v1")
+    return results
+
+
+def test_ranked_by_the_main_score_within_one_board_only(filled):
+    found = boards(filled)
+    assert [board.protocol for board in found] == ["256-v1", "native-v1"]
+    rows = table(found[1], filled)
+    assert rows["method"].iloc[0] == "halfway"
+    assert set(rows["method"]) == {"halfway", "input", "retinex"}
+    assert list(rows["rank"]) == [1, 2, 3]
+    assert rows["psnr"].is_monotonic_decreasing
+    assert (rows["psnr_low"] <= rows["psnr"]).all()
+    assert (rows["psnr"] <= rows["psnr_high"]).all()
+    assert list(table(found[0], filled)["method"]) == ["input"]
+
+
+def test_other_files_are_another_board(filled, score):
+    score("input", limit=3)
+    natives = [board for board in boards(filled) if board.protocol == "native-v1"]
+    assert sorted(board.pairs for board in natives) == [3, 8]
+    assert natives[0].manifest != natives[1].manifest
+
+
+def test_the_newest_run_of_a_method_counts(filled, score):
+    options = MethodOptions(name="halfway", training_data="none", source="second try")
+    again = score("python:conftest:halfway", options=options)
+    rows = table(board_named("ucb.test.native", filled), filled)
+    assert list(rows["method"]).count("halfway") == 1
+    older = [r for r in rows["run"] if "halfway" in r]
+    assert older == [again.id] or len(older) == 1
+
+
+def test_rows_that_cannot_be_told_from_the_best_are_tied(filled, score):
+    score("python:conftest:halfway", options=MethodOptions(name="twin", training_data="none"))
+    rows = table(board_named("ucb.test.native", filled), filled).set_index("method")
+    assert rows.loc["twin", "tied"]
+    assert rows.loc["halfway", "tied"]
+    assert not rows.loc["retinex", "tied"]
+
+
+def test_pictures_and_facts_of_a_run(filled):
+    run = find_run("ucb.native-v1.retinex", filled)
+    rows = per_picture(run.id, filled)
+    assert rows["psnr"].mean() == pytest.approx(run.mean("psnr"))
+    assert "--method retinex --dataset ucb --protocol native-v1" in reproduce(run)
+    with pytest.raises(BenchmarkError, match="run"):
+        find_run("nothing", filled)
+
+
+def test_plots_have_their_columns(filled):
+    board = board_named("ucb.test.native", filled)
+    assert list(quality_time(board, filled)) == [
+        "method", "seconds", "quality", "metric", "parameters", "hardware",
+    ]  # fmt: skip
+    assert set(perception_distortion(board, filled)) == {"method", "psnr", "lpips", "badge"}
+
+
+def test_a_comparison_says_who_is_better_and_by_how_much(filled):
+    a, b = (f"ucb.native-v1.{name}" for name in ("halfway", "input"))
+    rows = compare_runs(a, b, filled).set_index("metric")
+    assert rows.loc["psnr", "verdict"] == "a is better"
+    assert rows.loc["lab_mae", "difference"] < 0
+    assert rows.loc["lab_mae", "verdict"] == "a is better"
+    assert rows.loc["psnr", "a_better"] == 8
+    assert rows.loc["psnr", "pictures"] == 8
+    mirrored = compare_runs(b, a, filled).set_index("metric")
+    assert mirrored.loc["psnr", "difference"] == pytest.approx(-rows.loc["psnr", "difference"])
+
+
+def test_runs_of_two_boards_are_not_compared(filled):
+    with pytest.raises(BenchmarkError, match="one board"):
+        compare_runs("ucb.native-v1.input", "ucb.256-v1.input", filled)
+
+
+@pytest.mark.parametrize("format", export.FORMATS)
+def test_every_format_holds_every_row(filled, format):
+    text = export.FORMATS[format](board_named("ucb.test.native", filled), filled)
+    for name in ("halfway", "input", "retinex"):
+        assert name in text
+    if format == "csv":
+        assert len(pd.read_csv(io.StringIO(text))) == 3
+
+
+def test_submitted_text_stays_text(filled, monkeypatch):
+    board = board_named("ucb.test.native", filled)
+    real = table(board, filled)
+    evil = real.assign(method="<script>alert(1)</script>|x", training_data="=HYPERLINK(1)")
+    monkeypatch.setattr(export, "table", lambda *_: evil)
+    assert "<script" not in export.as_html(board, filled)
+    markdown = export.as_markdown(board, filled)
+    assert "<script" not in markdown
+    assert "\\|x" in markdown
+    assert "'=HYPERLINK" in export.as_csv(board, filled)
+
+
+def test_the_hub_reads_the_model_index_back(filled):
+    index = export.model_index("LearnIR", "retinex", boards(filled), filled)
+    name, results = model_index_to_eval_results(yaml.safe_load(yaml.safe_dump(index)))
+    assert name == "LearnIR"
+    run = find_run("ucb.native-v1.retinex", filled)
+    values = {r.metric_type: r.metric_value for r in results}
+    assert values["psnr"] == pytest.approx(run.mean("psnr"), abs=1e-4)
+
+
+def test_eval_results_are_one_entry_of_plain_values(filled):
+    board = board_named("ucb.test.native", filled)
+    (entry,) = yaml.safe_load(
+        yaml.safe_dump(export.eval_results(board, "retinex", "someone/ucb", filled))
+    )
+    assert entry["dataset"] == {"id": "someone/ucb", "task_id": "native-v1/test"}
+    assert entry["value"] == pytest.approx(
+        find_run("ucb.native-v1.ret", filled).mean("psnr"), abs=1e-3
+    )
+
+
+def test_mirroring_copies_what_is_valid_and_only_adds(filled, tmp_path):
+    target = tmp_path / "mirror"
+    assert push(filled, str(target)).startswith("4 results")
+    assert boards(target) == boards(filled)
+    kept = next(target.glob("*.json"))
+    before = kept.stat().st_mtime_ns
+    push(filled, str(target))
+    assert kept.stat().st_mtime_ns == before
+    victim = next(filled.glob("*.parquet"))
+    victim.write_bytes(victim.read_bytes()[:-1])
+    with pytest.raises(BenchmarkError, match="changed"):
+        push(filled, str(target))
+
+
+def test_published_numbers_all_have_a_source_and_a_protocol():
+    rows = published()
+    assert len(rows) >= 227
+    assert (rows["source"] != "").all()
+    assert (rows["protocol"] != "").all()
+    assert set(rows["badge"]) == {"copied"}
+    assert (rows["note"] != "").sum() >= 4
+    assert set(published("istd+")["dataset"]) == {"ISTD+"}
+    assert set(published("ucb")["dataset"]) == {"FaceShadow-real"}
+
+
+def test_boards_are_frozen_values(filled):
+    board = boards(filled)[0]
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        board.dataset = "x"
+    assert "8 of 100 pairs" in board.label

@@ -1,0 +1,278 @@
+"""Submissions: a good one is scored here; every hostile one is refused with its reason."""
+
+import hashlib
+import json
+import shutil
+import stat
+import zipfile
+import zlib
+
+import cv2
+import numpy as np
+import pytest
+from conftest import write
+from PIL import Image
+
+from benchmarks.bundles import Limits, opened
+from benchmarks.names import BenchmarkError
+from benchmarks.pairs import decoded, open_collection
+from benchmarks.results import load_run
+from benchmarks.submissions import submit, template
+
+
+def sign(folder):
+    """Writes the pictures' hashes into the card."""
+    card = json.loads((folder / "submission.json").read_text())
+    card["files"] = {
+        p.relative_to(folder / "results").as_posix(): hashlib.sha256(p.read_bytes()).hexdigest()
+        for p in (folder / "results").rglob("*")
+        if p.is_file()
+    }
+    (folder / "submission.json").write_text(json.dumps(card))
+
+
+def edit(folder, **changes):
+    card = json.loads((folder / "submission.json").read_text())
+    (folder / "submission.json").write_text(json.dumps(card | changes))
+
+
+@pytest.fixture
+def bundle(data, tmp_path):
+    """A sound submission: the inputs, somewhat brightened."""
+    folder = tmp_path / "bundle"
+    for pair in decoded(open_collection("ucb", data)):
+        bright = np.clip(pair.input.astype(int) + 9, 0, 255).astype(np.uint8)
+        write(folder / "results" / f"{pair.key}.png", bright)
+    card = template("ucb", "native-v1", data) | {
+        "method": "Brighter",
+        "by": "Ann",
+        "training_data": "none",
+        "source": "https://example.org/brighter",
+    }
+    (folder / "submission.json").write_text(json.dumps(card))
+    sign(folder)
+    return folder
+
+
+def zipped(folder):
+    return shutil.make_archive(str(folder), "zip", folder)
+
+
+@pytest.mark.parametrize("form", [str, zipped])
+def test_a_sound_submission_is_scored_here(bundle, data, results, form):
+    verdict = submit(form(bundle), results, data)
+    assert verdict.accepted, verdict.reason
+    facts = load_run(results / f"{verdict.run_id}.json").facts
+    assert facts["badge"] == "re-scored"
+    assert facts["method"]["name"] == "Brighter"
+    assert facts["method"]["source"] == "https://example.org/brighter"
+    assert facts["provenance"]["by"] == "Ann"
+    assert facts["dataset"]["pairs"] == 8
+
+
+def test_scores_without_pictures_are_labelled_so(bundle, data, results, score):
+    rows = score("input").rows()
+    shutil.rmtree(bundle / "results")
+    rows[["name", "psnr", "ssim"]].to_csv(bundle / "scores.csv", index=False)
+    verdict = submit(bundle, results, data)
+    assert verdict.accepted, verdict.reason
+    assert load_run(results / f"{verdict.run_id}.json").facts["badge"] == "author-reported"
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "words"),
+    [
+        ("psnr", "nan", "not a score"),
+        ("ssim", 1.7, "not a score"),
+        ("psnr", -3, "not a score"),
+        ("psnr", "<b>", "psnr"),
+        ("taste", 5, "columns are"),
+        ("name", "other", "one row for each"),
+    ],
+)
+def test_impossible_scores_are_refused(bundle, data, results, score, column, value, words):
+    rows = score("input").rows()[["name", "psnr", "ssim"]].astype(object)
+    rows.loc[0, column] = value
+    shutil.rmtree(bundle / "results")
+    rows.to_csv(bundle / "scores.csv", index=False)
+    verdict = submit(bundle, results, data)
+    assert not verdict.accepted
+    assert words in verdict.reason
+
+
+def spoil_name(folder):
+    edit(folder, method="<img src=x onerror=alert(1)>")
+
+
+def spoil_source(folder):
+    edit(folder, source="javascript:<script>")
+
+
+def spoil_json(folder):
+    text = (folder / "submission.json").read_text()
+    (folder / "submission.json").write_text(text.replace('"psnr": ', '"psnr": NaN, "x": '))
+
+
+def spoil_fingerprint(folder):
+    edit(folder, input_row={"psnr": 21.0, "ssim": 0.9})
+
+
+def spoil_manifest(folder):
+    edit(folder, manifest_sha256="0" * 64)
+
+
+def spoil_hash(folder):
+    write(folder / "results" / "00-0.png", np.zeros((64, 64, 3), np.uint8))
+
+
+def spoil_missing(folder):
+    (folder / "results" / "00-0.png").unlink()
+
+
+def spoil_extra(folder):
+    write(folder / "results" / "../results/zz.png", np.zeros((64, 64, 3), np.uint8))
+
+
+def spoil_program(folder):
+    (folder / "results" / "00-0.exe").write_bytes(b"MZ")
+
+
+def spoil_size(folder):
+    write(folder / "results" / "00-0.png", np.zeros((32, 32, 3), np.uint8))
+    sign(folder)
+
+
+def spoil_huge(folder):
+    data = cv2.imencode(".png", np.zeros((8, 8, 3), np.uint8))[1].tobytes()
+    header = b"IHDR" + (60_000).to_bytes(4, "big") * 2 + data[24:29]
+    bomb = data[:12] + header + zlib.crc32(header).to_bytes(4, "big") + data[33:]
+    (folder / "results" / "00-0.png").write_bytes(bomb)
+    sign(folder)
+
+
+def spoil_jpeg(folder):
+    Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(folder / "results" / "00-0.png", "JPEG")
+    sign(folder)
+
+
+def spoil_link(folder):
+    (folder / "results" / "00-0.png").unlink()
+    (folder / "results" / "00-0.png").symlink_to("/etc/passwd")
+
+
+def spoil_dataset(folder):
+    edit(folder, dataset="../../etc")
+
+
+def spoil_mask(folder):
+    edit(folder, mask="perhaps")
+
+
+def spoil_card(folder):
+    (folder / "submission.json").unlink()
+
+
+def spoil_depth(folder):
+    (folder / "submission.json").write_text("[" * 100_000)
+
+
+HOSTILE = {
+    spoil_name: "not allowed",
+    spoil_source: "not allowed",
+    spoil_json: "not a score",
+    spoil_fingerprint: "input_row",
+    spoil_manifest: "other test files",
+    spoil_hash: "SHA-256",
+    spoil_missing: "missing",
+    spoil_extra: "not a result",
+    spoil_program: "not a result",
+    spoil_size: "never resized",
+    spoil_huge: "too many pixels",
+    spoil_jpeg: "PNG",
+    spoil_link: "symbolic link",
+    spoil_dataset: "unknown data set",
+    spoil_mask: "mask is one of",
+    spoil_card: "missing",
+    spoil_depth: "not valid JSON",
+}
+
+
+@pytest.mark.parametrize("spoil", HOSTILE, ids=lambda f: f.__name__)
+def test_a_spoiled_submission_is_refused_and_nothing_is_stored(bundle, data, results, spoil):
+    spoil(bundle)
+    verdict = submit(bundle, results, data)
+    assert not verdict.accepted
+    assert HOSTILE[spoil] in verdict.reason
+    assert "\n" not in verdict.reason
+    assert not list(results.glob("*.json"))
+
+
+def test_a_copy_of_another_method_is_refused(bundle, data, results):
+    assert submit(bundle, results, data).accepted
+    edit(bundle, method="Brand new")
+    verdict = submit(bundle, results, data)
+    assert not verdict.accepted
+    assert "8 of 8 pictures are those of 'Brighter'" in verdict.reason
+
+
+def test_the_untouched_inputs_are_a_copy_too(bundle, data, results, score):
+    score("input")
+    for pair in decoded(open_collection("ucb", data)):
+        write(bundle / "results" / f"{pair.key}.png", pair.input)
+    sign(bundle)
+    assert "'input'" in submit(bundle, results, data).reason
+
+
+def test_the_name_of_somebody_elses_method_is_refused(bundle, data, results):
+    assert submit(bundle, results, data).accepted
+    edit(bundle, by="Bob")
+    assert "another submitter's" in submit(bundle, results, data).reason
+
+
+def archive(path, *members):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, body, mode in members:
+            info = zipfile.ZipInfo(name)
+            info.external_attr = mode << 16
+            info.compress_type = zipfile.ZIP_DEFLATED
+            file.writestr(info, body)
+    return path
+
+
+FILE = stat.S_IFREG | 0o644
+
+
+@pytest.mark.parametrize(
+    ("member", "words"),
+    [
+        (("../../evil.png", b"x", FILE), "outside"),
+        (("/tmp/evil.png", b"x", FILE), "outside"),
+        (("results\\..\\evil.png", b"x", FILE), "outside"),
+        (("C:/evil.png", b"x", FILE), "outside"),
+        (("results/link.png", b"/etc/passwd", stat.S_IFLNK | 0o777), "symbolic link"),
+        (("results/bomb.png", b"\0" * (30 << 20), FILE), "zip bomb"),
+        (("results/big.png", b"\0" * (65 << 20), FILE), "larger than"),
+    ],
+    ids=["dots", "absolute", "backslash", "drive", "link", "bomb", "big"],
+)
+def test_a_hostile_zip_is_refused_before_it_is_unpacked(tmp_path, results, member, words):
+    path = archive(tmp_path / "evil.zip", member)
+    verdict = submit(path, results, tmp_path)
+    assert not verdict.accepted
+    assert words in verdict.reason
+    assert not (tmp_path.parent / "evil.png").exists()
+
+
+def test_names_that_collide_and_too_many_files_are_refused(tmp_path):
+    twice = archive(tmp_path / "a.zip", ("results/A.png", b"", FILE), ("results/a.png", b"", FILE))
+    with pytest.raises(BenchmarkError, match="twice"), opened(twice):
+        pass
+    many = archive(tmp_path / "b.zip", *((f"{i}", b"", FILE) for i in range(5)))
+    with pytest.raises(BenchmarkError, match="more than 3 files"), opened(many, Limits(files=3)):
+        pass
+
+
+def test_what_is_no_zip_is_refused(tmp_path, results):
+    (tmp_path / "a.zip").write_bytes(b"PK\3\4 not really")
+    assert "not a readable zip" in submit(tmp_path / "a.zip", results).reason
+    assert "no such folder" in submit(tmp_path / "nothing", results).reason
