@@ -10,11 +10,11 @@ from typing import Any
 
 import gradio as gr
 
-from demo import batch, photos, restoring
+from demo import batch, leaderboard_reading, photos, restoring, shadow_making
 from demo.context import MODEL, Context
 from demo.storage import keep
 
-NAMES = ("restore", "restore_batch", "model")
+NAMES = ("restore", "restore_batch", "synthesize", "leaderboard", "boards", "submit", "model")
 """Every public endpoint; all else is private."""
 
 
@@ -23,6 +23,9 @@ def build(context: Context) -> None:
     with gr.Column(visible=False):
         _restore(context)
         _restore_batch(context)
+        _synthesize()
+        _submit(context)
+    _leaderboard(context)
     _model(context)
 
 
@@ -109,6 +112,100 @@ def _restore_batch(context: Context) -> None:
         [_file("archive"), gr.JSON(label="results")],
         **MODEL,
     )
+
+
+def _synthesize() -> None:
+    def synthesize(
+        portrait: str | None,
+        occluder: str = "random",
+        azimuth: float = -60.0,
+        elevation: float = 45.0,
+        distance: float = 250.0,
+        softness: float = 1.0,
+        ambient: float = 0.22,
+        tint: float = 0.12,
+        opacity: float = 1.0,
+        face_shadow: bool = False,
+        person_only: bool = True,
+        seed: int = 0,
+    ) -> tuple[str, str, str, dict[str, Any]]:
+        """Puts a shadow on a portrait.
+
+        Args:
+            portrait: JPEG, PNG, WebP or TIFF file with a face seen roughly from the front.
+            occluder: what stands in the light, such as "hand" or "leaves"; "random" or "none".
+            azimuth: direction of the light in degrees, 0 = from the right, -90 = from above.
+            elevation: height of the light above the picture plane in degrees, 5 to 90.
+            distance: from the face to what stands in the light, mm.
+            softness: angular radius of the light in degrees; sun 0.27, window 8.
+            ambient: share of the light that stays in the shadow, linear, 0.03 to 0.8.
+            tint: blueness of that light, -0.35 to 0.35.
+            opacity: of what stands in the light, 0 to 1.
+            face_shadow: nose and brow cast shadows too.
+            person_only: the shadow ends at the person.
+            seed: equal seeds give equal pictures.
+
+        Returns:
+            The shadowed, the clean and the mask picture as PNG, and every parameter.
+        """
+        settings = shadow_making.make_settings(
+            occluder, azimuth, elevation, distance, softness, ambient, tint, opacity,
+            face_shadow, person_only, seed,
+        )  # fmt: skip
+        return shadow_making.synthesize(portrait, settings)
+
+    _declare(
+        synthesize,
+        [
+            _file("portrait"),
+            gr.Textbox("random", label="occluder"),
+            gr.Slider(-180, 180, -60, label="azimuth"),
+            gr.Slider(5, 90, 45, label="elevation"),
+            gr.Slider(10, 5000, 250, label="distance"),
+            gr.Slider(0.05, 10, 1, label="softness"),
+            gr.Slider(0.03, 0.8, 0.22, label="ambient"),
+            gr.Slider(-0.35, 0.35, 0.12, label="tint"),
+            gr.Slider(0, 1, 1, label="opacity"),
+            gr.Checkbox(label="face_shadow"),
+            gr.Checkbox(True, label="person_only"),
+            gr.Number(0, label="seed", precision=0, minimum=0),
+        ],
+        [_file("shadow"), _file("clean"), _file("mask"), gr.JSON(label="parameters")],
+        concurrency_limit=1,
+    )
+
+
+def _submit(context: Context) -> None:
+    def submit(bundle: str | None) -> dict[str, Any]:
+        """Checks a submission to the leaderboard and adds it.
+
+        Args:
+            bundle: zip with submission.json and results/KEY.png, or scores.csv.
+
+        Returns:
+            accepted, reason, and the new row's run id.
+        """
+        accepted, reason, run = leaderboard_reading.submitted(context.options.results, bundle)
+        return {"accepted": accepted, "reason": reason, "run": run}
+
+    _declare(submit, [_file("bundle")], [gr.JSON(label="verdict")], **MODEL)
+
+
+def _leaderboard(context: Context) -> None:
+    folder = context.options.results
+
+    def boards() -> list[dict[str, str]]:
+        """The boards that have results: id and label."""
+        found = leaderboard_reading.board_choices(folder)
+        return [{"id": name, "label": label} for label, name in found]
+
+    def leaderboard(board: str) -> list[dict[str, Any]]:
+        """The ranking of a board (an id of /boards), best first; scores with 95 % intervals."""
+        rows = leaderboard_reading.ranking(folder, board)
+        return [dict(zip(leaderboard_reading.COLUMNS, row, strict=True)) for row in rows]
+
+    gr.api(boards, api_name="boards")
+    gr.api(leaderboard, api_name="leaderboard")
 
 
 def _declare(call: Any, inputs: list[Any], outputs: list[Any], **options: Any) -> None:

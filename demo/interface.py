@@ -82,12 +82,12 @@ def build(context: Context) -> gr.Blocks:
                 source = restore_tab.build(context, page)
             with gr.Tab("Batch", id="batch"):
                 batch_tab.build(context)
-            with gr.Tab("Make a shadow", id="shadow"):
-                shadow_tab.build(context, source, tabs)
-            with gr.Tab("Dataset", id="dataset"):
-                dataset_tab.build(context)
-            with gr.Tab("Leaderboard", id="leaderboard"):
-                leaderboard_tab.build(context)
+            with gr.Tab("Make a shadow", id="shadow") as tab:
+                shadow_tab.build(context, source, tabs, tab)
+            with gr.Tab("Dataset", id="dataset") as tab:
+                dataset_tab.build(context, tab)
+            with gr.Tab("Leaderboard", id="leaderboard") as tab:
+                leaderboard_tab.build(context, tab)
             with gr.Tab("About", id="about"):
                 about_tab.build(context)
         page.load(

@@ -1,1 +1,193 @@
-def build(*a): ...
+"""The Make-a-shadow tab: a portrait, a light, something in its way, and the pair they make."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from demo import photos, shadow_making
+from demo.context import EXAMPLES, LIVE, PRIVATE, Context
+from demo.restore_events import Source, hand_over, picture_record
+from demo.restoring import friendly
+
+PORTRAIT = str(EXAMPLES / "portrait.jpg")
+RECIPES = ["faceshadow", "zhang2020", "self"]
+FORMATS = ["imagefolder", "parquet", "webdataset"]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Where a made shadow is shown."""
+
+    shadow: gr.Image
+    mask: gr.Image
+    visibility: gr.Image
+    depth: gr.Image
+    landmarks: gr.Image
+    facts: gr.Markdown
+
+    @property
+    def outputs(self) -> list[Any]:
+        """All of them, as event outputs."""
+        return list(vars(self).values())
+
+
+def build(context: Context, source: Source, tabs: gr.Tabs, tab: gr.Tab) -> None:
+    """Lays the tab out and connects it."""
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=5, min_width=320):
+            portrait = _portrait()
+            example = gr.Button("Use the example portrait", size="sm", elem_id="shadow-example")
+            controls = _controls()
+        with gr.Column(scale=7, min_width=320):
+            shown = _results()
+            with gr.Row():
+                send = gr.Button("Send to Restore", variant="primary", elem_id="shadow-send")
+                save = gr.Button("Pack the pair", elem_id="shadow-pack")
+            pair = gr.File(label="shadow-pair.zip", interactive=False, elem_id="shadow-pair")
+            _small_dataset()
+    path = gr.State(PORTRAIT)
+    _connect_portrait(portrait, path, example, controls, shown, tab)
+
+    def pack(chosen: str, *values: Any) -> str:
+        return shadow_making.save_pair(_made(chosen, *values)[1])
+
+    def give(chosen: str, *values: Any) -> tuple[Any, ...]:
+        made = shadow_making.hand_over_files(_made(chosen, *values)[1])
+        return gr.Tabs(selected="restore"), *hand_over(made)
+
+    save.click(pack, [path, *controls], pair, **PRIVATE)
+    send.click(give, [path, *controls], [tabs, *source.outputs], **PRIVATE)
+
+
+def _portrait() -> gr.Image:
+    return gr.Image(
+        PORTRAIT,
+        label="Portrait",
+        type="filepath",
+        image_mode=None,
+        sources=["upload", "clipboard", "webcam"],
+        height=300,
+        elem_id="shadow-portrait",
+        alt_text="The portrait that will get a shadow",
+        placeholder="Drop a portrait here, paste it, or take one with the camera",
+    )
+
+
+def _controls() -> list[Any]:
+    """In the order ``shadow_making.make_settings`` takes them."""
+    names = list(shadow_making.occluders())
+    occluder = gr.Dropdown(names, value="hand", label="What stands in the light")
+    with gr.Row():
+        azimuth = _slider(-180, 180, -60, 1, "Light comes from, degrees", "0 right, -90 above")
+        elevation = _slider(5, 90, 45, 1, "Height of the light, degrees", "90 = from the camera")
+    with gr.Row():
+        distance = _slider(10, 2000, 250, 10, "Distance, mm", "far = wide soft edge")
+        softness = _slider(0.1, 10, 1, 0.1, "Softness, degrees", "sun 0.27, window 8")
+    with gr.Row():
+        ambient = _slider(0.03, 0.8, 0.22, 0.01, "Ambient light", "share that stays in shadow")
+        tint = _slider(-0.35, 0.35, 0.12, 0.01, "Ambient colour", "- warm, + blue")
+    with gr.Accordion("More", open=False):
+        opacity = _slider(0, 1, 1, 0.05, "Opacity", "of what stands in the light")
+        with gr.Row():
+            own = gr.Checkbox(label="Nose and brow cast shadows too")
+            person = gr.Checkbox(True, label="Shadow ends at the person")
+        seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=2**31 - 1)
+    return [
+        occluder, azimuth, elevation, distance, softness, ambient, tint, opacity, own, person, seed,
+    ]  # fmt: skip
+
+
+def _slider(low: float, high: float, value: float, step: float, label: str, info: str) -> gr.Slider:
+    return gr.Slider(low, high, value, step=step, label=label, info=info, min_width=140)
+
+
+def _results() -> Shown:
+    with gr.Tabs():
+        with gr.Tab("Shadowed"):
+            shadow = _picture("Shadowed", "The portrait with its new shadow", "shadow-result", 480)
+        with gr.Tab("Layers"):
+            with gr.Row():
+                mask = _picture("Mask: white = shadow", "Shadow mask", "shadow-mask", 260)
+                visibility = _picture("Light that arrives", "Visibility", "shadow-light", 260)
+            with gr.Row():
+                depth = _picture("Depth: near = white", "Depth map", "shadow-depth", 260)
+                landmarks = _picture("Landmarks", "Face mesh points", "shadow-points", 260)
+    facts = gr.Markdown("…", elem_id="shadow-facts", elem_classes="facts")
+    return Shown(shadow, mask, visibility, depth, landmarks, facts)
+
+
+def _picture(label: str, alt: str, elem_id: str, height: int) -> gr.Image:
+    return gr.Image(
+        label=label,
+        alt_text=alt,
+        elem_id=elem_id,
+        height=height,
+        format="png",
+        interactive=False,
+        min_width=180,
+    )
+
+
+def _made(chosen: str, *values: Any) -> tuple[Any, Any]:
+    return shadow_making.make(chosen, shadow_making.make_settings(*values))
+
+
+def _connect_portrait(
+    portrait: gr.Image,
+    path: gr.State,
+    example: gr.Button,
+    controls: list[Any],
+    shown: Shown,
+    tab: gr.Tab,
+) -> None:
+    """A new portrait, a moved control or the opened tab draws the shadow anew; the latest wins."""
+
+    def draw(chosen: str, *values: Any) -> tuple[Any, ...]:
+        made = _made(chosen, *values)
+        pictures = vars(shadow_making.layers(*made)).values()
+        return *pictures, shadow_making.facts_line(made[1])
+
+    def take(raw: dict[str, Any] | None) -> tuple[Any, str | None]:
+        """The upload as it is; what a browser cannot show (TIFF) as a preview."""
+        if not raw:
+            return None, None
+        with friendly():
+            photo = photos.open_photo(raw.get("path") or "")
+        shown_as_is = photos.shown_by_browsers(photo)
+        return gr.skip() if shown_as_is else picture_record(photo), raw["path"]
+
+    portrait.input(
+        take, [portrait], [portrait, path], preprocess=False, show_progress="hidden", **PRIVATE
+    ).success(draw, [path, *controls], shown.outputs, **PRIVATE)
+    example.click(lambda: (PORTRAIT, PORTRAIT), None, [portrait, path], **PRIVATE).success(
+        draw, [path, *controls], shown.outputs, **PRIVATE
+    )
+    moved = [getattr(c, "change" if isinstance(c, gr.Slider) else "input") for c in controls]
+    gr.on([tab.select, *moved], draw, [path, *controls], shown.outputs, **LIVE)
+
+
+def _small_dataset() -> None:
+    with gr.Accordion("A small data set from several portraits", open=False):
+        portraits = gr.File(label="Portraits", file_count="multiple", elem_id="shadow-portraits")
+        with gr.Row():
+            pairs = gr.Slider(1, shadow_making.MOST_PAIRS, 4, step=1, label="Pairs a portrait")
+            seed = gr.Number(0, label="Seed", precision=0, minimum=0)
+        with gr.Row():
+            recipe = gr.Dropdown(RECIPES, value=RECIPES[0], label="Recipe")
+            format = gr.Dropdown(FORMATS, value=FORMATS[0], label="Format")
+        licence = gr.Textbox(label="Licence of the portraits", placeholder="CC BY 4.0")
+        run = gr.Button("Build the data set", elem_id="shadow-build")
+        archive = gr.File(label="faceshadow.zip", interactive=False, elem_id="shadow-dataset")
+        report = gr.Markdown(elem_classes="note", elem_id="shadow-report")
+        run.click(
+            lambda files, n, s, r, licence, f: shadow_making.build_dataset(
+                files or [], n, int(s), r, licence, f
+            ),
+            [portraits, pairs, seed, recipe, licence, format],
+            [archive, report],
+            concurrency_limit=1,
+            **PRIVATE,
+        )

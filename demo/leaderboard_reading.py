@@ -1,0 +1,206 @@
+"""What the Leaderboard tab does: tables of plain text, plots, pictures of two methods, submissions.
+
+Submitted names are text wherever they appear; nothing here makes HTML of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from demo.restoring import refusal
+from demo.storage import keep
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from benchmarks.leaderboard import Board
+
+METRICS = {"psnr": 2, "ssim": 4, "lpips_alex": 4, "lab_mae": 2}
+"""Columns shown, and their digits."""
+COLUMNS = ["#", "method", *METRICS, "mask", "trained on", "s/picture", "M params", "badge", "run"]
+PUBLISHED = [
+    "dataset", "method", "year", "psnr", "ssim", "lpips", "rmse_all", "badge", "protocol", "source",
+    "confidence", "note",
+]  # fmt: skip
+
+
+@contextmanager
+def sayable() -> Iterator[None]:
+    """Expected failures of the benchmark become messages."""
+    from benchmarks.names import BenchmarkError
+
+    try:
+        yield
+    except BenchmarkError as error:
+        raise refusal(str(error)) from error
+
+
+def board_choices(folder: Path) -> list[tuple[str, str]]:
+    """(label, id) of every board that has a result."""
+    from benchmarks.leaderboard import boards
+
+    with sayable():
+        return [(board.label, board.id) for board in boards(folder)]
+
+
+def board(folder: Path, name: str) -> Board:
+    """The board of that id; gr.Error where there is none."""
+    from benchmarks.leaderboard import board_named
+
+    with sayable():
+        return board_named(name, folder)
+
+
+def ranking(folder: Path, name: str) -> list[list[Any]]:
+    """Rows of COLUMNS, best first; scores with their 95 % interval, as text."""
+    from benchmarks.leaderboard import table
+
+    found = table(board(folder, name), folder, tuple(METRICS))
+    return [_row(row) for row in found.to_dict("records")]
+
+
+def _row(row: dict[str, Any]) -> list[Any]:
+    return [
+        row["rank"],
+        row["method"] + (" (tied with the best)" if row["tied"] and row["rank"] > 1 else ""),
+        *(_score(row, metric, digits) for metric, digits in METRICS.items()),
+        row["mask"],
+        row["training_data"],
+        _number(row["seconds"], 1, 3),
+        _number(row["parameters"], 1e6, 2),
+        row["badge"],
+        row["run"],
+    ]
+
+
+def _score(row: dict[str, Any], metric: str, digits: int) -> str:
+    mean, low, high = (row[metric], row[f"{metric}_low"], row[f"{metric}_high"])
+    if mean is None or np.isnan(mean):
+        return "–"
+    if low is None or np.isnan(low):
+        return f"{mean:.{digits}f}"
+    return f"{mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def _number(value: float | None, unit: float, digits: int) -> str:
+    return "" if value is None or np.isnan(value) else f"{value / unit:.{digits}f}"
+
+
+def plots(folder: Path, name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Perception against distortion, and quality against time."""
+    from benchmarks.leaderboard import perception_distortion, quality_time
+
+    chosen = board(folder, name)
+    return perception_distortion(chosen, folder), quality_time(chosen, folder)
+
+
+def runs(folder: Path, name: str) -> list[tuple[str, str]]:
+    """(method, run id) of a board, best first."""
+    from benchmarks.leaderboard import runs_of
+
+    found = runs_of(board(folder, name), folder)
+    return [(run.facts["method"]["name"], run.id) for run in found]
+
+
+def command(folder: Path, run_id: str) -> str:
+    """The command that makes a row again."""
+    from benchmarks.leaderboard import find_run, reproduce
+
+    with sayable():
+        return reproduce(find_run(run_id, folder))
+
+
+def compared(folder: Path, a: str, b: str) -> list[list[Any]]:
+    """One row a metric: means of a and b, difference with its interval, p, verdict."""
+    from benchmarks.comparison import compare_runs
+
+    with sayable():
+        rows = compare_runs(a, b, folder).to_dict("records")
+    return [
+        [
+            row["metric"],
+            f"{row['a']:.4f}",
+            f"{row['b']:.4f}",
+            f"{row['difference']:+.4f} [{row['low']:+.4f}, {row['high']:+.4f}]",
+            f"{row['p']:.3g}",
+            f"{row['a_better']} : {row['b_better']}",
+            row["verdict"],
+        ]
+        for row in rows
+    ]
+
+
+COMPARED = ["metric", "A", "B", "A - B, 95 %", "p", "pictures better", "verdict"]
+
+
+def picture_table(folder: Path, a: str, b: str) -> list[list[Any]]:
+    """name, metric of A, of B, difference, the widest apart first."""
+    from benchmarks.leaderboard import per_picture
+
+    with sayable():
+        tables = [per_picture(run, folder).groupby("name")["psnr"].mean() for run in (a, b)]
+    joined = tables[0].to_frame("a").join(tables[1].to_frame("b"), how="inner")
+    joined = joined.assign(d=joined["a"] - joined["b"])
+    joined = joined.reindex(joined["d"].abs().sort_values(ascending=False).index)
+    return [[n, round(r.a, 2), round(r.b, 2), round(r.d, 2)] for n, r in joined.iterrows()]
+
+
+def pictures(folder: Path, a: str, b: str, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """What two methods make of one test picture, restored now: results keep scores only.
+
+    gr.Error where the data set is not on this machine or a method is not one of ours.
+    """
+    from benchmarks.leaderboard import find_run
+    from benchmarks.methods import METHODS, make_method
+    from benchmarks.pairs import load, open_collection
+    from benchmarks.protocols import protocol_named
+    from benchmarks.runner import as_seen
+
+    with sayable():
+        found = [find_run(run, folder) for run in (a, b)]
+        dataset = found[0].facts["dataset"]
+        clean = dataset["name"].endswith("-clean")
+        own = dataset["name"].removesuffix("-clean")
+        collection = open_collection(own, None, dataset["split"], clean)
+        source = next((s for s in collection.sources if s.key == name), None)
+        if source is None:
+            raise refusal(f"{name}: not in the copy of {own} that is here.")
+        pair = as_seen(load(collection, source), protocol_named(found[0].facts["protocol"]["id"]))
+        restored = []
+        for run in found:
+            method = run.facts["method"]["name"]
+            if method not in METHODS:
+                raise refusal(f"{method}: its pictures are not stored, and it cannot be run here.")
+            restored.append(make_method(method).restore(pair, run.facts["seeds"][0]))
+    return restored[0], restored[1]
+
+
+def as_csv(folder: Path, name: str) -> str:
+    """Path of the whole ranking as CSV."""
+    from benchmarks.export import as_csv as text
+
+    chosen = board(folder, name)
+    return keep(text(chosen, folder).encode(), f"{chosen.id}.csv")
+
+
+def submitted(folder: Path, path: str | None) -> tuple[bool, str, str | None]:
+    """(accepted, reason, run id) of an uploaded zip."""
+    from benchmarks.submissions import submit
+
+    if not path:
+        raise refusal("Choose the zip of a submission first.")
+    verdict = submit(path, folder)
+    return verdict.accepted, verdict.reason, verdict.run_id
+
+
+def published_rows() -> list[list[Any]]:
+    """Rows of PUBLISHED: numbers copied from papers."""
+    from benchmarks.published import published
+
+    found = published()[PUBLISHED].astype(object)
+    return found.where(found.notna(), "").values.tolist()
