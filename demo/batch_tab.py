@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from demo import batch, restoring
-from demo.context import MODEL, PRIVATE, Context
+from demo.context import AT_ONCE, MODEL, PRIVATE, Context
 
 COLUMNS = list(batch.COLUMNS)
 NOTE = (
@@ -64,4 +64,4 @@ def build(context: Context) -> None:
     running = run.click(
         restore_all, [files, correction, strength], [table, archive], **MODEL, **PRIVATE
     )
-    cancel.click(stop, None, None, cancels=[running], queue=False, **PRIVATE)
+    cancel.click(stop, None, None, cancels=[running], **AT_ONCE)

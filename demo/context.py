@@ -19,6 +19,8 @@ MODEL: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
 """Event arguments of everything that runs the network: one at a time, the rest queue."""
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+AT_ONCE: dict[str, Any] = {**QUIET, "concurrency_limit": None}
+"""Never waits for others; queued all the same, as only queued events can show a message."""
 LIVE: dict[str, Any] = {
     "api_visibility": "private",
     "show_progress": "hidden",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,7 +40,7 @@ def address(typed: str | None, own: str | None) -> str:
     Raises gr.Error when there is neither.
     """
     typed = (typed or "").strip()
-    if not typed or typed == own:
+    if not typed or (own is not None and typed == Path(own).name):
         if own is None:
             raise refusal(
                 "No data set here: give a Hub id (owner/name), or start the app with --dataset."
@@ -51,8 +52,6 @@ def address(typed: str | None, own: str | None) -> str:
 
 
 def _with_prefix(own: str) -> str:
-    from pathlib import Path
-
     return own if Path(own).expanduser().is_dir() else f"hub:{own}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -30,7 +31,7 @@ def build(context: Context, tab: gr.Tab) -> None:
     own = context.options.dataset
     with gr.Row():
         where = gr.Textbox(
-            own or "",
+            Path(own).name if own else "",
             label="Data set",
             placeholder="owner/name on the Hub",
             scale=4,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -14,8 +15,8 @@ from demo.context import MODEL, PRIVATE, QUIET, Context
 EMPTY = "No results yet. `make bench`, or `learnir-bench run --help`."
 RULES = (
     "Rows are ranked only within one set of files under one protocol. **re-scored**: by us, from "
-    "pictures; **author-reported**: the authors' own numbers per picture; **copied**: from a paper, "
-    "shown apart. Intervals are 95 %, bootstrapped over scenes."
+    "pictures; **author-reported**: the authors' own, per picture; **copied**: from a paper, shown "
+    "apart. Intervals are 95 %, bootstrapped over scenes."
 )
 SUBMIT = (
     "A zip with `submission.json` (`learnir-bench template DATASET PROTOCOL` writes one) and "
@@ -48,7 +49,7 @@ def build(context: Context, tab: gr.Tab) -> None:
     with gr.Row():
         board = gr.Dropdown([], label="Data set and protocol", scale=5, elem_id="board-choice")
         save = gr.DownloadButton("CSV", scale=0, min_width=90, elem_id="board-csv")
-    shown = _board_parts()
+    shown = _board_parts(folder)
 
     def fill(name: str | None) -> tuple[Any, ...]:
         if not name:
@@ -74,13 +75,12 @@ def build(context: Context, tab: gr.Tab) -> None:
     board.input(fill, [board], shown.outputs, **QUIET).success(
         lambda name: reading.as_csv(folder, name), [board], save, **QUIET
     )
-    _command(context, shown)
     _drill_down(context, shown)
     _submission(context, board, save, fill, open_tab, shown)
     _papers(tab)
 
 
-def _board_parts() -> Shown:
+def _board_parts(folder: Path) -> Shown:
     ranking = gr.Dataframe(
         headers=reading.COLUMNS,
         datatype="str",
@@ -96,6 +96,10 @@ def _board_parts() -> Shown:
         time = _scatter("Quality against time", "seconds", "quality", "metric")
     with gr.Accordion("Make a row again", open=False):
         row = gr.Dropdown([], label="Row", elem_id="board-row")
+        text = gr.Code(
+            label="Command", language="shell", interactive=False, elem_id="board-command"
+        )
+        row.change(lambda run: reading.command(folder, run) if run else "", [row], text, **QUIET)
     with gr.Row():
         a = gr.Dropdown([], label="A", elem_id="board-a")
         b = gr.Dropdown([], label="B", elem_id="board-b")
@@ -105,16 +109,6 @@ def _board_parts() -> Shown:
 def _scatter(title: str, x: str, y: str, color: str) -> gr.ScatterPlot:
     return gr.ScatterPlot(
         x=x, y=y, color=color, title=title, tooltip="all", height=260, min_width=300
-    )
-
-
-def _command(context: Context, shown: Shown) -> None:
-    text = gr.Code(label="Command for the chosen row", language="shell", interactive=False)
-    shown.row.change(
-        lambda run: reading.command(context.options.results, run) if run else "",
-        [shown.row],
-        text,
-        **QUIET,
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 
 from demo import photos, restoring, views
-from demo.context import EXAMPLES, LIVE, MODEL, PRIVATE, QUIET, Context, Kept
+from demo.context import AT_ONCE, EXAMPLES, LIVE, MODEL, PRIVATE, QUIET, Context, Kept
 from demo.engine import Settings
 from demo.storage import keep
 
@@ -113,7 +113,7 @@ class Page:
         running.success(
             self.score, [self.token, self.source.truth_path], self.shown.scores, **QUIET
         )
-        cancel.click(self.cancel, None, None, cancels=[running], queue=False, **PRIVATE)
+        cancel.click(self.cancel, None, None, cancels=[running], **AT_ONCE)
         strength, view = self.controls.strength, [self.shown.slider, self.shown.after]
         strength.input(self.blend, [self.token, strength], view, **LIVE)
         strength.release(self.save, [self.token, strength], [self.shown.save], **LIVE)

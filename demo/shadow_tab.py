@@ -126,6 +126,7 @@ def _picture(label: str, alt: str, elem_id: str, height: int) -> gr.Image:
         elem_id=elem_id,
         height=height,
         format="png",
+        buttons=["download", "fullscreen"],
         interactive=False,
         min_width=180,
     )

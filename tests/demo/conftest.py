@@ -1,4 +1,4 @@
-"""A served app with a tiny random model, and a browser that tolerates neither errors nor strangers."""
+"""A served app with a tiny random model, and a browser that forgives no error, no call out."""
 
 from __future__ import annotations
 
@@ -47,17 +47,70 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def app(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data root whose ``ucb`` is the app's examples, four astronauts in the shade."""
+    root = tmp_path_factory.mktemp("data")
+    for kind in ("input", "target"):
+        (root / "ucb" / kind).mkdir(parents=True)
+    for number, name in enumerate(("hand", "wall", "brim", "leaves")):
+        shutil.copy(EXAMPLES / f"{name}.jpg", root / "ucb" / "input" / f"{number}-0.jpg")
+        shutil.copy(EXAMPLES / f"{name}-clean.jpg", root / "ucb" / "target" / f"{number}-0.jpg")
+    return root
+
+
+@pytest.fixture(scope="session")
+def results(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Results of two methods on those four."""
+    from benchmarks.runner import RunPlan, run
+
+    folder = tmp_path_factory.mktemp("results")
+    for method in ("input", "retinex"):
+        run(RunPlan(method, "ucb", folder, "256-v1", root=str(data_root), faces=False, workers=1))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A built FaceShadow of 60 pairs of the astronaut."""
+    from dataset_tools.build import BuildPlan, build
+    from dataset_tools.engines import EnginePlan
+    from dataset_tools.shards import PairPlan
+
+    portraits = tmp_path_factory.mktemp("portraits")
+    shutil.copy(EXAMPLES / "portrait.jpg", portraits / "astronaut.jpg")
+    out = tmp_path_factory.mktemp("built") / "faceshadow"
+    build(
+        BuildPlan(
+            photos=(str(portraits),),
+            out=out,
+            pairs=PairPlan(pairs_per_photo=60, size=96),
+            licence="public domain",
+            engine=EnginePlan("local", 1),
+            sheets=False,
+        )
+    )
+    return out
+
+
+@pytest.fixture(scope="session")
+def app(
+    checkpoint: Path,
+    results: Path,
+    dataset: Path,
+    data_root: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[App]:
     """The whole app on a free port, its model loaded and its first result made."""
     cache = tmp_path_factory.mktemp("cache")
     os.environ["GRADIO_TEMP_DIR"] = str(cache)
+    os.environ["LEARNIR_DATA"] = str(data_root)
     from demo.context import Context
     from demo.engine import Engine
     from demo.interface import build, launch_options
     from demo.options import Options
     from demo.restore_events import first_result
 
-    options = Options(checkpoint=str(checkpoint))
+    options = Options(checkpoint=str(checkpoint), results=results, dataset=str(dataset))
     context = Context(options, Engine(options.checkpoint))
     page = build(context)
     _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, **launch_options(options))
@@ -65,6 +118,7 @@ def app(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     context.engine.settle(120)
     yield App(url.rstrip("/"), context, cache)
     page.close(verbose=False)
+    del os.environ["LEARNIR_DATA"]
 
 
 @pytest.fixture(scope="session")
@@ -97,7 +151,7 @@ def page(browser: Any, app: App, request: pytest.FixtureRequest) -> Iterator[Any
     outside: list[str] = []
     complaints: list[str] = []
     opened.on("request", lambda sent: outside.append(sent.url) if foreign(sent.url, app) else None)
-    opened.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+    opened.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
     opened.on("pageerror", lambda error: complaints.append(str(error)))
     opened.goto(app.url)
     opened.get_by_role("button", name="Remove the shadow").wait_for()

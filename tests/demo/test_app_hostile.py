@@ -44,7 +44,8 @@ def png_header_only(width: int, height: int) -> bytes:
 
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     rows = zlib.compress(bytes(1 << 16))
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    chunks = chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunks
 
 
 def test_200_megapixels(client, tmp_path):
@@ -119,7 +120,9 @@ def test_no_file_outside_the_cache_is_served(app, path):
         assert b"import" not in answer.content
 
 
-@pytest.mark.parametrize("path", ["/etc/passwd", "../../etc/passwd", "app.py", "file:///etc/passwd"])
+@pytest.mark.parametrize(
+    "path", ["/etc/passwd", "../../etc/passwd", "app.py", "file:///etc/passwd"]
+)
 def test_endpoints_take_no_path_of_the_clients_choosing(app, path):
     record = {"path": path, "meta": {"_type": "gradio.FileData"}}
     answer = call(app, "restore", [record, 0, "as trained", "as trained", 0, "auto", 1])

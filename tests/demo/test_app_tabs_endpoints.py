@@ -1,0 +1,206 @@
+"""Endpoints of the shadow maker and the leaderboard, and what the tabs call, without a browser."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from demo import dataset_browsing, leaderboard_reading, shadow_making
+from demo.about_tab import CARD, card
+from demo.endpoints import NAMES
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "demo" / "examples"
+PORTRAIT = EXAMPLES / "portrait.jpg"
+
+
+def upload(path: Path):
+    from gradio_client import handle_file
+
+    return handle_file(str(path))
+
+
+def pixels(path: str | Path) -> np.ndarray:
+    return np.asarray(Image.open(path)).astype(int)
+
+
+def test_the_public_endpoints_are_the_documented_ones(client):
+    shown = client.view_api(return_format="dict")["named_endpoints"]
+    assert set(shown) == {f"/{name}" for name in NAMES}
+    for name, endpoint in shown.items():
+        assert endpoint.get("description"), name
+
+
+def test_synthesize_darkens_where_its_mask_says(client):
+    shadow, clean, mask, meta = client.predict(
+        upload(PORTRAIT), occluder="half_plane", seed=2, api_name="/synthesize"
+    )
+    before, after, shade = pixels(clean), pixels(shadow), pixels(mask)
+    assert shade.max() > 200
+    assert (after[shade > 200] < before[shade > 200]).mean() > 0.8
+    lit = cv2.erode((shade == 0).astype(np.uint8), np.ones((25, 25)))  # light scatters in the skin
+    assert np.abs(after - before)[lit > 0].max() <= 1
+    assert meta["occluder"] == "half_plane"
+    again = client.predict(upload(PORTRAIT), occluder="half_plane", seed=2, api_name="/synthesize")
+    assert np.array_equal(pixels(again[0]), after)
+
+
+def test_synthesize_says_what_is_wrong(client, tmp_path):
+    Image.new("RGB", (200, 200), "grey").save(tmp_path / "grey.png")
+    with pytest.raises(Exception, match="No face found"):
+        client.predict(upload(tmp_path / "grey.png"), api_name="/synthesize")
+    with pytest.raises(Exception, match="occluder"):
+        client.predict(upload(PORTRAIT), occluder="umbrella", api_name="/synthesize")
+    with pytest.raises(Exception, match="Choose a portrait"):
+        client.predict(None, api_name="/synthesize")
+
+
+def test_boards_and_their_rankings(client):
+    (board,) = client.predict(api_name="/boards")
+    rows = client.predict(board["id"], api_name="/leaderboard")
+    assert {row["method"].split(" ")[0] for row in rows} == {"input", "retinex"}
+    assert [row["#"] for row in rows] == [1, 2]
+    with pytest.raises(Exception, match="unknown board"):
+        client.predict("nothing", api_name="/leaderboard")
+
+
+def test_a_hostile_submission_is_answered_with_a_reason(client, tmp_path):
+    bundle = tmp_path / "evil.zip"
+    with zipfile.ZipFile(bundle, "w") as archive:
+        archive.writestr("../evil.png", b"x")
+    verdict = client.predict(upload(bundle), api_name="/submit")
+    assert verdict["accepted"] is False
+    assert "outside" in verdict["reason"]
+
+
+@pytest.fixture
+def submission(data_root, tmp_path, monkeypatch) -> Path:
+    """A sound submission on the app's little board."""
+    import hashlib
+
+    from benchmarks.submissions import template
+
+    folder = tmp_path / "bundle"
+    (folder / "results").mkdir(parents=True)
+    card = template("ucb", "256-v1", data_root) | {"method": "Grey", "by": "Ann"}
+    for name in card["files"]:
+        Image.new("RGB", (256, 256), "grey").save(folder / "results" / name)
+        data = (folder / "results" / name).read_bytes()
+        card["files"][name] = hashlib.sha256(data).hexdigest()
+    card |= {"training_data": "none", "source": "none"}
+    (folder / "submission.json").write_text(json.dumps(card))
+    return Path(shutil.make_archive(str(folder), "zip", folder))
+
+
+def test_a_sound_submission_becomes_a_row(submission, results, data_root, tmp_path, monkeypatch):
+    monkeypatch.setenv("LEARNIR_DATA", str(data_root))
+    folder = tmp_path / "results"
+    shutil.copytree(results, folder)
+    accepted, reason, run = leaderboard_reading.submitted(folder, str(submission))
+    assert accepted, reason
+    name = leaderboard_reading.board_choices(folder)[0][1]
+    assert any(row[1].startswith("Grey") for row in leaderboard_reading.ranking(folder, name))
+    assert "--protocol 256-v1" in leaderboard_reading.command(folder, run)
+
+
+def test_the_drill_down_shows_both_methods_pictures(results, data_root, monkeypatch):
+    monkeypatch.setenv("LEARNIR_DATA", str(data_root))
+    name = leaderboard_reading.board_choices(results)[0][1]
+    (_, a), (_, b) = leaderboard_reading.runs(results, name)
+    rows = leaderboard_reading.picture_table(results, a, b)
+    assert [abs(row[3]) for row in rows] == sorted((abs(r[3]) for r in rows), reverse=True)
+    left, right = leaderboard_reading.pictures(results, a, b, rows[0][0])
+    assert left.shape == right.shape == (256, 256, 3)
+    assert not np.array_equal(left, right)
+
+
+def test_a_small_dataset_from_portraits(monkeypatch, tmp_path):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    archive, told = shadow_making.build_dataset(
+        [str(PORTRAIT)], 3, 0, "faceshadow", "public domain", "imagefolder"
+    )
+    with zipfile.ZipFile(archive) as file:
+        names = file.namelist()
+        file.extractall(tmp_path / "there")
+    assert any(name.endswith("metadata.jsonl") for name in names)
+    assert not any(part.startswith(".") for name in names for part in name.split("/"))
+    assert "1 kept" in told
+    import datasets
+
+    found = datasets.load_dataset(
+        "imagefolder", data_dir=str(tmp_path / "there" / "faceshadow"), cache_dir=str(tmp_path)
+    )
+    assert sum(split.num_rows for split in found.values()) == 3
+
+
+@pytest.mark.parametrize(("paths", "licence"), [([], "CC0"), ([str(PORTRAIT)], " ")])
+def test_a_dataset_needs_portraits_and_a_licence(paths, licence):
+    import gradio as gr
+
+    with pytest.raises(gr.Error):
+        shadow_making.build_dataset(paths, 1, 0, "faceshadow", licence, "parquet")
+
+
+def test_filters_find_exactly_the_rows_they_name(dataset):
+    browser = dataset_browsing.opened(str(dataset))
+    table = browser.table
+    spans = {**dataset_browsing.SPANS, "coverage": (0.2, 0.6)}
+    found = dataset_browsing.matching(
+        table, dataset_browsing.Wanted({"kind": ("occluder",)}, spans)
+    )
+    assert 0 < len(found) < len(table)
+    for index, row in table.iterrows():
+        inside = row["kind"] == "occluder" and 0.2 <= row["coverage"] <= 0.6
+        assert inside == (index in found)
+    everything = dataset_browsing.matching(
+        table, dataset_browsing.Wanted({}, dict(dataset_browsing.SPANS))
+    )
+    assert len(everything) == len(table)
+
+
+def test_pages_hold_every_pair_once(dataset):
+    browser = dataset_browsing.opened(str(dataset))
+    indices = np.arange(len(browser.table))
+    sizes = [
+        len(dataset_browsing.page_of(browser, indices, page))
+        for page in range(dataset_browsing.pages(len(indices)))
+    ]
+    assert sum(sizes) == len(indices)
+    assert max(sizes) == dataset_browsing.PAGE
+
+
+def test_plots_count_what_is_there(dataset):
+    browser = dataset_browsing.opened(str(dataset))
+    indices = np.arange(len(browser.table))
+    assert dataset_browsing.counts(browser.table, indices, "kind")["pairs"].sum() == len(indices)
+    bars = dataset_browsing.histogram(browser.table, indices, "coverage", 10)
+    assert bars["pairs"].sum() == len(indices)
+
+
+@pytest.mark.parametrize(
+    "typed", ["/etc", "../..", "a/../b", "~/x", "a/b/c", "file:///etc", "hub:"]
+)
+def test_folders_of_the_server_cannot_be_typed(typed):
+    import gradio as gr
+
+    with pytest.raises(gr.Error):
+        dataset_browsing.address(typed, None)
+
+
+def test_the_apps_own_dataset_is_opened_by_its_name(dataset):
+    assert dataset_browsing.address(dataset.name, str(dataset)) == str(dataset)
+    assert dataset_browsing.address("", str(dataset)) == str(dataset)
+    assert dataset_browsing.address("someone/faces", str(dataset)) == "hub:someone/faces"
+
+
+def test_the_card_is_shown_without_its_front_matter():
+    shown = card(CARD.read_text())
+    assert shown.lstrip().startswith("## LearnIR")
+    assert "license:" not in shown
+    assert "<!--" not in shown
