@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from demo.engine import Cancellations, Engine, Shelf
@@ -11,7 +10,6 @@ from demo.options import Options
 from demo.photos import Photo
 from learnir.restoration import Restoration
 
-EXAMPLES = Path(__file__).with_name("examples")
 SHELF_BYTES = 768 << 20
 MOST_UPLOAD = "64mb"
 QUEUE: dict[str, Any] = {"max_size": 64, "default_concurrency_limit": 4}

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from demo.storage import plain_name
+from demo.storage import is_ours, plain_name
 from learnir import files
 from learnir.images import ImageError
 
@@ -44,6 +44,8 @@ class Photo:
 def open_photo(path: str) -> Photo:
     """The picture in an uploaded file. Raises ImageError with one line for the user."""
     name = plain_name(Path(path).name)
+    if not is_ours(path):  # handlers of a page can be called with any path by hand
+        raise ImageError(f"{name}: not an upload; choose it again")
     try:
         if Path(path).stat().st_size > MOST_BYTES:
             raise ImageError(f"{name}: more than {MOST_BYTES >> 20} MB; save it smaller")

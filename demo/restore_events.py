@@ -12,9 +12,9 @@ from typing import Any
 import gradio as gr
 
 from demo import photos, restoring, views
-from demo.context import AT_ONCE, EXAMPLES, LIVE, MODEL, PRIVATE, QUIET, Context, Kept
+from demo.context import AT_ONCE, LIVE, MODEL, PRIVATE, QUIET, Context, Kept
 from demo.engine import Settings
-from demo.storage import keep
+from demo.storage import EXAMPLES, keep
 
 SIDE = 900
 """Longest side of the smaller views, pixels."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import gradio as gr
 
 from demo import restore_events, restoring
-from demo.context import EXAMPLES, Context
+from demo.context import Context
 from demo.restore_events import Controls, Shown, Source
+from demo.storage import EXAMPLES
 
 SAMPLES = [str(EXAMPLES / f"{n}.jpg") for n in ("hand", "wall", "brim", "blinds", "leaves")]
 

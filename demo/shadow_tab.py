@@ -8,9 +8,10 @@ from typing import Any
 import gradio as gr
 
 from demo import photos, shadow_making
-from demo.context import EXAMPLES, LIVE, PRIVATE, Context
+from demo.context import LIVE, PRIVATE, Context
 from demo.restore_events import Source, hand_over, picture_record
 from demo.restoring import friendly
+from demo.storage import EXAMPLES
 
 PORTRAIT = str(EXAMPLES / "portrait.jpg")
 RECIPES = ["faceshadow", "zhang2020", "self"]

@@ -10,6 +10,7 @@ import tempfile
 import uuid
 from pathlib import Path
 
+EXAMPLES = Path(__file__).with_name("examples")
 EVERY_S, AGE_S = 300, 3600
 """Gradio deletes what is older than AGE_S, looking every EVERY_S seconds."""
 
@@ -26,6 +27,14 @@ def open_cache() -> Path:
     os.environ["GRADIO_TEMP_DIR"] = str(folder)
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
+
+
+def is_ours(path: str | Path) -> bool:
+    """Whether a file lies in the cache or among the examples, wherever its links lead."""
+    real = Path(path).resolve()
+    cache = os.environ.get("GRADIO_TEMP_DIR")
+    folders = [EXAMPLES, *([Path(cache)] if cache else [])]
+    return any(real.is_relative_to(folder.resolve()) for folder in folders)
 
 
 def plain_name(name: str, fallback: str = "picture") -> str:

@@ -132,7 +132,7 @@ def open_image(data: bytes, name: str, most_pixels: int = MOST_PIXELS) -> Image.
         raise ImageError(f"{name}: empty file (0 bytes); replace it")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's own bomb and metadata warnings
-        image = _identify(data, name)
+        image = _identify(data, name, most_pixels)
         W, H = image.size
         pixels = W * H
         if pixels > most_pixels:
@@ -159,11 +159,13 @@ def open_image(data: bytes, name: str, most_pixels: int = MOST_PIXELS) -> Image.
     return image
 
 
-def _identify(data: bytes, name: str) -> Image.Image:
+def _identify(data: bytes, name: str, most_pixels: int) -> Image.Image:
     try:
         return Image.open(io.BytesIO(data), formats=FORMATS)
     except Image.DecompressionBombError as error:
-        raise ImageError(f"{name}: far too many pixels ({_line(error)}); reduce it") from error
+        raise ImageError(
+            f"{name}: far more than the limit of {most_pixels / 1e6:.0f} megapixels; reduce it"
+        ) from error
     except Exception as error:  # a damaged header may raise anything in Pillow's parsers
         raise ImageError(
             f"{name}: not a readable JPEG, PNG, WebP or TIFF picture; convert it to one of these"

@@ -50,7 +50,7 @@ def png_header_only(width: int, height: int) -> bytes:
 
 def test_200_megapixels(client, tmp_path):
     Image.new("1", (20_000, 10_000)).save(tmp_path / "large.png")
-    refused(client, tmp_path / "large.png", "200 megapixels")
+    refused(client, tmp_path / "large.png", "limit of 50 megapixels")
 
 
 def test_picture_bomb(client, tmp_path):
@@ -140,15 +140,41 @@ def call(app, name: str, data: list) -> str:
     return httpx.get(f"{app.url}/gradio_api/call/{name}/{event}", timeout=60).text
 
 
-def test_private_handlers_cannot_be_called_by_clients(app):
-    config = httpx.get(f"{app.url}/config").json()
-    private = [d["id"] for d in config["dependencies"] if d["api_visibility"] == "private"]
-    assert private
+def handlers(app, *names):
+    """Numbers of the page's private handlers with these names."""
+    found = httpx.get(f"{app.url}/config").json()["dependencies"]
+    return [
+        (d["id"], d["inputs"])
+        for d in found
+        if d["api_visibility"] == "private" and str(d["api_name"]).startswith(names)
+    ]
+
+
+def test_private_handlers_are_not_in_the_documentation(app, client):
+    assert handlers(app, "restore", "take", "draw")
     info = json.dumps(httpx.get(f"{app.url}/gradio_api/info").json())
-    assert "connect_run" not in info
-    for name in ("restore_1", "take", "blend", "save", "lambda"):
-        answer = httpx.post(f"{app.url}/gradio_api/call/{name}", json={"data": []})
-        assert answer.status_code >= 400
+    for word in ("restore_1", "/take", "/draw", "connect_run"):
+        assert word not in info
+
+
+def test_a_page_handler_called_by_hand_reads_no_file_of_the_server(app, tmp_path):
+    """Gradio leaves unprocessed inputs unchecked: what is no upload is refused by the app."""
+    secret = tmp_path / "secret.png"
+    Image.new("RGB", (30, 30), "red").save(secret)
+    raw = {"path": str(secret), "meta": {"_type": "gradio.FileData"}}
+    for number, inputs in handlers(app, "take"):
+        assert len(inputs) == 1
+        session = f"hand{number}"
+        body = {"data": [raw], "fn_index": number, "session_hash": session}
+        joined = httpx.post(f"{app.url}/gradio_api/queue/join", json=body)
+        if joined.status_code >= 400:
+            continue
+        with httpx.stream(
+            "GET", f"{app.url}/gradio_api/queue/data?session_hash={session}", timeout=30
+        ) as stream:
+            said = next(line for line in stream.iter_lines() if "process_completed" in line)
+        assert '"success": false' in said or '"success":false' in said
+        assert "preview.png" not in said
 
 
 def test_grey_alpha_and_palette_uploads_are_fine(client, tmp_path):
