@@ -10,11 +10,10 @@ between ``<!-- scores -->`` and ``<!-- /scores -->`` from learnir/weights/scores
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from fill_page import fill, markdown
 from PIL import Image
 
 ROOT = Path(__file__).parents[1]
@@ -26,11 +25,11 @@ METRICS = (("psnr", "PSNR dB", 2), ("ssim", "SSIM", 3), ("lpips_alex", "LPIPS", 
 def score_table(scores: dict[str, dict]) -> str:
     """Markdown: one row a set, each metric before -> after."""
     head = ["256 x 256", "pictures", *(label for _, label, _ in METRICS)]
-    lines = [_row(head), _row(["---"] * len(head))]
-    for name, score in scores.items():
-        cells = [_change(score, metric, digits) for metric, _, digits in METRICS]
-        lines.append(_row([name, str(score["pairs"]), *cells]))
-    return "\n".join(lines)
+    rows = [
+        [name, score["pairs"], *(_change(score, metric, digits) for metric, _, digits in METRICS)]
+        for name, score in scores.items()
+    ]
+    return markdown([head, *rows])
 
 
 def _change(score: dict, metric: str, digits: int) -> str:
@@ -39,20 +38,6 @@ def _change(score: dict, metric: str, digits: int) -> str:
     before, after = score["input"][metric], score["restored"][metric]
     same = metric == "psnr" and before >= 80  # identical pictures: infinite
     return f"{'same' if same else f'{before:.{digits}f}'} → **{after:.{digits}f}**"
-
-
-def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def fill(page: Path, name: str, content: str) -> None:
-    """Replaces what stands between the markers ``name`` of a page."""
-    text = page.read_text(encoding="utf-8")
-    pattern = re.compile(rf"(<!-- {name} -->\n).*?(\n<!-- /{name} -->)", re.DOTALL)
-    if not pattern.search(text):
-        raise SystemExit(f"{page}: no markers for {name!r}")
-    filled = pattern.sub(lambda match: match[1] + content + match[2], text)
-    page.write_text(filled, encoding="utf-8")
 
 
 def restored_figure(side: int = 320) -> np.ndarray:

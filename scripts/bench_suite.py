@@ -1,0 +1,124 @@
+"""Every method on every data set at hand, then the tables of docs/benchmarks.md: ``make bench``.
+
+    python scripts/bench_suite.py [--data-root DIR] [--faceshadow DIR] [--only DATASET] [--tables]
+
+Runs that are stored already are not made again, an interrupted one goes on. Data sets that are not
+here are named and left out. --tables only writes the page anew from the stored results.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from fill_page import fill, markdown
+
+from benchmarks.export import as_markdown
+from benchmarks.leaderboard import boards
+from benchmarks.locations import RESULTS
+from benchmarks.names import BenchmarkError
+from benchmarks.published import published
+from benchmarks.runner import RunPlan, run
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "benchmarks.md"
+OURS = ("learnir", "learnir-no-dpsc", "learnir-no-drm", "learnir-neither", "learnir-once")
+SHADOW = ("input", "retinex", "region-transfer", *OURS)
+HAZE = ("input", "dark-channel", "learnir", "learnir-no-dpsc", "learnir-no-drm", "learnir-neither")
+
+
+@dataclass(frozen=True)
+class Board:
+    """What is run on one data set. limit: the first so many pairs, for time's sake."""
+
+    dataset: str
+    protocol: str
+    methods: tuple[str, ...]
+    split: str = "test"
+    clean: bool = False
+    limit: int | None = None
+    seeds: tuple[int, ...] = (0,)
+
+
+SUITE = (
+    Board("ucb", "native-v1", SHADOW, seeds=(0, 1, 2)),
+    Board("ucb", "native-v1", ("learnir",), clean=True),
+    Board("faceshadow", "native-v1", SHADOW, limit=128),
+    Board("srd", "matlab-256-v1", SHADOW),
+    Board("istd", "matlab-256-v1", (*SHADOW, "region-transfer-gt-mask")),
+    Board("i-haze", "512-v1", HAZE),
+    Board("nh-haze", "512-v1", HAZE),
+    Board("dense-haze", "512-v1", HAZE),
+    Board("o-haze", "512-v1", HAZE, split="all"),
+)
+
+
+def run_board(board: Board, root: str | None, faceshadow: str | None, out: Path) -> None:
+    """Every method of a board, one line each; what cannot be run is named."""
+    dataset = faceshadow if board.dataset == "faceshadow" and faceshadow else board.dataset
+    for method in board.methods:
+        plan = RunPlan(
+            method,
+            dataset,
+            out,
+            board.protocol,
+            board.split,
+            None if dataset == faceshadow else root,
+            seeds=board.seeds,
+            clean=board.clean,
+            limit=board.limit,
+            command=_command(board, method),
+        )
+        try:
+            stored = run(plan)
+        except BenchmarkError as error:
+            print(f"left out: {error}", file=sys.stderr, flush=True)
+            return
+        print(f"{board.dataset:<11}{method:<24}{stored.mean('psnr'):.2f} dB", flush=True)
+
+
+def _command(board: Board, method: str) -> str:
+    words = f"learnir-bench run --method {method} --dataset {board.dataset}"
+    words += f" --protocol {board.protocol}"
+    words += f" --split {board.split}" if board.split != "test" else ""
+    words += " --clean" if board.clean else ""
+    words += f" --limit {board.limit}" if board.limit else ""
+    return f"{words} --seeds {' '.join(map(str, board.seeds))} --out results"
+
+
+def write_page(results: Path) -> None:
+    """The tables of docs/benchmarks.md from the stored results."""
+    parts = [f"### {board.label}\n\n{as_markdown(board, results)}" for board in boards(results)]
+    fill(PAGE, "boards", "\n\n".join(parts))
+    rows = published()
+    counted = rows.groupby("dataset").agg(rows=("method", "size"), flags=("note", _flagged))
+    table = [["data set", "published rows", "with a red flag"]]
+    table += [[name, row.rows, row.flags] for name, row in counted.iterrows()]
+    fill(PAGE, "published", markdown(table))
+
+
+def _flagged(notes) -> int:  # type: ignore[no-untyped-def]
+    return int((notes != "").sum())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--data-root", default=None)
+    parser.add_argument("--faceshadow", default=None, help="a built FaceShadow with a test split")
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--only", default=None, help="one data set")
+    parser.add_argument("--methods", nargs="+", default=None, help="only these")
+    parser.add_argument("--tables", action="store_true", help="run nothing")
+    options = parser.parse_args()
+    for board in () if options.tables else SUITE:
+        if options.only in (None, board.dataset):
+            wanted = options.methods or board.methods
+            chosen = replace(board, methods=tuple(m for m in board.methods if m in wanted))
+            run_board(chosen, options.data_root, options.faceshadow, options.results)
+    write_page(options.results)
+
+
+if __name__ == "__main__":
+    main()
