@@ -65,11 +65,16 @@ def find_all(places: list[str]) -> list[Photo]:
     if len(places) == 1:
         return _unique(find_photos(places[0]))
     found = [
-        replace(photo, key=f"{Path(place).stem}/{photo.key}")
+        replace(photo, key=f"{_place_name(Path(place))}/{photo.key}")
         for place in places
         for photo in find_photos(place)
     ]
     return _unique(found)
+
+
+def _place_name(place: Path) -> str:
+    """A manifest is called after its folder: many are called manifest.csv."""
+    return place.resolve().parent.name if place.suffix.lower() == ".csv" else place.stem
 
 
 def _unique(photos: list[Photo]) -> list[Photo]:

@@ -294,3 +294,14 @@ def test_backends_agree(shared, astronaut, face):
     distance = np.linalg.norm(other.points[:, :2] - face.points[:, :2], axis=1)
     assert np.median(distance) < 3
     assert tasks.name != "mediapipe-solutions"
+
+
+def test_two_manifests_are_told_apart_by_their_folders(tmp_path):
+    from dataset_tools.photos import find_all
+
+    places = []
+    for name in ("studio", "street"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "manifest.csv").write_text("path,licence\na.jpg,CC0\n")
+        places.append(str(tmp_path / name / "manifest.csv"))
+    assert [photo.key for photo in find_all(places)] == ["studio/a.jpg", "street/a.jpg"]
