@@ -4,7 +4,7 @@
 
 Writes docs/figures/restored.jpg (scikit-image's astronaut, public domain) and fills the tables
 between ``<!-- scores -->`` and ``<!-- /scores -->`` from learnir/weights/scores.json, which
-``scripts/score_weights.py`` wrote.
+``scripts/score_weights.py`` wrote; then docs/performance.md from docs/results.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import performance_tables
 from fill_page import fill, markdown
 from PIL import Image
 
@@ -57,6 +58,7 @@ def main() -> None:
     figures = ROOT / "docs" / "figures"
     figures.mkdir(parents=True, exist_ok=True)
     Image.fromarray(restored_figure()).save(figures / "restored.jpg", quality=88)
+    performance_tables.main()
     print(score_table(scores))
 
 

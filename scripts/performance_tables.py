@@ -1,0 +1,89 @@
+"""The tables of docs/performance.md from docs/results/*.json; a missing file leaves its table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fill_page import fill, markdown
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE, RESULTS = ROOT / "docs" / "performance.md", ROOT / "docs" / "results"
+
+
+def drm(found: dict[str, Any]) -> str:
+    """Seconds and PSNR of both schedules, and their ratio."""
+    head = ["size", "DRM, s", "fixed, s", "ratio", "multiply-adds", "PSNR DRM", "PSNR fixed"]
+    rows = [
+        [
+            f"{row['size']} px",
+            f"{row['drm']['seconds']:.3f}",
+            f"{row['fixed']['seconds']:.3f}",
+            f"**{row['ratio']:.2f}**",
+            f"{row['floor']:.2f}",
+            f"{row['drm']['psnr']:.2f}",
+            f"{row['fixed']['psnr']:.2f}",
+        ]
+        for row in found["rows"]
+    ]
+    return markdown([head, *rows])
+
+
+def restore(found: dict[str, Any]) -> str:
+    """Seconds and peak memory by size and mode, and the ratio to the large U-Net."""
+    rows = [
+        [
+            f"{row['width']} x {row['height']}",
+            row["mode"],
+            f"{row['seconds']:.2f}",
+            f"{row['peak_gib']:.2f}",
+        ]
+        for row in found["rows"]
+    ]
+    unet = found["unet"]
+    told = (
+        f"Five evaluations of the {unet['parameters'] / 1e6:.0f} M `unet` at 256 x 256 take "
+        f"{unet['seconds']:.1f} s: {found['ratio_to_unet']:.0f} times a whole restoration."
+    )
+    return f"{markdown([['picture', 'mode', 'seconds', 'peak memory, GiB'], *rows])}\n\n{told}"
+
+
+def metrics(found: dict[str, Any]) -> str:
+    """Pictures per second of each way."""
+    pairs = found["pairs"]
+    rows = [[n, f"{s:.1f}", f"{pairs / s:.1f}"] for n, s in found["seconds"].items()]
+    return markdown([["way", f"seconds for {pairs}", "pictures/s"], *rows])
+
+
+def load(found: dict[str, Any]) -> str:
+    """Answers, waits and memory."""
+    crowd, memory = found["together"], found["memory_gib"]
+    rows = [
+        ["server up after", f"{found['server_up_seconds']} s"],
+        ["answered at once", f"{crowd['answered']} of {crowd['users']}, {crowd['lost']} lost"],
+        ["median wait", f"{crowd['median_wait']} s"],
+        ["memory after 20 requests", f"{memory[0]:.3f} GiB"],
+        [f"memory after {20 * len(memory)} requests", f"{memory[-1]:.3f} GiB"],
+    ]
+    return markdown([["what", "measured"], *rows])
+
+
+TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
+    "drm": drm,
+    "restore": restore,
+    "metrics": metrics,
+    "load": load,
+}
+
+
+def main() -> None:
+    for name, table in TABLES.items():
+        path = RESULTS / f"{name}.json"
+        if path.exists():
+            fill(PAGE, name, table(json.loads(path.read_text(encoding="utf-8"))))
+
+
+if __name__ == "__main__":
+    main()
