@@ -145,12 +145,13 @@ def _filters() -> list[Any]:
         for column in CHOICES
     ]
     names = {"coverage": "Face in shadow", "light_elevation": "Height of the light, degrees"}
-    for column, (low, high) in SPANS.items():
-        label = names.get(column, "Direction of the light, degrees")
-        step = 0.01 if column == "coverage" else 1
-        with gr.Row():
-            chosen.append(gr.Slider(low, high, low, step=step, label=f"{label}, from"))
-            chosen.append(gr.Slider(low, high, high, step=step, label="to"))
+    with gr.Accordion("Coverage and light", open=False):
+        for column, (low, high) in SPANS.items():
+            label = names.get(column, "Direction of the light, degrees")
+            step = 0.01 if column == "coverage" else 1
+            with gr.Row():
+                chosen.append(gr.Slider(low, high, low, step=step, label=f"{label}, from"))
+                chosen.append(gr.Slider(low, high, high, step=step, label="to"))
     return chosen
 
 
