@@ -9,6 +9,7 @@ from benchmarks.leaderboard import find_run
 from benchmarks.locations import RESULTS
 from benchmarks.metrics import METRICS
 from benchmarks.names import BenchmarkError
+from benchmarks.results import capped
 from benchmarks.statistics import Comparison, compare
 
 if TYPE_CHECKING:
@@ -29,16 +30,9 @@ def compare_runs(run_a: str, run_b: str, folder: str | Path = RESULTS) -> pd.Dat
             f"{a.id} and {b.id}: other test files or another protocol; only runs of one board "
             "are compared"
         )
-    rows_a, rows_b = (_capped(run.rows()) for run in (a, b))
+    rows_a, rows_b = (capped(run.rows()) for run in (a, b))
     shared = [m for m in METRICS if m in a.facts["scores"] and m in b.facts["scores"]]
     return pd.DataFrame([_row(compare(rows_a, rows_b, m), rows_a, rows_b) for m in shared])
-
-
-def _capped(rows: pd.DataFrame) -> pd.DataFrame:
-    from benchmarks.protocols import CAPPED_PSNR
-
-    columns = [c for c in rows if c.startswith("psnr")]
-    return rows.assign(**{c: rows[c].clip(upper=CAPPED_PSNR) for c in columns})
 
 
 def _row(found: Comparison, a: pd.DataFrame, b: pd.DataFrame) -> dict[str, object]:

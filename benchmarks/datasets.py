@@ -14,6 +14,8 @@ Task = Literal["shadow", "haze", "face shadow", "any"]
 class Dataset:
     """One entry. ``test`` is a pattern that a key of the test split matches in full.
 
+    least_side: no picture of the release is smaller in height or width; below it lies a reduced
+    copy, whose scores are not those of the release.
     folders: names looked for under the data root, in order. counts: expected pairs of each split.
     scene: pattern whose first group is the scene, for clustering; None = every pair its own scene.
     input_row: published do-nothing scores of the whole test split, as (metric, protocol, value).
@@ -36,8 +38,16 @@ class Dataset:
     scene: str | None = None
     faces: bool = False
     built: bool = False
+    least_side: int = 0
     input_row: tuple[tuple[str, str, float], ...] = ()
     traps: str = ""
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The names of its splits."""
+        if self.built:
+            return ("test", "val", "train")
+        return tuple(dict.fromkeys(("test", *(name for name, _ in self.counts))))
 
     def expected(self, split: str) -> int | None:
         """How many pairs the split holds when it is complete."""
@@ -64,9 +74,10 @@ DATASETS: dict[str, Dataset] = {
             "psnr",
             "matlab-256-v1",
             ("istd", "ISTD", "ISTD_Dataset"),
-            (Layout("test/test_A", "test/test_C", "test/test_B"), PLAIN),
+            (Layout("{split}/{split}_A", "{split}/{split}_C", "{split}/{split}_B"), PLAIN),
             scene=_SHADOW_SCENE,
             traps="targets differ in exposure from inputs: ISTD+ corrects them",
+            least_side=480,
         ),
         Dataset(
             "istd+",
@@ -82,11 +93,14 @@ DATASETS: dict[str, Dataset] = {
             "matlab-256-v1",
             ("istd+", "istd_plus", "ISTD+", "AISTD"),
             (
-                Layout("test/test_A", "test/test_C_fixed_official", "test/test_B"),
-                Layout("test/test_A", "test/test_C", "test/test_B"),
+                Layout(
+                    "{split}/{split}_A", "{split}/{split}_C_fixed_official", "{split}/{split}_B"
+                ),
+                Layout("{split}/{split}_A", "{split}/{split}_C", "{split}/{split}_B"),
                 PLAIN,
             ),
             scene=_SHADOW_SCENE,
+            least_side=480,
         ),
         Dataset(
             "srd",
@@ -102,8 +116,8 @@ DATASETS: dict[str, Dataset] = {
             "matlab-256-v1",
             ("srd", "SRD", "srd_dev"),
             (
-                Layout("test/shadow", "test/shadow_free", "test/mask", "", "_no_shadow"),
-                Layout("test/shadow", "test/shadow_free", "test/mask", "", "_free"),
+                Layout("{split}/shadow", "{split}/shadow_free", "{split}/mask", "", "_no_shadow"),
+                Layout("{split}/shadow", "{split}/shadow_free", "{split}/mask", "", "_free"),
                 PLAIN,
             ),
             input_row=(
@@ -113,6 +127,7 @@ DATASETS: dict[str, Dataset] = {
             ),
             traps="358 of the 408 test targets also stand in train, byte for byte: report the 50 "
             "disjoint pairs apart; there are no official masks",
+            least_side=600,
         ),
         Dataset(
             "o-haze",
@@ -131,6 +146,7 @@ DATASETS: dict[str, Dataset] = {
             test=r"4[1-5]\D*",
             input_row=(("psnr", "512-v1", 13.38), ("ssim", "512-v1", 0.52)),
             traps="other papers pool before SSIM, or score at full resolution",
+            least_side=1000,
         ),
         Dataset(
             "i-haze",
@@ -146,6 +162,7 @@ DATASETS: dict[str, Dataset] = {
             "512-v1",
             ("i-haze", "ihaze", "I-HAZE", "# I-HAZY NTIRE 2018"),
             (Layout("hazy", "GT", None, "_hazy", "_GT"), PLAIN),
+            least_side=1000,
         ),
         Dataset(
             "nh-haze",
@@ -161,6 +178,7 @@ DATASETS: dict[str, Dataset] = {
             "512-v1",
             ("nh-haze", "nhhaze", "NH-HAZE"),
             (Layout(".", ".", None, "_hazy", "_GT"), PLAIN),
+            least_side=1200,
         ),
         Dataset(
             "dense-haze",
@@ -176,6 +194,7 @@ DATASETS: dict[str, Dataset] = {
             "512-v1",
             ("dense-haze", "densehaze", "Dense_Haze_NTIRE19"),
             (Layout("hazy", "GT", None, "_hazy", "_GT"), PLAIN),
+            least_side=1200,
         ),
         Dataset(
             "hazydet",
@@ -190,7 +209,7 @@ DATASETS: dict[str, Dataset] = {
             "psnr",
             "512-v1",
             ("hazydet", "HazyDet"),
-            (Layout("test/hazy_images", "test/clean_images"), PLAIN),
+            (Layout("{split}/hazy_images", "{split}/clean_images"), PLAIN),
             input_row=(("psnr", "512-v1", 15.98), ("ssim", "512-v1", 0.553)),
             traps="FFA-Net differs by 3.9 dB between sources",
         ),
@@ -207,11 +226,12 @@ DATASETS: dict[str, Dataset] = {
             "psnr",
             "512-v1",
             ("revide", "REVIDE_indoor", "REVIDE"),
-            (Layout("Test/hazy", "Test/gt"), PLAIN),
+            (Layout("{Split}/hazy", "{Split}/gt"), PLAIN),
             scene=r"([^/]+)/.*",
             input_row=(("psnr", "512-v1", 16.52), ("ssim", "512-v1", 0.601)),
             traps="frames of one sequence are one scene: intervals are clustered; MAP-Net halves "
             "the input",
+            least_side=1000,
         ),
         Dataset(
             "faceshadow",
@@ -246,6 +266,7 @@ DATASETS: dict[str, Dataset] = {
             ("ucb", "UCB", "ucb_dev"),
             scene=r"(\d+)-\d+",
             faces=True,
+            least_side=256,
         ),
     )
 }

@@ -30,6 +30,7 @@ class Source:
 class Layout:
     """Folders below the data set's root, and the endings that the two file names add to the key.
 
+    ``{split}`` (``{Split}``) stands for the split's name where the release has a folder for each.
     Pictures in sub-folders (REVIDE's sequences) keep the sub-folder in their key.
     """
 
@@ -38,6 +39,18 @@ class Layout:
     mask: str | None = None
     input_ending: str = ""
     target_ending: str = ""
+
+    def at(self, split: str) -> Layout | None:
+        """The folders of one split; None where this layout holds the test pictures only."""
+        if split != "test" and "{" not in self.input:
+            return None
+        names = {"split": split, "Split": split.capitalize()}
+        folders = (f and f.format(**names) for f in (self.input, self.target, self.mask))
+        return Layout(*folders, self.input_ending, self.target_ending)
+
+    def targets(self, root: Path) -> list[Path]:
+        """The target pictures alone."""
+        return list(self._keys(root / self.target, self.target_ending).values())
 
     def found_in(self, root: Path) -> bool:
         """Whether this layout lies under ``root``."""
@@ -73,6 +86,11 @@ PLAIN = Layout("input", "target", "mask")
 def natural(key: str) -> tuple[Any, ...]:
     """Sort key that puts 2 before 10."""
     return tuple((0, int(p), "") if p.isdigit() else (1, 0, p) for p in re.split(r"(\d+)", key))
+
+
+def is_face_shadow(root: Path) -> bool:
+    """Whether a built FaceShadow lies here, whatever its splits."""
+    return any(root.glob("*/metadata.jsonl")) or any((root / "data").glob("*-of-*.parquet"))
 
 
 def face_shadow(root: Path, split: str) -> list[Source]:

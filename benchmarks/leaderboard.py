@@ -15,7 +15,7 @@ from benchmarks.datasets import DATASETS
 from benchmarks.locations import RESULTS
 from benchmarks.metrics import METRICS
 from benchmarks.names import BenchmarkError, look_up
-from benchmarks.results import Run, load_runs
+from benchmarks.results import Run, capped, load_runs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +28,8 @@ class Board:
     """The only thing within which rows are ranked.
 
     manifest: SHA-256 of the test files. pairs: how many were scored; expected: how many the whole
-    split has, None where no number is declared.
+    split has, None where no number is declared. reduced: the copy's pictures are smaller than the
+    release's.
     """
 
     id: str
@@ -41,12 +42,14 @@ class Board:
     pairs: int
     expected: int | None
     main_score: str
+    reduced: bool = False
 
     @property
     def label(self) -> str:
         """What a chooser shows."""
         part = "" if self.expected in (None, self.pairs) else f" of {self.expected}"
-        return f"{self.title}, {self.pairs}{part} pairs, {self.protocol}"
+        copy = ", a reduced copy" if self.reduced else ""
+        return f"{self.title}, {self.pairs}{part} pairs{copy}, {self.protocol}"
 
 
 def boards(folder: str | Path = RESULTS) -> list[Board]:
@@ -83,6 +86,7 @@ def _board(run: Run) -> Board:
         pairs=dataset["pairs"],
         expected=dataset["expected"],
         main_score=entry.main_score if entry else "psnr",
+        reduced=bool(dataset.get("reduced")),
     )
 
 
@@ -130,7 +134,7 @@ def _ties(runs: list[Run], metric: str) -> list[bool]:
             ties.append(True)
             continue
         try:
-            found = compare(runs[0].rows(), run.rows(), metric).difference
+            found = compare(capped(runs[0].rows()), capped(run.rows()), metric).difference
             ties.append(bool(found.low <= 0 <= found.high))
         except (KeyError, ValueError):
             ties.append(False)

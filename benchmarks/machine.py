@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import resource
 import sys
+from contextlib import suppress
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
+STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 PACKAGES = (
     "learnir",
     "torch",
@@ -67,11 +71,28 @@ def best_device(wanted: str | None = None) -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
+def reset_peak(device: str) -> None:
+    """Starts the count of ``peak_memory`` anew, so that one method is not charged for another's."""
+    if device.startswith("cuda"):
+        import torch
+
+        torch.cuda.reset_peak_memory_stats()
+    elif RESET.exists():
+        with suppress(OSError):  # a sandbox may forbid it: the peak is then the process' own
+            RESET.write_text("5")
+
+
 def peak_memory(device: str) -> int:
-    """Peak bytes: allocated on the GPU, or the process' resident set on the CPU."""
+    """Peak bytes since ``reset_peak``: allocated on the GPU, or resident on the CPU.
+
+    The latter counts the interpreter and its libraries. Where the system cannot be asked for a new
+    start (macOS) it is the peak of the whole process.
+    """
     if device.startswith("cuda"):
         import torch
 
         return int(torch.cuda.max_memory_allocated())
+    if STATUS.exists() and (found := re.search(r"VmHWM:\s+(\d+) kB", STATUS.read_text())):
+        return int(found[1]) * 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024

@@ -21,7 +21,9 @@ class MethodCard:
     """What a reader must know of a method to read its row.
 
     settled: whether equal cards mean equal results, so that a finished run need not be repeated;
-    not so for commands and code that may have changed since.
+    not so for commands and code that may have changed since. runs: where the pictures are made:
+    "here" (time and memory are measured), "elsewhere" in another process (time only), or "before",
+    a folder of results (neither).
     """
 
     name: str
@@ -34,6 +36,7 @@ class MethodCard:
     macs_size: str | None = None
     settings: tuple[tuple[str, str], ...] = ()
     settled: bool = True
+    runs: Literal["here", "elsewhere", "before"] = "here"
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, for result files."""
@@ -151,8 +154,8 @@ METHODS: dict[str, Callable[[MethodOptions], Method]] = {
 
 SCHEMES: Mapping[str, str] = {
     "results:": "a folder of result pictures, one per key",
-    "python:": "module:function taking and returning uint8 RGB (H, W, 3)",
-    "exec:": "a command with {input} and {output}",
+    "python:": "module:function taking and returning uint8 RGB (H, W, 3); seed= when it is asked",
+    "exec:": "a command with {input} and {output}, and {seed} when it draws at random",
     "gradio:": "the address of a Gradio endpoint, optionally URL#api_name",
 }
 

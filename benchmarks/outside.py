@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,8 @@ class ResultsFolder:
         folder = safe_folder(rest)
         card = _card(options, folder.resolve().name, "results folder")
         pictures = (("pictures_sha256", _digest(folder)),)
-        return cls(replace(card, settings=pictures, settled=True), folder)
+        card = replace(card, settings=pictures, settled=True, runs="before")
+        return cls(card, folder)
 
     def restore(self, pair: Pair, seed: int) -> np.ndarray:
         path = self._file(pair.key)
@@ -54,7 +56,10 @@ class ResultsFolder:
 
 @dataclass(frozen=True)
 class CallableMethod:
-    """Any Python callable ``module:function``: uint8 RGB (H, W, 3) in and out."""
+    """Any Python callable ``module:function``: uint8 RGB (H, W, 3) in and out.
+
+    One with a parameter ``seed`` is given it, and is run for every seed.
+    """
 
     card: MethodCard
     function: Callable[[np.ndarray], Any]
@@ -68,15 +73,18 @@ class CallableMethod:
             function = getattr(import_module(module), name)
         except (ImportError, AttributeError) as error:
             raise BenchmarkError(f"python:{rest}: cannot be imported ({error})") from error
-        return cls(_card(options, name, f"python {rest}"), function)
+        seeded = "seed" in signature(function).parameters
+        card = replace(_card(options, name, f"python {rest}"), stochastic=seeded)
+        return cls(card, function)
 
     def restore(self, pair: Pair, seed: int) -> np.ndarray:
-        return self.function(pair.input)
+        options = {"seed": seed} if self.card.stochastic else {}
+        return self.function(pair.input, **options)
 
 
 @dataclass(frozen=True)
 class CommandMethod:
-    """Any command; {input} and {output} become PNG paths. No shell is involved."""
+    """Any command; {input} and {output} become PNG paths, {seed} a number. No shell is involved."""
 
     card: MethodCard
     words: tuple[str, ...]
@@ -87,13 +95,16 @@ class CommandMethod:
         if "{input}" not in rest or "{output}" not in rest:
             raise BenchmarkError(f"exec:{rest}: the command needs {{input}} and {{output}}")
         words = tuple(shlex.split(rest))
-        return cls(_card(options, Path(words[0]).name, "command"), words, options.timeout)
+        card = _card(options, Path(words[0]).name, "command")
+        card = replace(card, stochastic="{seed}" in rest, runs="elsewhere")
+        return cls(card, words, options.timeout)
 
     def restore(self, pair: Pair, seed: int) -> np.ndarray:
         with tempfile.TemporaryDirectory() as folder:
             paths = {"input": f"{folder}/input.png", "output": f"{folder}/output.png"}
+            values = {**paths, "seed": str(seed)}
             Path(paths["input"]).write_bytes(encode_png(pair.input))
-            self._run([_filled(word, paths) for word in self.words], pair.key)
+            self._run([_filled(word, values) for word in self.words], pair.key)
             out = Path(paths["output"])
             if not out.is_file():
                 raise BenchmarkError(f"{self.words[0]} on {pair.key}: wrote no {{output}}")
@@ -130,7 +141,8 @@ class GradioMethod:
             client = Client(address, verbose=False)
         except Exception as error:  # whatever the network says has the same remedy
             raise BenchmarkError(f"gradio:{address}: no endpoint there ({error})") from error
-        return cls(_card(options, "gradio", f"gradio {rest}"), client, f"/{api or 'predict'}")
+        card = replace(_card(options, "gradio", f"gradio {rest}"), runs="elsewhere")
+        return cls(card, client, f"/{api or 'predict'}")
 
     def restore(self, pair: Pair, seed: int) -> np.ndarray:
         from gradio_client import handle_file
@@ -152,9 +164,9 @@ def _digest(folder: Path) -> str:
     return sha.hexdigest()[:16]
 
 
-def _filled(word: str, paths: dict[str, str]) -> str:
-    for name, path in paths.items():
-        word = word.replace(f"{{{name}}}", path)
+def _filled(word: str, values: dict[str, str]) -> str:
+    for name, value in values.items():
+        word = word.replace(f"{{{name}}}", value)
     return word
 
 

@@ -13,10 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.datasets import DATASETS, Dataset
-from benchmarks.layouts import PLAIN, Source, face_shadow
+from benchmarks.layouts import PLAIN, Layout, Source, face_shadow, is_face_shadow
 from benchmarks.locations import data_root
 from benchmarks.names import BenchmarkError, look_up
-from benchmarks.pictures import decode, decode_mask
+from benchmarks.pictures import decode, decode_mask, header
+
+OF_TEST = ("all", "disjoint")  # splits that are parts of the test folder
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,13 @@ class Collection:
         """Whether every expected pair is here; None where no number is declared."""
         expected = self.entry.expected(self.split)
         return None if expected is None else len(self.sources) == expected
+
+    @property
+    def reduced(self) -> bool:
+        """Whether the pictures are smaller than the release's: scores of another test."""
+        first = self.sources[0]
+        _, width, height = header(first.target(), f"{self.entry.name}/{first.key} target")
+        return min(width, height) < self.entry.least_side
 
     def scene(self, source: Source) -> str:
         """What the pair is clustered by."""
@@ -140,7 +149,7 @@ def _declared(entry: Dataset, root: str | Path | None, split: str) -> Collection
 def _folder(folder: Path, split: str) -> Collection:
     if not folder.is_dir():
         raise BenchmarkError(f"{folder}: no such folder; give one with input/ and target/")
-    if face_shadow(folder, split):
+    if is_face_shadow(folder):
         return _read(DATASETS["faceshadow"], folder, split)
     entry = Dataset(
         folder.resolve().name,
@@ -160,18 +169,41 @@ def _folder(folder: Path, split: str) -> Collection:
 
 
 def _read(entry: Dataset, folder: Path, split: str) -> Collection:
+    if split not in entry.splits:
+        known = ", ".join(entry.splits)
+        raise BenchmarkError(f"{entry.name}: no split {split!r}; it has {known}")
     if entry.built:
         return Collection(entry, split, folder, tuple(face_shadow(folder, split)))
+    part = "test" if split in OF_TEST else split
     for layout in entry.layouts or (PLAIN,):
-        if layout.found_in(folder):
-            sources, lonely = layout.sources(folder)
-            rule = entry.test if split == "test" else ".*"
-            kept = tuple(s for s in sources if re.fullmatch(rule, s.key))
-            return Collection(entry, split, folder, kept, tuple(lonely))
+        there = layout.at(part)
+        if there is not None and there.found_in(folder):
+            sources, lonely = there.sources(folder)
+            kept = _of_split(entry, split, sources, layout.at("train"), folder)
+            return Collection(entry, split, folder, tuple(kept), tuple(lonely))
     raise BenchmarkError(
-        f"{folder}: no known layout; expected input/ and target/, or the original one "
-        f"({entry.where})"
+        f"{folder}: no known layout of the {split} split; expected input/ and target/, or the "
+        f"original one ({entry.where})"
     )
+
+
+def _of_split(
+    entry: Dataset, split: str, sources: list[Source], train: Layout | None, folder: Path
+) -> list[Source]:
+    if split == "disjoint":
+        return _unseen(sources, train.targets(folder) if train else [], folder)
+    rule = entry.test if split == "test" else ".*"
+    return [s for s in sources if re.fullmatch(rule, s.key)]
+
+
+def _unseen(sources: list[Source], trained: list[Path], folder: Path) -> list[Source]:
+    """The pairs whose target does not stand in the training split too, byte for byte."""
+    if not trained:
+        raise BenchmarkError(
+            f"{folder}: the disjoint split is what train/ does not hold; unpack train/ beside test/"
+        )
+    seen = {hashlib.sha256(path.read_bytes()).digest() for path in trained}
+    return [s for s in sources if hashlib.sha256(s.target()).digest() not in seen]
 
 
 def _clean(found: Collection) -> Collection:

@@ -98,6 +98,12 @@ def summarise(rows: pd.DataFrame) -> dict[str, dict[str, Any]]:
     return scores
 
 
+def capped(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows with infinite PSNR as the protocols count it."""
+    columns = [c for c in rows if c.startswith("psnr")]
+    return rows.assign(**{c: rows[c].clip(upper=CAPPED_PSNR) for c in columns})
+
+
 def store(folder: Path, facts: dict[str, Any], rows: pd.DataFrame) -> Run:
     """Writes a run; BenchmarkError if its facts do not pass ``problems`` or it is there already."""
     table = parquet_bytes(rows)

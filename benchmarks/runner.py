@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import hashlib
 import json
+import math
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +19,7 @@ import numpy as np
 
 from benchmarks.faces import FaceJudge
 from benchmarks.locations import REPOSITORY
-from benchmarks.machine import best_device, environment, peak_memory
+from benchmarks.machine import best_device, environment, peak_memory, reset_peak
 from benchmarks.methods import Method, MethodOptions, checked_result, make_method
 from benchmarks.pairs import (
     Collection,
@@ -74,15 +75,15 @@ def run(plan: RunPlan, progress: Progress | None = None) -> Run:
     method = make_method(plan.method, replace(plan.options, device=device))
     files = manifest_hash(manifest(collection))
     seeds = plan.seeds if method.card.stochastic else plan.seeds[:1]
-    key = _plan_key(method, protocol, files, seeds)
+    judge = Judge(protocol, device, workers=plan.workers)
+    judge_faces = collection.entry.faces if plan.faces is None else plan.faces
+    key = _plan_key(method, protocol, files, seeds, [judge_faces, judge.missing])
     finished = [r for r in load_runs(plan.out) if r.facts["provenance"]["plan"] == key]
     if finished and method.card.settled:
         return finished[0]
     journal = Journal(plan.out / ".partial" / f"{key}.jsonl")
     with ExitStack() as stack:
-        wanted = collection.entry.faces if plan.faces is None else plan.faces
-        faces = stack.enter_context(FaceJudge()) if wanted else None
-        judge = Judge(protocol, device, faces, plan.workers)
+        judge.faces = stack.enter_context(FaceJudge()) if judge_faces else None
         tasks = Tasks(collection, protocol, method, judge, plan.workers)
         for seed in seeds:
             _run_seed(tasks, seed, journal, progress, len(seeds))
@@ -147,29 +148,45 @@ def _run_seed(
 
 
 def _score_batch(tasks: Tasks, batch: list[Pair], seed: int) -> list[dict[str, Any]]:
-    made = [timed(tasks.method, pair, seed) for pair in batch]
-    scored = tasks.judge.score([result for result, _ in made], batch)
+    made = [timed(tasks.method, pair, seed, tasks.judge.device) for pair in batch]
+    scored = tasks.judge.score([each.result for each in made], batch)
     return [
         {
             "name": pair.key,
             "scene": pair.scene,
             "seed": seed,
             **scores,
-            "seconds": seconds,
-            "result_sha256": hashlib.sha256(result.tobytes()).hexdigest(),
+            "seconds": each.seconds,
+            "peak_memory_bytes": each.peak_memory,
+            "result_sha256": hashlib.sha256(each.result.tobytes()).hexdigest(),
             "width": pair.input.shape[1],
             "height": pair.input.shape[0],
         }
-        for pair, scores, (result, seconds) in zip(batch, scored, made, strict=True)
+        for pair, scores, each in zip(batch, scored, made, strict=True)
     ]
 
 
-def timed(method: Method, pair: Pair, seed: int) -> tuple[np.ndarray, float]:
-    """The checked result and the seconds it took."""
+@dataclass(frozen=True)
+class Made:
+    """A result, and what it cost as far as that could be measured here."""
+
+    result: np.ndarray
+    seconds: float | None
+    peak_memory: int | None
+
+
+def timed(method: Method, pair: Pair, seed: int, device: str = "cpu") -> Made:
+    """The checked result, the seconds it took, and the peak memory meanwhile."""
+    reset_peak(device)
     start = time.perf_counter()
     result = method.restore(pair, seed)
     seconds = time.perf_counter() - start
-    return checked_result(result, pair, method.card.name), seconds
+    peak = peak_memory(device)
+    return Made(
+        checked_result(result, pair, method.card.name),
+        None if method.card.runs == "before" else seconds,
+        peak if method.card.runs == "here" else None,
+    )
 
 
 def as_seen(pair: Pair, protocol: Protocol) -> Pair:
@@ -194,8 +211,12 @@ def _batches(pairs: Iterator[Pair]) -> Iterator[list[Pair]]:
         yield batch
 
 
-def _plan_key(method: Method, protocol: Protocol, files: str, seeds: Sequence[int]) -> str:
-    plan = json.dumps([method.card.to_json(), protocol.id, files, list(seeds)], sort_keys=True)
+def _plan_key(
+    method: Method, protocol: Protocol, files: str, seeds: Sequence[int], judged: list[Any]
+) -> str:
+    """What makes two runs the same one; ``judged``: which metrics can be computed here."""
+    parts = [method.card.to_json(), protocol.id, files, list(seeds), judged]
+    plan = json.dumps(parts, sort_keys=True)
     return hashlib.sha256(plan.encode()).hexdigest()[:20]
 
 
@@ -213,6 +234,7 @@ def _facts(
             "pairs": len(found.sources),
             "expected": found.entry.expected(found.split),
             "revision": found.entry.revision,
+            "reduced": found.reduced,
             "manifest_sha256": files,
         },
         "protocol": json.loads(json.dumps(tasks.protocol.to_json())),
@@ -232,6 +254,7 @@ def _finish(out: Path, facts: dict[str, Any], journal: Journal) -> Run:
     import pandas as pd
 
     rows = pd.DataFrame(journal.rows()).sort_values(["seed", "name"], ignore_index=True)
+    rows = rows.astype({"seconds": float, "peak_memory_bytes": float})  # None where not measured
     facts["scores"] = summarise(rows)
     facts["input_row"] = {
         name: float(rows[f"input_{name}"].clip(upper=100.0).mean()) for name in ("psnr", "ssim")
@@ -241,13 +264,17 @@ def _finish(out: Path, facts: dict[str, Any], journal: Journal) -> Run:
         "parameters": card["parameters"],
         "macs": card["macs"],
         "macs_size": card["macs_size"],
-        "seconds_median": float(rows["seconds"].median()),
-        "seconds_mean": float(rows["seconds"].mean()),
-        "peak_memory_bytes": peak_memory(facts["environment"]["device"]),
+        "seconds_median": _measured(rows["seconds"].median()),
+        "seconds_mean": _measured(rows["seconds"].mean()),
+        "peak_memory_bytes": _measured(rows["peak_memory_bytes"].max()),
     }
     stored = store(out, facts, rows)
     journal.clear()
     return stored
+
+
+def _measured(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
 
 
 def commit() -> str:

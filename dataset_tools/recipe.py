@@ -42,9 +42,9 @@ class Recipe:
     coverage: tuple[float, float] = (0.06, 0.85)
     aim: tuple[float, float] = (1.6, 2.1)
     noisy: float = 0.6
-    close_up: float = 0.85
+    close_up: float = 0.6
     face_height: tuple[float, float] = (0.62, 0.78)
-    wide_height: tuple[float, float] = (0.40, 0.60)
+    wide_height: tuple[float, float] = (0.28, 0.60)
 
 
 RECIPES: dict[str, Recipe] = {
