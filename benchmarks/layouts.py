@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +45,12 @@ class Layout:
         if split != "test" and "{" not in self.input:
             return None
         names = {"split": split, "Split": split.capitalize()}
-        folders = (f and f.format(**names) for f in (self.input, self.target, self.mask))
-        return Layout(*folders, self.input_ending, self.target_ending)
+        return replace(
+            self,
+            input=self.input.format(**names),
+            target=self.target.format(**names),
+            mask=self.mask and self.mask.format(**names),
+        )
 
     def targets(self, root: Path) -> list[Path]:
         """The target pictures alone."""

@@ -120,6 +120,15 @@ def store(folder: Path, facts: dict[str, Any], rows: pd.DataFrame) -> Run:
     return Run(path, facts)
 
 
+def move(run: Run, folder: Path) -> Run:
+    """The run's two files in another folder of results."""
+    there = Run(folder / run.path.name, run.facts)
+    for path in (run.path.with_suffix(".parquet"), run.path):
+        write_atomically(folder / path.name, path.read_bytes())
+        path.unlink()
+    return there
+
+
 def run_id(facts: dict[str, Any]) -> str:
     """dataset.protocol.method.HASH, safe as a file name."""
     parts = (facts["dataset"]["name"], facts["protocol"]["id"], facts["method"]["name"])

@@ -7,17 +7,18 @@ or ``scores.csv`` (author-reported). It is refused with a reason, or stored as o
 from __future__ import annotations
 
 import hashlib
-import math
+import shlex
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.bundles import CARD, RESULTS, SCORES, opened, read_card
 from benchmarks.datasets import DATASETS
 from benchmarks.locations import RESULTS as STORED
 from benchmarks.machine import environment
-from benchmarks.methods import MethodCard, MethodOptions
+from benchmarks.methods import METHODS, MethodCard, MethodOptions
 from benchmarks.metrics import METRICS
 from benchmarks.names import BenchmarkError, look_up
 from benchmarks.pairs import (
@@ -27,9 +28,9 @@ from benchmarks.pairs import (
     manifest_hash,
     open_collection,
 )
-from benchmarks.pictures import SUFFIXES, header
+from benchmarks.pictures import header
 from benchmarks.protocols import CAPPED_PSNR, Protocol, protocol_named
-from benchmarks.results import MASKS, NAME, TEXT, Run, load_runs, store, summarise
+from benchmarks.results import MASKS, NAME, TEXT, Run, capped, load_runs, move, store, summarise
 from benchmarks.runner import RunPlan, as_seen, run
 from benchmarks.scoring import Judge
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 MOST_PIXELS = 64_000_000
 FINGERPRINT = {"psnr": 0.02, "ssim": 0.0005}  # how far the input row may be off: rounding only
+SAME_SCORE = {"psnr": 0.02, "ssim": 0.002}  # nearer than two methods come, but for a few pictures
 COPIED = 0.5  # share of pictures equal to another method's from which a submission is a copy
 FIELDS = ("method", "dataset", "protocol", "split", "mask", "training_data", "source", "by")
 
@@ -58,10 +60,16 @@ def submit(
     try:
         with opened(Path(path)) as bundle:
             stored = _accepted(bundle, Path(folder), data_root)
-    except (BenchmarkError, OSError, ValueError, MemoryError) as error:
-        return Verdict(False, " ".join(str(error).split())[:400])
+    except (BenchmarkError, OSError, ValueError, ArithmeticError, MemoryError) as error:
+        return Verdict(False, _line(str(error)))
     badge = stored.facts["badge"]
     return Verdict(True, f"accepted as {badge}: {stored.id}", stored.id)
+
+
+def _line(text: str) -> str:
+    """One line that shows what it says: no control characters of a file name in a terminal."""
+    plain = "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
+    return plain[:400]
 
 
 def template(
@@ -117,17 +125,31 @@ def _checked(card: dict[str, Any]) -> dict[str, Any]:
     protocol_named(card["protocol"])
     shown = card.get("input_row")
     if not isinstance(shown, dict) or not all(
-        isinstance(shown.get(k), int | float) for k in FINGERPRINT
+        isinstance(shown.get(k), int | float) and abs(shown[k]) < 1e6 for k in FINGERPRINT
     ):
         raise BenchmarkError(f"{CARD}: input_row needs psnr and ssim of the untouched inputs")
     return card
 
 
 def _refuse_repeated(card: dict[str, Any], folder: Path) -> None:
+    """Nobody takes the name of another method, and no row is replaced by a later submission."""
+    name = card["method"].casefold()
+    if name in METHODS:
+        raise BenchmarkError(f"{card['method']}: that name is a method of this repository")
     for stored in load_runs(folder):
-        same = stored.facts["method"]["name"].casefold() == card["method"].casefold()
-        if same and stored.facts["provenance"]["by"] != card["by"]:
+        if stored.facts["method"]["name"].casefold() != name:
+            continue
+        if stored.facts["provenance"]["by"] != card["by"]:
             raise BenchmarkError(f"{card['method']}: that name is another submitter's; choose one")
+        if _same_board(stored, card):
+            raise BenchmarkError(
+                f"{card['method']}: has a row here already ({stored.id}); name the new version"
+            )
+
+
+def _same_board(stored: Run, card: dict[str, Any]) -> bool:
+    files = stored.facts["dataset"]["manifest_sha256"] == card.get("manifest_sha256")
+    return files and stored.facts["protocol"]["id"] == card["protocol"]
 
 
 def _collection(card: dict[str, Any], data_root: str | Path | None) -> Collection:
@@ -150,17 +172,29 @@ def _rescored(
     _refuse_copies(bundle / RESULTS, collection, card, folder)
     options = MethodOptions(**{k: card[k] for k in ("mask", "training_data", "source")})
     options = replace(options, name=card["method"])
-    plan = RunPlan(
-        method=f"results:{bundle / RESULTS}",
-        dataset=card["dataset"],
-        out=folder,
-        protocol=card["protocol"],
-        split=card["split"],
-        root=None if data_root is None else str(data_root),
-        options=options,
-        by=card["by"],
-    )
-    return run(plan)
+    with TemporaryDirectory(prefix="scored-") as apart:  # what is refused leaves no file behind
+        plan = RunPlan(
+            method=f"results:{bundle / RESULTS}",
+            dataset=card["dataset"],
+            out=Path(apart),
+            protocol=card["protocol"],
+            split=card["split"],
+            root=None if data_root is None else str(data_root),
+            options=options,
+            by=card["by"],
+            command=_command(card),
+        )
+        scored = run(plan)
+        _refuse_copied_scores(scored.rows(), card, folder)
+        return move(scored, folder)
+
+
+def _command(card: dict[str, Any]) -> str:
+    """What scores the pictures of a submission again, for who has them."""
+    words = ["learnir-bench", "run", "--method", "results:PICTURES"]
+    for option in ("dataset", "protocol", "split", "mask", "training_data", "source"):
+        words += [f"--{option.replace('_', '-')}", card[option]]
+    return shlex.join([*words, "--name", card["method"], "--out", "results"])
 
 
 def _check_fingerprint(shown: dict[str, float], wanted: dict[str, float]) -> None:
@@ -175,15 +209,14 @@ def _check_fingerprint(shown: dict[str, float], wanted: dict[str, float]) -> Non
 def _check_pictures(results: Path, card: dict[str, Any], keys: set[str]) -> None:
     """Names, hashes, kinds and sizes, all from headers: no pixel is decoded yet."""
     found = {p.relative_to(results).as_posix(): p for p in results.rglob("*") if p.is_file()}
-    pictures = {name: p for name, p in found.items() if p.suffix.lower() in SUFFIXES}
-    stems = {name.rpartition(".")[0] for name in pictures}
-    if missing := sorted(keys - stems):
-        raise BenchmarkError(f"{len(missing)} results missing, such as {missing[0][:80]}.png")
-    if extra := sorted(set(found) - {n for n in pictures if n.rpartition(".")[0] in keys}):
+    wanted = {f"{key}.png" for key in keys}
+    if missing := sorted(wanted - set(found)):
+        raise BenchmarkError(f"{len(missing)} results missing, such as {missing[0][:80]}")
+    if extra := sorted(set(found) - wanted):
         raise BenchmarkError(f"{extra[0][:80]}: not a result of this data set")
     if not isinstance(listed := card.get("files"), dict):
         raise BenchmarkError(f"{CARD}: files is missing")
-    for name, path in pictures.items():
+    for name, path in found.items():
         data = path.read_bytes()
         if listed.get(name) != hashlib.sha256(data).hexdigest():
             raise BenchmarkError(f"{name[:80]}: its SHA-256 is not the one in {CARD}")
@@ -210,10 +243,26 @@ def _refuse_copies(
         if dataset["manifest_sha256"] != card["manifest_sha256"]:
             continue
         rows = stored.rows()
-        equal = sum(mine.get(k) == v for k, v in zip(rows.name, rows.result_sha256, strict=True))
-        if equal > COPIED * len(rows):
-            name = stored.facts["method"]["name"]
-            raise BenchmarkError(f"{equal} of {len(rows)} pictures are those of {name!r}: a copy")
+        pairs = zip(rows["name"], rows["result_sha256"], strict=True)
+        equal = {key for key, value in pairs if mine.get(key) == value}  # whatever the seed
+        _refuse_if_copied(len(equal), len(mine), "pictures", stored)
+
+
+def _refuse_copied_scores(rows: pd.DataFrame, card: dict[str, Any], folder: Path) -> None:
+    """Scores that follow another row's picture by picture: its pictures, a little disturbed."""
+    for stored in load_runs(folder):
+        if not _same_board(stored, card):
+            continue
+        both = capped(rows).merge(capped(stored.rows()), on="name", suffixes=("", "_theirs"))
+        near = [(both[k] - both[f"{k}_theirs"]).abs() <= d for k, d in SAME_SCORE.items()]
+        equal = both.loc[near[0] & near[1], "name"].nunique()
+        _refuse_if_copied(equal, len(rows), "scores", stored)
+
+
+def _refuse_if_copied(equal: int, of: int, what: str, stored: Run) -> None:
+    if equal > COPIED * of:
+        name = stored.facts["method"]["name"]
+        raise BenchmarkError(f"{equal} of {of} {what} are those of {name!r}: a copy")
 
 
 def _reported(bundle: Path, card: dict[str, Any], folder: Path) -> Run:
@@ -222,9 +271,10 @@ def _reported(bundle: Path, card: dict[str, Any], folder: Path) -> Run:
     rows = _read_scores(bundle / SCORES, ours.rows())
     shown = {name: float(card["input_row"][name]) for name in FINGERPRINT}
     _check_fingerprint(shown, ours.facts["input_row"])
+    _refuse_copied_scores(rows, card, folder)
     at = datetime.now(UTC).isoformat(timespec="seconds")
     method = MethodCard(
-        card["method"], card["mask"], card["training_data"], card["source"]
+        card["method"], card["mask"], card["training_data"], card["source"], runs="before"
     ).to_json()
     cost = {"parameters": None, "macs": None, "macs_size": None, "seconds_median": None}
     facts = {
@@ -245,12 +295,7 @@ def _reported(bundle: Path, card: dict[str, Any], folder: Path) -> Run:
 
 def _ours(card: dict[str, Any], folder: Path) -> Run:
     for stored in load_runs(folder):
-        facts = stored.facts
-        if (
-            facts["badge"] == "re-scored"
-            and facts["dataset"]["manifest_sha256"] == card.get("manifest_sha256")
-            and facts["protocol"]["id"] == card["protocol"]
-        ):
+        if stored.facts["badge"] == "re-scored" and _same_board(stored, card):
             return stored
     raise BenchmarkError("no run of ours on these files and this protocol to hold it against")
 
@@ -259,7 +304,7 @@ def _read_scores(path: Path, ours: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
 
     try:
-        rows = pd.read_csv(path, dtype={"name": str}, nrows=len(ours) + 1)
+        rows = pd.read_csv(path, dtype={"name": str}, nrows=len(ours) + 1, keep_default_na=False)
     except (ValueError, pd.errors.ParserError) as error:
         raise BenchmarkError(f"{SCORES}: not a table ({str(error)[:100]})") from error
     metrics = [c for c in rows if c in METRICS]
@@ -270,14 +315,11 @@ def _read_scores(path: Path, ours: pd.DataFrame) -> pd.DataFrame:
     if sorted(rows["name"]) != sorted(scenes.index):
         raise BenchmarkError(f"{SCORES}: one row for each of the {len(scenes)} pictures, by key")
     for metric in metrics:
-        for name, value in zip(rows["name"], rows[metric], strict=True):
-            if not _is_score(metric, value):
-                raise BenchmarkError(f"{SCORES}: {metric} of {name[:60]} is {value}, not a score")
+        numbers = pd.to_numeric(rows[metric], errors="coerce").astype(float)
+        for name, text, number in zip(rows["name"], rows[metric], numbers, strict=True):
+            if not METRICS[metric].accepts(number):
+                raise BenchmarkError(f"{SCORES}: {metric} of {name[:60]} is {text}, not a score")
+        rows[metric] = numbers
     return rows.assign(
         scene=rows["name"].map(scenes), seed=0, seconds=float("nan"), result_sha256=""
     )
-
-
-def _is_score(metric: str, value: Any) -> bool:
-    number = isinstance(value, int | float) and not math.isnan(value)
-    return number and METRICS[metric].accepts(float(value))

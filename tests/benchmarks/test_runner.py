@@ -50,18 +50,18 @@ def test_an_interrupted_run_goes_on_where_it_stopped(score, monkeypatch, results
     monkeypatch.setattr(runner, "PIXELS_A_BATCH", 1)
     timed, seen = runner.timed, []
 
-    def stops(method, pair, seed):
+    def stops(method, pair, *rest):
         if len(seen) == 3:
             raise KeyboardInterrupt
         seen.append(pair.key)
-        return timed(method, pair, seed)
+        return timed(method, pair, *rest)
 
     monkeypatch.setattr(runner, "timed", stops)
     with pytest.raises(KeyboardInterrupt):
         score("retinex")
     assert load_runs(results) == []
     again = []
-    monkeypatch.setattr(runner, "timed", lambda m, p, s: again.append(p.key) or timed(m, p, s))
+    monkeypatch.setattr(runner, "timed", lambda m, p, *r: again.append(p.key) or timed(m, p, *r))
     resumed = score("retinex")
     assert len(again) == 5
     assert not set(again) & set(seen)

@@ -1,7 +1,9 @@
 """Submissions: a good one is scored here; every hostile one is refused with its reason."""
 
+import getpass
 import hashlib
 import json
+import shlex
 import shutil
 import stat
 import zipfile
@@ -10,13 +12,14 @@ import zlib
 import cv2
 import numpy as np
 import pytest
-from conftest import write
+from conftest import speckled, write
 from PIL import Image
 
 from benchmarks.bundles import Limits, opened
+from benchmarks.cli import main
 from benchmarks.names import BenchmarkError
 from benchmarks.pairs import decoded, open_collection
-from benchmarks.results import load_run
+from benchmarks.results import load_run, load_runs, stored_problems
 from benchmarks.submissions import submit, template
 
 
@@ -68,15 +71,58 @@ def test_a_sound_submission_is_scored_here(bundle, data, results, form):
     assert facts["method"]["source"] == "https://example.org/brighter"
     assert facts["provenance"]["by"] == "Ann"
     assert facts["dataset"]["pairs"] == 8
+    assert facts["cost"]["seconds_median"] is None  # nobody saw how long the pictures took
+    assert facts["cost"]["peak_memory_bytes"] is None
+    assert "--method results:PICTURES" in facts["provenance"]["command"]
+    assert str(bundle.parent) not in json.dumps(facts)
+    assert stored_problems(load_run(results / f"{verdict.run_id}.json")) == []
+
+
+def test_the_command_of_a_submission_scores_its_pictures_again(
+    bundle, data, results, tmp_path, monkeypatch
+):
+    verdict = submit(bundle, results, data)
+    (bundle / "results").rename(tmp_path / "PICTURES")
+    command = shlex.split(
+        load_run(results / f"{verdict.run_id}.json").facts["provenance"]["command"]
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LEARNIR_DATA", str(data))
+    assert main([*command[1:-1], str(tmp_path / "again")]) == 0
+    (again,) = load_runs(tmp_path / "again")
+    assert again.mean("psnr") == stored.mean("psnr")
+
+
+def report(bundle, rows):
+    """The submission as scores instead of pictures."""
+    shutil.rmtree(bundle / "results", ignore_errors=True)
+    rows[["name", "psnr", "ssim"]].to_csv(bundle / "scores.csv", index=False)
 
 
 def test_scores_without_pictures_are_labelled_so(bundle, data, results, score):
     rows = score("input").rows()
-    shutil.rmtree(bundle / "results")
-    rows[["name", "psnr", "ssim"]].to_csv(bundle / "scores.csv", index=False)
+    report(bundle, rows.assign(psnr=rows["psnr"] + 0.5))
     verdict = submit(bundle, results, data)
     assert verdict.accepted, verdict.reason
-    assert load_run(results / f"{verdict.run_id}.json").facts["badge"] == "author-reported"
+    run = load_run(results / f"{verdict.run_id}.json")
+    assert run.facts["badge"] == "author-reported"
+    assert stored_problems(run) == []
+    again = submit(bundle, results, data)
+    assert not again.accepted
+    assert "has a row here already" in again.reason
+
+
+def test_copied_scores_are_refused(bundle, data, results, score):
+    rows = score("input").rows()
+    report(bundle, rows.assign(psnr=rows["psnr"] + 0.004))
+    assert "8 of 8 scores are those of 'input'" in submit(bundle, results, data).reason
+
+
+def test_a_nameless_score_is_refused(bundle, data, results, score):
+    rows = score("input").rows()
+    rows.loc[0, "name"] = ""
+    report(bundle, rows)
+    assert "one row for each" in submit(bundle, results, data).reason
 
 
 @pytest.mark.parametrize(
@@ -176,7 +222,37 @@ def spoil_depth(folder):
     (folder / "submission.json").write_text("[" * 100_000)
 
 
+def spoil_suffix(folder):
+    (folder / "results" / "00-0.png").rename(folder / "results" / "00-0.bmp")
+    sign(folder)
+
+
+def spoil_number(folder):
+    text = (folder / "submission.json").read_text()
+    start = text.index('"psnr": ') + len('"psnr": ')
+    (folder / "submission.json").write_text(
+        text[:start] + "1" + "0" * 400 + ', "x": ' + text[start:]
+    )
+
+
+def spoil_split(folder):
+    edit(folder, split="../../../../etc")
+
+
+def spoil_reserved(folder):
+    edit(folder, method="LearnIR", by=getpass.getuser())
+
+
+def spoil_control(folder):
+    write(folder / "results" / "\x1b[2J.png", np.zeros((64, 64, 3), np.uint8))
+
+
 HOSTILE = {
+    spoil_suffix: "00-0.png",
+    spoil_number: "input_row",
+    spoil_split: "no split",
+    spoil_reserved: "method of this repository",
+    spoil_control: "?[2J.png: not a result",
     spoil_name: "not allowed",
     spoil_source: "not allowed",
     spoil_json: "not a score",
@@ -213,6 +289,22 @@ def test_a_copy_of_another_method_is_refused(bundle, data, results):
     verdict = submit(bundle, results, data)
     assert not verdict.accepted
     assert "8 of 8 pictures are those of 'Brighter'" in verdict.reason
+
+
+@pytest.mark.parametrize("disturbed", [0, 1], ids=["exact", "one level off"])
+def test_a_copy_of_one_seed_is_a_copy(bundle, data, results, score, disturbed):
+    stored = score("python:conftest:speckled", seeds=(0, 1, 2))
+    assert stored.facts["seeds"] == [0, 1, 2]
+    rng = np.random.default_rng(0)
+    for pair in decoded(open_collection("ucb", data)):
+        picture = speckled(pair.input, seed=1).astype(int)
+        if disturbed:
+            picture += rng.integers(-1, 2, picture.shape)
+        made = np.clip(picture, 0, 255).astype(np.uint8)
+        write(bundle / "results" / f"{pair.key}.png", made)
+    sign(bundle)
+    assert "those of 'speckled': a copy" in submit(bundle, results, data).reason
+    assert len(load_runs(results)) == 1
 
 
 def test_the_untouched_inputs_are_a_copy_too(bundle, data, results, score):
