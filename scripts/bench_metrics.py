@@ -1,4 +1,4 @@
-"""Pictures scored per second: ours against the reference packages called one by one.
+"""Pictures scored per second: ours against the reference packages, and torchmetrics if installed.
 
     python scripts/bench_metrics.py [--pairs 100] [-o docs/results/metrics.json]
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,23 @@ def plain(results: Pictures, targets: Pictures) -> None:
         model(to_tensor(a), to_tensor(b)).item()
 
 
+def by_torchmetrics(results: Pictures, targets: Pictures) -> None:
+    """PSNR and SSIM by torchmetrics, batched; LPIPS by the same network."""
+    import torch
+    from torchmetrics.functional.image import (
+        peak_signal_noise_ratio,
+        structural_similarity_index_measure,
+    )
+
+    model = network("alex")
+    with torch.inference_mode():
+        for i in range(0, len(targets), 16):
+            a, b = (to_tensor(np.stack(side[i : i + 16])) for side in (results, targets))
+            peak_signal_noise_ratio(a, b, data_range=2.0, reduction="none", dim=(1, 2, 3))
+            structural_similarity_index_measure(a, b, data_range=2.0, reduction="none")
+            model(a, b)
+
+
 def only_lpips(results: Pictures, targets: Pictures) -> None:
     """The floor: the network alone."""
     lpips_batch(results, targets)
@@ -78,13 +96,16 @@ def main() -> None:
         raise SystemExit(reason)
     sides = pictures(options.pairs)
     ways = {"ours": ours, "scikit-image + lpips": plain, "LPIPS alone": only_lpips}
+    if find_spec("torchmetrics"):
+        ways["torchmetrics + lpips"] = by_torchmetrics
     only_lpips(sides[0][:4], sides[1][:4])
     seconds = {
         name: min(timed(w, sides) for _ in range(options.repeats)) for name, w in ways.items()
     }
     for name, took in seconds.items():
         print(f"{name:<22}{took:6.2f} s  {options.pairs / took:6.1f} pictures/s")
-    print(f"ours / plain: {seconds['ours'] / seconds['scikit-image + lpips']:.2f} of the time")
+    for name in ways:
+        print(f"ours / {name}: {seconds['ours'] / seconds[name]:.2f} of the time")
     if options.out:
         options.out.parent.mkdir(parents=True, exist_ok=True)
         write_json(options.out, {"pairs": options.pairs, "seconds": seconds})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -164,3 +166,22 @@ def page(browser: Any, app: App, request: pytest.FixtureRequest) -> Iterator[Any
 def foreign(url: str, app: App) -> bool:
     """Whether a request leaves the app."""
     return not url.startswith((app.url, "data:", "blob:", app.url.replace("http", "ws", 1)))
+
+
+@pytest.fixture
+def submission(data_root: Path, tmp_path: Path) -> Path:
+    """A sound submission on the app's little board."""
+    from PIL import Image
+
+    from benchmarks.submissions import template
+
+    folder = tmp_path / "bundle"
+    (folder / "results").mkdir(parents=True)
+    card = template("ucb", "256-v1", data_root) | {"method": "Grey", "by": "Ann"}
+    for name in card["files"]:
+        Image.new("RGB", (256, 256), "grey").save(folder / "results" / name)
+        data = (folder / "results" / name).read_bytes()
+        card["files"][name] = hashlib.sha256(data).hexdigest()
+    card |= {"training_data": "none", "source": "none"}
+    (folder / "submission.json").write_text(json.dumps(card))
+    return Path(shutil.make_archive(str(folder), "zip", folder))

@@ -176,6 +176,22 @@ def test_a_bad_submission_is_refused_in_words(page, tmp_path, kind):
     page.locator("#board-verdict").get_by_text("Refused").wait_for(timeout=LONG)
 
 
+def test_a_sound_submission_becomes_a_row(page, submission, results):
+    before = set(results.iterdir())
+    try:
+        open_tab(page, "Leaderboard")
+        visible(page.locator("#board-table"), "retinex").wait_for(timeout=LONG)
+        page.get_by_text("Submit results").click()
+        page.locator("#board-upload input[type=file]").set_input_files(str(submission))
+        page.locator("#board-upload").get_by_text("bundle").first.wait_for(timeout=LONG)
+        page.locator("#board-submit").click()
+        page.locator("#board-verdict").get_by_text("Accepted").wait_for(timeout=LONG)
+        visible(page.locator("#board-table"), "Grey").wait_for(timeout=LONG)
+    finally:
+        for path in set(results.iterdir()) - before:
+            path.unlink()
+
+
 def test_about_shows_equations_and_the_card(page):
     open_tab(page, "About")
     page.locator("#about-method .katex").first.wait_for(timeout=LONG)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import zipfile
 from pathlib import Path
@@ -77,25 +76,6 @@ def test_a_hostile_submission_is_answered_with_a_reason(client, tmp_path):
     verdict = client.predict(upload(bundle), api_name="/submit")
     assert verdict["accepted"] is False
     assert "outside" in verdict["reason"]
-
-
-@pytest.fixture
-def submission(data_root, tmp_path, monkeypatch) -> Path:
-    """A sound submission on the app's little board."""
-    import hashlib
-
-    from benchmarks.submissions import template
-
-    folder = tmp_path / "bundle"
-    (folder / "results").mkdir(parents=True)
-    card = template("ucb", "256-v1", data_root) | {"method": "Grey", "by": "Ann"}
-    for name in card["files"]:
-        Image.new("RGB", (256, 256), "grey").save(folder / "results" / name)
-        data = (folder / "results" / name).read_bytes()
-        card["files"][name] = hashlib.sha256(data).hexdigest()
-    card |= {"training_data": "none", "source": "none"}
-    (folder / "submission.json").write_text(json.dumps(card))
-    return Path(shutil.make_archive(str(folder), "zip", folder))
 
 
 def test_a_sound_submission_becomes_a_row(submission, results, data_root, tmp_path, monkeypatch):
