@@ -23,6 +23,7 @@ def parser() -> argparse.ArgumentParser:
     verify.add_argument("names", nargs="*", help="data sets or folders; none: all that are here")
     verify.add_argument("--data-root", default=None)
     verify.add_argument("--results", type=Path, default=None, help="check this folder's results")
+    verify.add_argument("--scores", action="store_true", help="also the published do-nothing row")
     commands.add_parser("protocols", help="the versioned protocols and what they fix")
     commands.add_parser("methods", help="the methods that can be named")
     _run_options(commands.add_parser("run", help="score a method on a data set"))
@@ -30,6 +31,11 @@ def parser() -> argparse.ArgumentParser:
     table.add_argument("board", nargs="?", help="id of a board, or its beginning; none: all")
     table.add_argument("--format", choices=["text", "markdown", "csv", "html"], default="text")
     _results(table)
+    plot = commands.add_parser("plot", help="a board as a scatter plot")
+    plot.add_argument("board", help="id of a board, or its beginning")
+    plot.add_argument("kind", choices=["perception-distortion", "quality-time"])
+    plot.add_argument("-o", "--out", type=Path, required=True, help=".png, .svg or .pdf")
+    _results(plot)
     compare = commands.add_parser("compare", help="two runs, picture by picture")
     compare.add_argument("a", help="id of a run, or its beginning")
     compare.add_argument("b")
@@ -77,6 +83,7 @@ def _run_options(run: argparse.ArgumentParser) -> None:
     run.add_argument("--mask", default="none", choices=["none", "detected", "ground truth"])
     run.add_argument("--training-data", default="unknown")
     run.add_argument("--source", default="", help="where an outside method is described")
+    run.add_argument("--by", default=None, help="who ran it; default: the user's name")
 
 
 def _export(export: argparse.ArgumentParser) -> None:
@@ -107,32 +114,20 @@ def _verify(options: argparse.Namespace) -> int:
     from benchmarks.datasets import DATASETS
     from benchmarks.locations import data_root
     from benchmarks.pairs import find_folder
+    from benchmarks.verification import verify
 
     root = data_root(options.data_root)
-    present = [n for n, e in DATASETS.items() if root and find_folder(e, root)]
-    results = [_verify_one(n, options.data_root) for n in options.names or present]
-    return 0 if all(results) else 1
-
-
-def _verify_one(name: str, root: str | None) -> bool:
-    from benchmarks.names import BenchmarkError
-    from benchmarks.pairs import load, manifest, manifest_hash, open_collection
-
-    try:
-        found = open_collection(name, root)
-        for source in found.sources:
-            load(found, source)
-    except BenchmarkError as error:
-        print(f"{name}: {error}", file=sys.stderr)
-        return False
-    expected = found.entry.expected(found.split)
-    whole = "" if expected is None else f" of {expected}"
-    lonely = f", {len(found.lonely)} without a partner" if found.lonely else ""
-    digest = manifest_hash(manifest(found))
-    print(f"{name}: {len(found.sources)}{whole} pairs{lonely}, manifest {digest[:16]}")
-    if found.complete is False:
-        print(f"{name}: a part only; the whole: {found.entry.where}", file=sys.stderr)
-    return not found.lonely
+    absent = [e for e in DATASETS.values() if root is None or find_folder(e, root) is None]
+    names = options.names or [n for n, e in DATASETS.items() if e not in absent]
+    reports = [verify(name, options.data_root, options.scores) for name in names]
+    for report in reports:
+        print(f"{report.name}: {report.summary}")
+        print("".join(f"{report.name}: note: {note}\n" for note in report.notes), end="")
+        wrong = (f"{report.name}: {problem}\n" for problem in report.problems)
+        print("".join(wrong), end="", file=sys.stderr)
+    for entry in () if options.names else absent:
+        print(f"{entry.name}: not here; get it: {entry.where}")
+    return 1 if any(report.problems for report in reports) else 0
 
 
 def _verify_results(folder: Path) -> int:
@@ -182,6 +177,7 @@ def _plan(options: argparse.Namespace) -> RunPlan:
         limit=options.limit,
         workers=options.workers,
         command=shlex.join(["learnir-bench", *_told(sys.argv[1:])]),
+        by=options.by,
         options=MethodOptions(
             checkpoint=options.checkpoint,
             device=options.device,
@@ -232,6 +228,15 @@ def _table(options: argparse.Namespace) -> int:
         print(f"{options.results}: no results yet; learnir-bench run --help", file=sys.stderr)
         return 1
     print("\n\n".join(FORMATS[options.format](board, options.results) for board in chosen))
+    return 0
+
+
+def _plot(options: argparse.Namespace) -> int:
+    from benchmarks.leaderboard import board_named
+    from benchmarks.plots import plot
+
+    board = board_named(options.board, options.results)
+    print(plot(board, options.kind, options.out, options.results))
     return 0
 
 
@@ -312,6 +317,7 @@ RUNNERS = {
     "methods": _methods,
     "run": _run,
     "table": _table,
+    "plot": _plot,
     "compare": _compare,
     "submit": _submit,
     "template": _template,

@@ -241,7 +241,7 @@ DATASETS: dict[str, Dataset] = {
             "this project; docs/faceshadow.md",
             "the build's own revision, in its card",
             "build it: faceshadow build (docs/faceshadow.md)",
-            "train / val / test split by identity",
+            "train / val / test split by identity; pairs without a shadow are not scored",
             (),
             "psnr",
             "native-v1",

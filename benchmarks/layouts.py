@@ -84,6 +84,7 @@ class Layout:
         return keys
 
 
+SHADOW_FREE = "none"  # ``kind`` of a FaceShadow pair whose input is its target
 PLAIN = Layout("input", "target", "mask")
 
 
@@ -98,10 +99,15 @@ def is_face_shadow(root: Path) -> bool:
 
 
 def face_shadow(root: Path, split: str) -> list[Source]:
-    """The pairs of a built FaceShadow (ImageFolder or parquet); empty where none is there."""
+    """The pairs of a built FaceShadow (ImageFolder or parquet); empty where none is there.
+
+    Pairs without a shadow are left out: their input is the target, and a mean with an infinite PSNR
+    in it says nothing. Scoring with clean inputs asks what they are there for.
+    """
     metadata = root / split / "metadata.jsonl"
     if metadata.is_file():
-        return [_row(root / split, json.loads(line)) for line in _lines(metadata)]
+        rows = map(json.loads, _lines(metadata))
+        return [_row(root / split, row) for row in rows if row.get("kind") != SHADOW_FREE]
     shards = sorted((root / "data").glob(f"{split}-*.parquet"))
     return [source for shard in shards for source in _parquet(shard)]
 
@@ -148,6 +154,7 @@ def _parquet(shard: Path) -> list[Source]:
             _scene(row),
         )
         for i, row in enumerate(rows)
+        if row.get("kind") != SHADOW_FREE
     ]
 
 

@@ -23,16 +23,15 @@ from benchmarks.metrics import METRICS
 from benchmarks.names import BenchmarkError, look_up
 from benchmarks.pairs import (
     Collection,
-    decoded,
     manifest,
     manifest_hash,
     open_collection,
 )
 from benchmarks.pictures import header
-from benchmarks.protocols import CAPPED_PSNR, Protocol, protocol_named
+from benchmarks.protocols import protocol_named
 from benchmarks.results import MASKS, NAME, TEXT, Run, capped, load_runs, move, store, summarise
-from benchmarks.runner import RunPlan, as_seen, run
-from benchmarks.scoring import Judge
+from benchmarks.runner import RunPlan, run
+from benchmarks.verification import do_nothing_row
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,23 +80,15 @@ def template(
     collection = _collection(card, data_root)
     return card | {
         "manifest_sha256": manifest_hash(manifest(collection)),
-        "input_row": input_row(collection, protocol_named(protocol)),
+        "input_row": input_row(collection, protocol),
         "files": {f"{source.key}.png": "SHA-256 of the file" for source in collection.sources},
     }
 
 
-def input_row(collection: Collection, protocol: Protocol) -> dict[str, float]:
+def input_row(collection: Collection, protocol: str) -> dict[str, float]:
     """What doing nothing scores: the fingerprint that a submission must show."""
-    judge = Judge(replace(protocol, metrics=()), faces=None)
-    rows = [
-        scores
-        for pair in decoded(collection)
-        for scores in judge.score([as_seen(pair, protocol).input], [as_seen(pair, protocol)])
-    ]
-    return {
-        name: sum(min(row[f"input_{name}"], CAPPED_PSNR) for row in rows) / len(rows)
-        for name in FINGERPRINT
-    }
+    row = do_nothing_row(collection, protocol)
+    return {name: row[f"input_{name}"] for name in FINGERPRINT}
 
 
 def _accepted(bundle: Path, folder: Path, data_root: str | Path | None) -> Run:
@@ -167,7 +158,7 @@ def _rescored(
             "`learnir-bench verify` accepts"
         )
     shown = {name: float(card["input_row"][name]) for name in FINGERPRINT}
-    _check_fingerprint(shown, input_row(collection, protocol_named(card["protocol"])))
+    _check_fingerprint(shown, input_row(collection, card["protocol"]))
     _check_pictures(bundle / RESULTS, card, {source.key for source in collection.sources})
     _refuse_copies(bundle / RESULTS, collection, card, folder)
     options = MethodOptions(**{k: card[k] for k in ("mask", "training_data", "source")})

@@ -11,9 +11,11 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from fill_page import fill, markdown
+from tqdm import tqdm
 
 from benchmarks.export import as_markdown
 from benchmarks.leaderboard import boards
@@ -46,11 +48,12 @@ SUITE = (
     Board("ucb", "native-v1", SHADOW, seeds=(0, 1, 2)),
     Board("ucb", "native-v1", ("learnir",), clean=True),
     Board("faceshadow", "native-v1", SHADOW, limit=128),
+    Board("faceshadow", "native-v1", ("learnir",), clean=True, limit=64),
     Board("srd", "matlab-256-v1", SHADOW),
     Board("istd", "matlab-256-v1", (*SHADOW, "region-transfer-gt-mask")),
-    Board("i-haze", "512-v1", HAZE),
-    Board("nh-haze", "512-v1", HAZE),
-    Board("dense-haze", "512-v1", HAZE),
+    Board("i-haze", "native-v1", HAZE),
+    Board("nh-haze", "native-v1", HAZE),
+    Board("dense-haze", "native-v1", HAZE),
     Board("o-haze", "512-v1", HAZE, split="all"),
 )
 
@@ -58,6 +61,7 @@ SUITE = (
 def run_board(board: Board, root: str | None, faceshadow: str | None, out: Path) -> None:
     """Every method of a board, one line each; what cannot be run is named."""
     dataset = faceshadow if board.dataset == "faceshadow" and faceshadow else board.dataset
+    said: set[str] = set()
     for method in board.methods:
         plan = RunPlan(
             method,
@@ -70,13 +74,23 @@ def run_board(board: Board, root: str | None, faceshadow: str | None, out: Path)
             clean=board.clean,
             limit=board.limit,
             command=_command(board, method),
+            by="LearnIR project",
         )
+        title = f"{board.dataset:<11}{method:<24}"
         try:
-            stored = run(plan)
+            with tqdm(unit="picture", desc=title, leave=False, delay=1) as bar:
+                stored = run(plan, partial(_progress, bar))
         except BenchmarkError as error:
-            print(f"left out: {error}", file=sys.stderr, flush=True)
-            return
-        print(f"{board.dataset:<11}{method:<24}{stored.mean('psnr'):.2f} dB", flush=True)
+            if str(error) not in said:  # missing data is the same line for every method
+                print(f"left out: {error}", file=sys.stderr, flush=True)
+            said.add(str(error))
+            continue
+        print(f"{title}{stored.mean('psnr'):.2f} dB", flush=True)
+
+
+def _progress(bar: tqdm, done: int, total: int, psnr: float) -> None:
+    bar.total = total
+    bar.update(done - bar.n)
 
 
 def _command(board: Board, method: str) -> str:

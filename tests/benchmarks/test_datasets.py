@@ -1,15 +1,21 @@
 """Data sets as the originals unpack, and what is said when they are not there."""
 
+import dataclasses
+import json
+
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import scene, write
 
+from benchmarks import verification
 from benchmarks.cli import main
 from benchmarks.datasets import DATASETS
 from benchmarks.layouts import natural
 from benchmarks.names import BenchmarkError
 from benchmarks.pairs import decoded, manifest, manifest_hash, open_collection
 from benchmarks.pictures import decode
+from benchmarks.verification import do_nothing_row, verify
 
 LAYOUTS = {
     "istd": ("ISTD_Dataset/test/test_A/90-1.png", "ISTD_Dataset/test/test_C/90-1.png"),
@@ -46,6 +52,119 @@ def test_only_the_test_split_of_o_haze_is_taken(tmp_path):
     assert found.complete is False
 
 
+def istd(root, split, key, seed):
+    for letter in "ABC":
+        write(root / "ISTD" / split / f"{split}_{letter}" / f"{key}.png", scene(seed))
+
+
+def test_every_split_is_read_from_its_own_folder(tmp_path):
+    istd(tmp_path, "train", "1-1", 0)
+    istd(tmp_path, "test", "90-1", 1)
+    (train,) = open_collection("istd", tmp_path, "train").sources
+    (test,) = open_collection("istd", tmp_path).sources
+    assert (train.key, test.key) == ("1-1", "90-1")
+    with pytest.raises(BenchmarkError, match="no split 'val'; it has test, train"):
+        open_collection("istd", tmp_path, "val")
+
+
+def test_a_split_that_a_folder_cannot_hold_is_refused(data):
+    with pytest.raises(BenchmarkError, match="no split 'train'"):
+        open_collection("ucb", data, "train")
+    with pytest.raises(BenchmarkError, match="no split"):
+        open_collection(str(data / "ucb"), split="../../etc")
+
+
+def srd(root, split, key, seed):
+    write(root / "SRD" / split / "shadow" / f"{key}.png", scene(seed) // 2)
+    write(root / "SRD" / split / "shadow_free" / f"{key}_no_shadow.png", scene(seed))
+
+
+def test_the_disjoint_pairs_of_srd_are_those_train_does_not_hold(tmp_path):
+    srd(tmp_path, "test", "a", 0)
+    srd(tmp_path, "test", "b", 1)
+    with pytest.raises(BenchmarkError, match="unpack train/"):
+        open_collection("srd", tmp_path, "disjoint")
+    srd(tmp_path, "train", "renamed", 0)
+    assert [s.key for s in open_collection("srd", tmp_path, "disjoint").sources] == ["b"]
+    assert len(open_collection("srd", tmp_path).sources) == 2
+
+
+def face_shadow_rows(root, kinds):
+    """A FaceShadow as an ImageFolder, one pair of each kind."""
+    rows = []
+    for i, kind in enumerate(kinds):
+        row = {"kind": kind, "identity": f"p{i // 2}"}
+        for part, picture in (("shadow", scene(i) // 2), ("clean", scene(i))):
+            row[f"{part}_file_name"] = f"{part}/{i}.png"
+            write(root / "test" / part / f"{i}.png", picture)
+        rows.append(row)
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    (root / "test" / "metadata.jsonl").write_text(text)
+    return rows
+
+
+def test_face_shadow_pairs_without_a_shadow_are_not_scored(tmp_path):
+    rows = face_shadow_rows(tmp_path / "fs", ["occluder", "none", "flat"])
+    found = open_collection(str(tmp_path / "fs"))
+    assert [s.key for s in found.sources] == ["0", "2"]
+    assert [found.scene(s) for s in found.sources] == ["p0", "p1"]
+    with pytest.raises(BenchmarkError, match="holds no pair"):
+        open_collection(str(tmp_path / "fs"), split="val")
+    folder, shards = tmp_path / "fs" / "test", tmp_path / "packed" / "data"
+    columns = {k: [r[k] for r in rows] for k in ("kind", "identity")}
+    for part in ("shadow", "clean"):
+        names = [folder / row[f"{part}_file_name"] for row in rows]
+        columns[part] = [{"bytes": n.read_bytes(), "path": n.name} for n in names]
+    shards.mkdir(parents=True)
+    pd.DataFrame(columns).to_parquet(shards / "test-00000-of-00001.parquet")
+    packed = open_collection(str(tmp_path / "packed"))
+    assert [s.target() for s in packed.sources] == [s.target() for s in found.sources]
+
+
+def test_a_reduced_copy_is_called_one(tmp_path, data):
+    for kind in ("hazy", "GT"):
+        write(tmp_path / "NH-HAZE" / f"01_{kind}.png", scene(0))
+        write(tmp_path / "ISTD_Dataset" / "test" / "test_A" / "1-1.png", scene(0, 640))
+        write(tmp_path / "ISTD_Dataset" / "test" / "test_C" / "1-1.png", scene(1, 640))
+    assert open_collection("nh-haze", tmp_path).reduced
+    assert not open_collection("istd", tmp_path).reduced
+    assert any("a reduced copy" in note for note in verify("nh-haze", tmp_path).notes)
+
+
+def test_verify_knows_the_files_by_their_hash(data, monkeypatch):
+    files = manifest(open_collection("ucb", data))
+    monkeypatch.setattr(verification, "known_files", lambda name: files)
+    assert "24 of 24 files with a known hash" in verify("ucb", data).summary
+    write(data / "ucb" / "input" / "01-1.png", scene(77))
+    (problem,) = verify("ucb", data).problems
+    assert problem.startswith("01-1/input: not the known file")
+
+
+def test_the_known_hashes_are_those_of_the_data_at_hand(shared_folder):
+    report = verify("ucb", shared_folder / "data")
+    assert "128 of 128 files with a known hash" in report.summary
+    assert report.problems == ()
+
+
+def test_verify_names_every_absent_set_and_where_to_get_it(data, capsys):
+    assert main(["verify", "--data-root", str(data)]) == 0
+    out = capsys.readouterr().out
+    for name, entry in DATASETS.items():
+        assert name == "ucb" or f"{name}: not here; get it: {entry.where}" in out
+
+
+def test_the_published_input_row_is_held_against_the_files(data, monkeypatch):
+    row = do_nothing_row(open_collection("ucb", data), "native-v1")
+    published = (("psnr", "native-v1", row["psnr"]), ("ssim", "native-v1", row["ssim"] + 0.1))
+    entry = dataclasses.replace(DATASETS["ucb"], input_row=published, counts=(("test", 8),))
+    monkeypatch.setitem(DATASETS, "ucb", entry)
+    notes = verify("ucb", data, scores=True).notes
+    assert [note.rpartition(": ")[2] for note in notes if "of the inputs" in note] == [
+        "agrees",
+        "differs",
+    ]
+
+
 def test_frames_of_a_sequence_are_one_scene(tmp_path):
     for kind in ("hazy", "gt"):
         for frame in ("E003/1.png", "E003/2.png", "J005/1.png"):
@@ -78,7 +197,7 @@ def test_pairs_without_partner_are_counted_not_scored(data, capsys):
     (data / "ucb" / "target" / "00-0.png").unlink()
     assert len(open_collection("ucb", data).sources) == 7
     assert main(["verify", "ucb", "--data-root", str(data)]) == 1
-    assert "1 without a partner" in capsys.readouterr().out
+    assert "00-0: has no partner" in capsys.readouterr().err
 
 
 def test_pairs_of_two_sizes_are_refused(data):

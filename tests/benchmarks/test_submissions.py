@@ -83,9 +83,8 @@ def test_the_command_of_a_submission_scores_its_pictures_again(
 ):
     verdict = submit(bundle, results, data)
     (bundle / "results").rename(tmp_path / "PICTURES")
-    command = shlex.split(
-        load_run(results / f"{verdict.run_id}.json").facts["provenance"]["command"]
-    )
+    stored = load_run(results / f"{verdict.run_id}.json")
+    command = shlex.split(stored.facts["provenance"]["command"])
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LEARNIR_DATA", str(data))
     assert main([*command[1:-1], str(tmp_path / "again")]) == 0

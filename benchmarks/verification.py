@@ -1,0 +1,108 @@
+"""Is a data set what it is said to be: every pair, the known bytes, the published do-nothing row.
+
+``known_files.csv`` holds the SHA-256 of files as the releases (or the parts of them at hand) have
+them; hashes only, no data.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.names import BenchmarkError
+from benchmarks.pairs import Collection, decoded, load, manifest, manifest_hash, open_collection
+from benchmarks.protocols import CAPPED_PSNR, protocol_named
+from benchmarks.runner import as_seen
+from benchmarks.scoring import Judge
+
+KNOWN = Path(__file__).with_name("known_files.csv")
+AGREES = 0.01  # of a published score: kernels that call themselves bicubic differ by about as much
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was found. problems: what must be put right; notes: what a reader must know."""
+
+    name: str
+    summary: str
+    notes: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+def verify(name: str, root: str | Path | None = None, scores: bool = False) -> Report:
+    """Reads every picture of a data set's test split; never raises for data that are wrong.
+
+    scores: the do-nothing row is computed too and held against the published one.
+    """
+    try:
+        found = open_collection(name, root)
+        for source in found.sources:
+            load(found, source)
+    except BenchmarkError as error:
+        return Report(name, "not usable", problems=(str(error),))
+    files = manifest(found)
+    known = known_files(found.entry.name)
+    changed = sorted(key for key, digest in files.items() if known.get(key, digest) != digest)
+    problems = [f"{key}: not the known file; get it anew: {found.entry.where}" for key in changed]
+    problems += [f"{key}: has no partner" for key in found.lonely]
+    recognised = sum(known.get(key) == digest for key, digest in files.items())
+    notes = [*_notes(found), *(_published_row(found) if scores else ())]
+    return Report(name, _summary(found, files, recognised), tuple(notes), tuple(problems))
+
+
+@cache
+def known_files(dataset: str) -> dict[str, str]:
+    """SHA-256 by key and role (``9-1/input``); empty where none is recorded."""
+    with KNOWN.open(encoding="utf-8", newline="") as file:
+        return {r["file"]: r["sha256"] for r in csv.DictReader(file) if r["dataset"] == dataset}
+
+
+def _summary(found: Collection, files: dict[str, str], recognised: int) -> str:
+    expected = found.entry.expected(found.split)
+    whole = "" if expected is None else f" of {expected}"
+    return (
+        f"{len(found.sources)}{whole} pairs, {recognised} of {len(files)} files with a known hash, "
+        f"manifest {manifest_hash(files)[:16]}"
+    )
+
+
+def _notes(found: Collection) -> Iterator[str]:
+    entry = found.entry
+    if found.complete is False:
+        yield f"a part only; the whole: {entry.where}"
+    if found.reduced:
+        yield (
+            f"a reduced copy: the release's pictures are at least {entry.least_side} pixels wide "
+            f"and high; scores are not those of the release ({entry.where})"
+        )
+    if entry.traps:
+        yield entry.traps
+
+
+def _published_row(found: Collection) -> Iterator[str]:
+    for metric, protocol, published in found.entry.input_row:
+        here = do_nothing_row(found, protocol).get(metric)
+        if here is None:
+            yield f"{metric} of the inputs: needs masks; published {published} ({protocol})"
+            continue
+        close = abs(here - published) <= AGREES * published
+        word = "agrees" if close else "differs" if found.complete else "differs, as a part may"
+        yield f"{metric} of the inputs: {here:.3f}, published {published} ({protocol}): {word}"
+
+
+def do_nothing_row(found: Collection, protocol_id: str) -> dict[str, float]:
+    """Mean scores of the untouched inputs under a protocol, without LPIPS."""
+    protocol = protocol_named(protocol_id)
+    judge = Judge(replace(protocol, metrics=()))
+    seen = (as_seen(pair, protocol) for pair in decoded(found))
+    rows = [scores for pair in seen for scores in judge.score([pair.input], [pair])]
+    names = {name for row in rows for name in row}
+    return {
+        name: float(np.mean([min(row[name], CAPPED_PSNR) for row in rows if name in row]))
+        for name in names
+    }
