@@ -50,12 +50,12 @@ def _row(found: Comparison, a: pd.DataFrame, b: pd.DataFrame) -> dict[str, objec
         "b_better": found.losses if up else found.wins,
         "pictures": difference.pictures,
         "scenes": difference.scenes,
-        "verdict": _verdict(difference.low, difference.high, up),
+        "verdict": _verdict(found, up),
     }
 
 
-def _verdict(low: float, high: float, up: bool) -> str:
-    """Who is better for certain: the whole interval on one side of zero."""
-    if not (low > 0 or high < 0):
+def _verdict(found: Comparison, up: bool) -> str:
+    """Who is better for certain: scenes enough, and the whole interval on one side of zero."""
+    if not found.certain:
         return "not distinguishable"
-    return "a is better" if (low > 0) == up else "b is better"
+    return "a is better" if (found.difference.low > 0) == up else "b is better"

@@ -125,7 +125,7 @@ def table(
 
 
 def _ties(runs: list[Run], metric: str) -> list[bool]:
-    """Whether each run cannot be told from the best: its paired interval holds zero."""
+    """Whether each run cannot be told from the best (``Comparison.certain``)."""
     from benchmarks.statistics import compare
 
     ties = []
@@ -134,8 +134,8 @@ def _ties(runs: list[Run], metric: str) -> list[bool]:
             ties.append(True)
             continue
         try:
-            found = compare(capped(runs[0].rows()), capped(run.rows()), metric).difference
-            ties.append(bool(found.low <= 0 <= found.high))
+            found = compare(capped(runs[0].rows()), capped(run.rows()), metric)
+            ties.append(not found.certain)
         except (KeyError, ValueError):
             ties.append(False)
     return ties

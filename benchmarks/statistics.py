@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DRAWS = 4000
+FEWEST_SCENES = 6
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,16 @@ class Comparison:
     p: float
     wins: int
     losses: int
+
+    @property
+    def certain(self) -> bool:
+        """Whether the two can be told apart: zero outside the interval, and scenes enough.
+
+        Below six scenes the bootstrap promises more than it holds, and no signed-rank test can
+        reach 5 %.
+        """
+        difference = self.difference
+        return difference.scenes >= FEWEST_SCENES and (difference.low > 0 or difference.high < 0)
 
 
 def interval(
@@ -79,7 +90,7 @@ def wilcoxon(difference: np.ndarray, scenes: np.ndarray) -> float:
 
     _, of = np.unique(scenes, return_inverse=True)
     means = np.bincount(of, weights=difference) / np.bincount(of)
-    if len(means) < 6:
+    if len(means) < FEWEST_SCENES:
         return float("nan")
     return 1.0 if not means.any() else float(signed_rank(means).pvalue)
 

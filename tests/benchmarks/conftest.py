@@ -21,10 +21,10 @@ def write(path, picture):
 
 @pytest.fixture
 def data(tmp_path):
-    """A data root whose ``ucb`` has eight pairs of four scenes, with masks."""
+    """A data root whose ``ucb`` has eight pairs of six scenes, with masks."""
     root = tmp_path / "data"
     for i in range(8):
-        key, target = f"{i // 2:02d}-{i % 2}", scene(i)
+        key, target = f"{i * 3 // 4:02d}-{i % 2}", scene(i)
         mask = np.zeros((64, 64), np.uint8)
         mask[:, : 16 + 2 * i] = 255
         shadow = np.where(mask[..., None] > 0, target // 2, target)
@@ -43,6 +43,21 @@ def halfway(picture):
     """A method for the tests: doubles what is dark."""
     dark = cv2.blur(picture, (9, 9)).mean(axis=2, keepdims=True) < 95
     return np.clip(picture * np.where(dark, 2.0, 1.0), 0, 255).astype(np.uint8)
+
+
+def hungry(picture):
+    """A method that takes 200 MB for a moment."""
+    return picture + np.ones(200_000_000, np.uint8)[:1] - np.uint8(1)
+
+
+def inverted(picture):
+    """The negative."""
+    return 255 - picture
+
+
+def untouched(picture):
+    """A method that does nothing."""
+    return picture
 
 
 def speckled(picture, seed=0):

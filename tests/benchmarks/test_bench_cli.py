@@ -37,6 +37,11 @@ def test_run_table_compare_verify_export_push(data, results, tmp_path, capsys):
         == 0
     )
     assert "psnr" in capsys.readouterr().out
+    picture = tmp_path / "plot.png"
+    drawn = ["plot", "ucb.test", "perception-distortion", "-o", str(picture)]
+    assert main([*drawn, "--results", str(results)]) == 0
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    capsys.readouterr()
     assert main(["verify", "--results", str(results)]) == 0
     assert "2 results, 0 problems" in capsys.readouterr().out
     assert main(["export", "retinex", "--results", str(results)]) == 0
@@ -47,11 +52,12 @@ def test_run_table_compare_verify_export_push(data, results, tmp_path, capsys):
 
 def test_the_stored_command_holds_no_folder_of_this_machine(data, results, monkeypatch, capsys):
     words = ["run", "--method", "input", "--dataset", "ucb", "--data-root", str(data)]
-    words += ["--out", str(results), "--limit", "2"]
+    words += ["--out", str(results), "--limit", "2", "--by", "Ann"]
     monkeypatch.setattr(sys, "argv", ["learnir-bench", *words])
     assert main(words) == 0
     (stored,) = results.glob("*.json")
     command = json.loads(stored.read_text())["provenance"]["command"]
+    assert json.loads(stored.read_text())["provenance"]["by"] == "Ann"
     assert command.startswith("learnir-bench run --method input")
     assert str(data.parent) not in stored.read_text()
 

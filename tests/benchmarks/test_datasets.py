@@ -135,9 +135,9 @@ def test_verify_knows_the_files_by_their_hash(data, monkeypatch):
     files = manifest(open_collection("ucb", data))
     monkeypatch.setattr(verification, "known_files", lambda name: files)
     assert "24 of 24 files with a known hash" in verify("ucb", data).summary
-    write(data / "ucb" / "input" / "01-1.png", scene(77))
+    write(data / "ucb" / "input" / "01-0.png", scene(77))
     (problem,) = verify("ucb", data).problems
-    assert problem.startswith("01-1/input: not the known file")
+    assert problem.startswith("01-0/input: not the known file")
 
 
 def test_the_known_hashes_are_those_of_the_data_at_hand(shared_folder):

@@ -3,10 +3,13 @@
 import dataclasses
 import io
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from huggingface_hub import eval_result_entries_to_yaml, parse_eval_result_entries
 from huggingface_hub.repocard_data import model_index_to_eval_results
+from PIL import Image
 
 from benchmarks import export
 from benchmarks.comparison import compare_runs
@@ -23,6 +26,7 @@ from benchmarks.leaderboard import (
 from benchmarks.methods import MethodOptions
 from benchmarks.mirror import push
 from benchmarks.names import BenchmarkError
+from benchmarks.plots import PLOTS, plot
 from benchmarks.published import published
 
 
@@ -102,6 +106,40 @@ def test_a_comparison_says_who_is_better_and_by_how_much(filled):
     assert mirrored.loc["psnr", "difference"] == pytest.approx(-rows.loc["psnr", "difference"])
 
 
+def test_pictures_that_are_perfect_are_tied_and_compared(score, results):
+    score("input", clean=True)
+    score("python:conftest:untouched", clean=True)
+    score("retinex", clean=True)
+    board = board_named("ucb-clean", results)
+    rows = table(board, results).set_index("method")
+    assert rows.loc["untouched", "tied"]
+    assert rows.loc["input", "tied"]
+    assert not rows.loc["retinex", "tied"]
+    found = compare_runs("ucb-clean.native-v1.input", "ucb-clean.native-v1.unt", results)
+    assert set(found["verdict"]) == {"not distinguishable"}
+
+
+@pytest.mark.parametrize("kind", PLOTS)
+@pytest.mark.parametrize("suffix", ["png", "svg"])
+def test_boards_are_drawn(filled, tmp_path, kind, suffix):
+    board = board_named("ucb.test.native", filled)
+    out = plot(board, kind, tmp_path / f"plot.{suffix}", filled)
+    if suffix == "png":
+        with Image.open(out) as picture:
+            colours = np.unique(np.asarray(picture.convert("RGB")).reshape(-1, 3), axis=0)
+        assert len(colours) > 20
+    else:
+        assert out.read_text().count("<use ") >= 2
+
+
+def test_a_plot_that_cannot_be_drawn_is_one_line(filled, tmp_path):
+    board = board_named("ucb.test.native", filled)
+    with pytest.raises(BenchmarkError, match="unknown plot"):
+        plot(board, "pie", tmp_path / "a.png", filled)
+    with pytest.raises(BenchmarkError, match=r"name a \.png"):
+        plot(board, "quality-time", tmp_path / "a.exe", filled)
+
+
 def test_runs_of_two_boards_are_not_compared(filled):
     with pytest.raises(BenchmarkError, match="one board"):
         compare_runs("ucb.native-v1.input", "ucb.256-v1.input", filled)
@@ -135,6 +173,15 @@ def test_the_hub_reads_the_model_index_back(filled):
     run = find_run("ucb.native-v1.retinex", filled)
     values = {r.metric_type: r.metric_value for r in results}
     assert values["psnr"] == pytest.approx(run.mean("psnr"), abs=1e-4)
+
+
+def test_the_hub_reads_the_eval_results_back(filled):
+    board = board_named("ucb.test.native", filled)
+    made = export.eval_results(board, "retinex", "someone/ucb", filled)
+    (entry,) = parse_eval_result_entries(yaml.safe_load(yaml.safe_dump(made)))
+    assert entry.dataset_id == "someone/ucb"
+    assert entry.task_id == "native-v1/test"
+    assert eval_result_entries_to_yaml([entry]) == made
 
 
 def test_eval_results_are_one_entry_of_plain_values(filled):

@@ -118,6 +118,48 @@ def test_a_python_callable(score):
         make_method("python:no_such_module:f")
 
 
+def test_a_callable_that_draws_at_random_is_run_for_every_seed(score):
+    run = score("python:conftest:speckled", seeds=(3, 5))
+    assert run.facts["seeds"] == [3, 5]
+    assert run.rows().groupby("name")["result_sha256"].nunique().eq(2).all()
+    assert score("python:conftest:halfway", seeds=(3, 5)).facts["seeds"] == [3]
+
+
+def test_a_command_is_told_the_seed(score, tmp_path):
+    script = tmp_path / "noise.py"
+    script.write_text(
+        "import sys, cv2, numpy\n"
+        "rng = numpy.random.default_rng(int(sys.argv[3]))\n"
+        "x = cv2.imread(sys.argv[1]) // 2\n"
+        "cv2.imwrite(sys.argv[2], x + rng.integers(0, 9, x.shape))"
+    )
+    run = score(
+        f"exec:{sys.executable} {script} {{input}} {{output}} {{seed}}", seeds=(0, 1), limit=2
+    )
+    assert run.facts["seeds"] == [0, 1]
+    assert run.facts["scores"]["psnr"]["seed_std"] > 0
+    assert run.facts["cost"]["seconds_median"] > 0
+    assert run.facts["cost"]["peak_memory_bytes"] is None  # another process' memory is not ours
+
+
+def test_a_gradio_endpoint(score):
+    import gradio as gr
+
+    with gr.Blocks() as app:
+        given, made = gr.Image(type="numpy", format="png"), gr.Image(format="png")
+        given.upload(lambda picture: 255 - picture, given, made, api_name="invert")
+    _, address, _ = app.launch(prevent_thread_lock=True, quiet=True)
+    try:
+        run = score(f"gradio:{address}#invert", limit=2)
+    finally:
+        app.close()
+    expected = score("python:conftest:inverted", limit=2)
+    assert run.mean("psnr") == expected.mean("psnr")
+    assert list(run.rows()["result_sha256"]) == list(expected.rows()["result_sha256"])
+    with pytest.raises(BenchmarkError, match="no endpoint there"):
+        make_method("gradio:http://127.0.0.1:9")
+
+
 def test_a_command(score, tmp_path):
     script = tmp_path / "copy.py"
     script.write_text("import shutil, sys; shutil.copy(sys.argv[1], sys.argv[2])")

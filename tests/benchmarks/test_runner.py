@@ -75,6 +75,25 @@ def test_a_finished_run_is_not_made_again(score, monkeypatch):
     assert score("input").id == first.id
 
 
+def test_memory_and_time_are_each_methods_own(score, monkeypatch):
+    hungry = score("python:conftest:hungry").facts["cost"]["peak_memory_bytes"]
+    modest = score("input").facts["cost"]["peak_memory_bytes"]
+    assert hungry > modest + 150_000_000  # the hungry method's 200 MB are not charged to the next
+
+
+def test_a_metric_that_was_missing_makes_another_run(score, monkeypatch):
+    from benchmarks import scoring
+
+    monkeypatch.setattr(scoring, "why_missing", lambda net: "no weights")
+    without = score("input")
+    assert set(without.facts["missing"]) == {"lpips_alex", "lpips_vgg"}
+    monkeypatch.setattr(scoring, "why_missing", lambda net: "none" if net == "vgg" else None)
+    monkeypatch.setattr(scoring, "lpips_batch", lambda a, b, *_: [0.25] * len(a))
+    with_it = score("input")
+    assert with_it.id != without.id
+    assert with_it.mean("lpips_alex") == 0.25
+
+
 def test_a_torn_line_of_the_journal_is_dropped(tmp_path):
     journal = runner.Journal(tmp_path / "j.jsonl")
     journal.append([{"name": "a"}])

@@ -73,6 +73,15 @@ def test_comparison_is_paired_and_counts_wins():
     assert found.p < 0.01
 
 
+def test_a_verdict_takes_six_scenes_and_an_interval_beside_zero():
+    assert compare(frame(0.5), frame(0.0), "psnr").certain
+    assert not compare(frame(0.0), frame(0.0), "psnr").certain
+    few = [
+        f.assign(scene=f["scene"].astype(int).floordiv(2).astype(str)) for f in (frame(1), frame(0))
+    ]
+    assert not compare(*few, "psnr").certain
+
+
 def test_seeds_are_averaged_before_comparing():
     assert compare(frame(0, (0, 2)), frame(1), "psnr").difference.mean == pytest.approx(0)
     assert seed_spread(frame(0, (0, 2)), "psnr") == pytest.approx(np.sqrt(2))
