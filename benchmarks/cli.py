@@ -29,6 +29,7 @@ def parser() -> argparse.ArgumentParser:
     _run_options(commands.add_parser("run", help="score a method on a data set"))
     table = commands.add_parser("table", help="the leaderboard")
     table.add_argument("board", nargs="?", help="id of a board, or its beginning; none: all")
+    table.add_argument("--metrics", nargs="+", default=None, help="other columns, such as psnr_lit")
     table.add_argument("--format", choices=["text", "markdown", "csv", "html"], default="text")
     _results(table)
     plot = commands.add_parser("plot", help="a board as a scatter plot")
@@ -219,7 +220,11 @@ def _run(options: argparse.Namespace) -> int:
 
 def _table(options: argparse.Namespace) -> int:
     from benchmarks.export import FORMATS
-    from benchmarks.leaderboard import board_named, boards
+    from benchmarks.leaderboard import METRICS_SHOWN, board_named, boards
+    from benchmarks.metrics import METRICS
+    from benchmarks.names import look_up
+
+    metrics = [look_up("metric", m, METRICS).name for m in options.metrics or METRICS_SHOWN]
 
     chosen = (
         [board_named(options.board, options.results)] if options.board else boards(options.results)
@@ -227,7 +232,8 @@ def _table(options: argparse.Namespace) -> int:
     if not chosen:
         print(f"{options.results}: no results yet; learnir-bench run --help", file=sys.stderr)
         return 1
-    print("\n\n".join(FORMATS[options.format](board, options.results) for board in chosen))
+    as_asked = FORMATS[options.format]
+    print("\n\n".join(as_asked(board, options.results, metrics) for board in chosen))
     return 0
 
 

@@ -15,38 +15,47 @@ from benchmarks.metrics import METRICS
 if TYPE_CHECKING:
     import pandas as pd
 
-DIGITS = {"psnr": 2, "ssim": 4, "lpips_alex": 4, "lab_mae": 2, "lab_rmse": 2}
+DIGITS = {"psnr": 2, "ssim": 4, "lpips": 4, "lab": 2, "landmark": 4, "seconds": 3}
 REPOSITORY_URL = "https://github.com/learnir/learnir"
 
 
-def as_text(board: Board, folder: str | Path = RESULTS) -> str:
+def as_text(
+    board: Board, folder: str | Path = RESULTS, metrics: Sequence[str] = METRICS_SHOWN
+) -> str:
     """Columns for a terminal."""
-    rows = [_head(), *_cells(table(board, folder))]
+    rows = [_head(metrics), *_cells(table(board, folder, tuple(metrics)), metrics)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = ["  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in rows]
     return "\n".join([board.label, *lines])
 
 
-def as_markdown(board: Board, folder: str | Path = RESULTS) -> str:
+def as_markdown(
+    board: Board, folder: str | Path = RESULTS, metrics: Sequence[str] = METRICS_SHOWN
+) -> str:
     """A Markdown table; submitted text cannot break out of its cell."""
-    rows = [[_escaped(c) for c in row] for row in _cells(table(board, folder))]
-    lines = [_row(_head()), _row(["---"] * len(_head())), *map(_row, rows)]
-    return "\n".join(lines)
+    cells = _cells(table(board, folder, tuple(metrics)), metrics)
+    rows = [[_escaped(c) for c in row] for row in cells]
+    head = _head(metrics)
+    return "\n".join([_row(head), _row(["---"] * len(head)), *map(_row, rows)])
 
 
-def as_csv(board: Board, folder: str | Path = RESULTS) -> str:
+def as_csv(
+    board: Board, folder: str | Path = RESULTS, metrics: Sequence[str] = METRICS_SHOWN
+) -> str:
     """Every column of ``table``; text that a spreadsheet would run as a formula is quoted."""
-    found = table(board, folder)
+    found = table(board, folder, tuple(metrics))
     text = found.select_dtypes(exclude="number").columns
     return found.assign(**{c: found[c].map(_no_formula) for c in text}).to_csv(index=False)
 
 
-def as_html(board: Board, folder: str | Path = RESULTS) -> str:
+def as_html(
+    board: Board, folder: str | Path = RESULTS, metrics: Sequence[str] = METRICS_SHOWN
+) -> str:
     """A table element; everything in it is escaped."""
-    head = "".join(f"<th>{html.escape(c)}</th>" for c in _head())
+    head = "".join(f"<th>{html.escape(c)}</th>" for c in _head(metrics))
     body = "".join(
         "<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in row) + "</tr>"
-        for row in _cells(table(board, folder))
+        for row in _cells(table(board, folder, tuple(metrics)), metrics)
     )
     return (
         f"<table><caption>{html.escape(board.label)}</caption>"
@@ -105,16 +114,16 @@ def model_index(model: str, method: str, found: Sequence[Board], folder: str | P
     return eval_results_to_model_index(model, results)
 
 
-def _head() -> list[str]:
-    return ["", "method", *METRICS_SHOWN, "mask", "trained on", "s/picture", "M params", "badge"]
+def _head(metrics: Sequence[str]) -> list[str]:
+    return ["", "method", *metrics, "mask", "trained on", "s/picture", "M params", "badge"]
 
 
-def _cells(found: pd.DataFrame) -> list[list[str]]:
-    return [_one(row) for row in found.to_dict("records")]
+def _cells(found: pd.DataFrame, metrics: Sequence[str]) -> list[list[str]]:
+    return [_one(row, metrics) for row in found.to_dict("records")]
 
 
-def _one(row: dict[str, Any]) -> list[str]:
-    scores = [_score(row, name) for name in METRICS_SHOWN]
+def _one(row: dict[str, Any], metrics: Sequence[str]) -> list[str]:
+    scores = [_score(row, name) for name in metrics]
     seconds, parameters = row["seconds"], row["parameters"]
     return [
         f"{row['rank']}{'=' if row['tied'] and row['rank'] > 1 else ''}",
@@ -122,7 +131,7 @@ def _one(row: dict[str, Any]) -> list[str]:
         *scores,
         row["mask"],
         row["training_data"],
-        "" if _absent(seconds) else f"{seconds:.3g}",
+        "" if _absent(seconds) else "<0.001" if seconds < 1e-3 else f"{seconds:.3f}",
         "" if _absent(parameters) else f"{parameters / 1e6:.2f}",
         row["badge"],
     ]
@@ -133,7 +142,7 @@ def _score(row: dict[str, Any], name: str) -> str:
     mean, low, high = row[name], row[f"{name}_low"], row[f"{name}_high"]
     if _absent(mean):
         return "-"
-    digits = DIGITS.get(name, 3)
+    digits = DIGITS[next(key for key in DIGITS if name.startswith(key))]
     if _absent(low) or _absent(high):
         return f"{mean:.{digits}f}"
     return f"{mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"

@@ -64,9 +64,8 @@ def _points(axes: Axes, board: Board, x, y, names) -> None:  # type: ignore[no-u
         raise BenchmarkError(f"{board.id}: no row has both scores of this plot")
     axes.scatter(x, y, s=28)
     for place in zip(x, y, names, strict=True):
-        axes.annotate(
-            place[2], place[:2], xytext=(4, 4), textcoords="offset points", fontsize=7
-        ).set_parse_math(False)
+        label = axes.annotate(place[2], place[:2], (0, 5), textcoords="offset points", fontsize=7)
+        label.set(ha="center", parse_math=False)  # a name is a submitter's: never a formula
 
 
 PLOTS: dict[str, Callable[[Axes, Board, str | Path], None]] = {

@@ -20,6 +20,11 @@ from benchmarks.resize import KERNELS
 Scores = dict[str, float]
 
 
+def input_row(y: np.ndarray, x: np.ndarray) -> Scores:
+    """What doing nothing scores: the fingerprint of the test set as it was scored."""
+    return {"input_psnr": mean_squared_psnr(y, x), "input_ssim": mean_ssim(y, x)}
+
+
 @dataclass
 class Judge:
     """Scores pictures under one protocol; ``missing`` holds the metrics it cannot compute, and why.
@@ -69,12 +74,7 @@ class Judge:
         }
         if pair.mask is not None:
             scores |= region_scores(a, b, self.protocol.fit_mask(pair.mask))
-        return scores | self._input_row(pair)
-
-    def _input_row(self, pair: Pair) -> Scores:
-        """What doing nothing scores: the fingerprint of the test set as it was scored."""
-        y, x = self.protocol.fit(pair.input), self.protocol.fit(pair.target)
-        return {"input_psnr": mean_squared_psnr(y, x), "input_ssim": mean_ssim(y, x)}
+        return scores | input_row(self._fit(pair.input), b)
 
     def _fit(self, picture: np.ndarray) -> np.ndarray:
         protocol = self.protocol

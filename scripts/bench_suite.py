@@ -14,11 +14,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import pandas as pd
 from fill_page import fill, markdown
 from tqdm import tqdm
 
 from benchmarks.export import as_markdown
-from benchmarks.leaderboard import boards
+from benchmarks.leaderboard import Board as LeaderboardBoard
+from benchmarks.leaderboard import boards, table
 from benchmarks.locations import RESULTS
 from benchmarks.names import BenchmarkError
 from benchmarks.published import published
@@ -26,6 +28,15 @@ from benchmarks.runner import RunPlan, run
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "benchmarks.md"
+TASKS = ("face shadow", "shadow", "haze", "any")  # the order of the page
+REGIONS: tuple[str, ...] = (
+    "psnr_shadow",
+    "psnr_shadow_legacy",
+    "psnr_lit",
+    "ssim_shadow",
+    "lab_mae_shadow",
+)
+REGIONS += ("psnr_face", "landmark_shift")
 OURS = ("learnir", "learnir-no-dpsc", "learnir-no-drm", "learnir-neither", "learnir-once")
 SHADOW = ("input", "retinex", "region-transfer", *OURS)
 HAZE = ("input", "dark-channel", "learnir", "learnir-no-dpsc", "learnir-no-drm", "learnir-neither")
@@ -104,13 +115,38 @@ def _command(board: Board, method: str) -> str:
 
 def write_page(results: Path) -> None:
     """The tables of docs/benchmarks.md from the stored results."""
-    parts = [f"### {board.label}\n\n{as_markdown(board, results)}" for board in boards(results)]
+    found = sorted(boards(results), key=lambda board: TASKS.index(board.task))
+    parts = [f"### {board.label}\n\n{as_markdown(board, results)}" for board in found]
     fill(PAGE, "boards", "\n\n".join(parts))
+    synthetic = [board for board in found if board.dataset == "faceshadow"]
+    fill(PAGE, "regions", "\n\n".join(as_markdown(b, results, REGIONS) for b in synthetic[:1]))
+    real = [board for board in found if board.dataset == "ucb"]
+    fill(PAGE, "cost", "\n\n".join(costs(board, results) for board in real[:1]))
     rows = published()
-    counted = rows.groupby("dataset").agg(rows=("method", "size"), flags=("note", _flagged))
-    table = [["data set", "published rows", "with a red flag"]]
-    table += [[name, row.rows, row.flags] for name, row in counted.iterrows()]
-    fill(PAGE, "published", markdown(table))
+    counted = rows.groupby("dataset").agg(size=("method", "size"), flagged=("note", _flagged))
+    counts: list[list[object]] = [["data set", "published rows", "with a red flag"]]
+    counts += [[name, row["size"], row["flagged"]] for name, row in counted.iterrows()]
+    fill(PAGE, "published", f"{markdown(counts)}\n\n{faces_published(rows)}")
+
+
+def costs(board: LeaderboardBoard, results: Path) -> str:
+    """What a method costs on a board, and how far its seeds lie apart."""
+    head = ["method", "seconds", "million parameters", "billion MACs", "peak memory, GiB"]
+    rows: list[list[object]] = [[*head, "seeds", "their spread, dB"]]
+    for row in table(board, results).to_dict("records"):
+        scaled = [(row["parameters"], 1e6), (row["macs"], 1e9), (row["peak_memory"], 2**30)]
+        shown = ["" if pd.isna(value) else f"{value / by:.2f}" for value, by in scaled]
+        spread = f"{row['seed_std']:.3f}" if row["seeds"] > 1 else ""
+        rows.append([row["method"], f"{row['seconds']:.3f}", *shown, row["seeds"], spread])
+    return markdown(rows)
+
+
+def faces_published(rows: pd.DataFrame) -> str:
+    """The published rows on facial shadows, as printed."""
+    shown = ["dataset", "method", "year", "psnr", "ssim", "lpips", "confidence", "note"]
+    faces = rows[rows["dataset"].str.startswith("FaceShadow")].sort_values("dataset", kind="stable")
+    cells = [["" if pd.isna(value) else value for value in row] for row in faces[shown].to_numpy()]
+    return markdown([[name.replace("dataset", "data set") for name in shown], *cells])
 
 
 def _flagged(notes) -> int:  # type: ignore[no-untyped-def]

@@ -32,6 +32,11 @@ def test_run_table_compare_verify_export_push(data, results, tmp_path, capsys):
     capsys.readouterr()
     assert main(["table", "--results", str(results)]) == 0
     assert "retinex" in capsys.readouterr().out
+    regions = ["--metrics", "psnr_shadow", "psnr_shadow_legacy", "landmark_shift"]
+    assert main(["table", "ucb.test", *regions, "--results", str(results)]) == 0
+    assert "psnr_shadow_legacy" in capsys.readouterr().out
+    assert main(["table", "--metrics", "psnr_shadw", "--results", str(results)]) == 1
+    assert "did you mean psnr_shadow" in capsys.readouterr().err
     assert (
         main(["compare", "ucb.native-v1.input", "ucb.native-v1.ret", "--results", str(results)])
         == 0

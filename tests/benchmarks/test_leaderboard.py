@@ -24,6 +24,7 @@ from benchmarks.leaderboard import (
     table,
 )
 from benchmarks.methods import MethodOptions
+from benchmarks.metrics import METRICS
 from benchmarks.mirror import push
 from benchmarks.names import BenchmarkError
 from benchmarks.plots import PLOTS, plot
@@ -152,6 +153,11 @@ def test_every_format_holds_every_row(filled, format):
         assert name in text
     if format == "csv":
         assert len(pd.read_csv(io.StringIO(text))) == 3
+
+
+def test_every_metric_has_its_digits():
+    for name in METRICS:
+        assert any(name.startswith(key) for key in export.DIGITS)
 
 
 def test_submitted_text_stays_text(filled, monkeypatch):

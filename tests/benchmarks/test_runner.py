@@ -11,6 +11,7 @@ from benchmarks import runner
 from benchmarks.metrics import psnr
 from benchmarks.names import BenchmarkError
 from benchmarks.pairs import decoded, open_collection
+from benchmarks.protocols import PROTOCOLS
 from benchmarks.results import load_run, load_runs, problems, stored_problems
 
 
@@ -41,6 +42,13 @@ def test_protocols_give_other_boards_and_sizes(score):
     assert native.key != small.key
     assert set(small.rows()["width"]) == {256}
     assert set(native.rows()["width"]) == {64}
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_the_fingerprint_is_what_the_input_scores(score, protocol):
+    run = score("input", protocol=protocol, limit=2)
+    for name in ("psnr", "ssim"):
+        assert run.facts["input_row"][name] == pytest.approx(run.mean(name), abs=1e-12)
 
 
 def test_an_interrupted_run_goes_on_where_it_stopped(score, monkeypatch, results):
