@@ -39,10 +39,15 @@ class Backbone:
     """Where LPIPS finds one backbone, and how its weights are recognised."""
 
     net: str
-    features_file: str
+    features_file: str | None  # the convolutions alone
     hub_file: str  # torchvision's name ends in the first 8 digits of its SHA-256
     url: str
     weights_digest: str | None  # of the feature tensors; None: only the hub file is accepted
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The names it is looked for under."""
+        return tuple(name for name in (self.features_file, self.hub_file) if name)
 
 
 BACKBONES: dict[str, Backbone] = {
@@ -55,7 +60,7 @@ BACKBONES: dict[str, Backbone] = {
     ),
     "vgg": Backbone(
         "vgg",
-        "vgg16_features.pth",
+        None,
         "vgg16-397923af.pth",
         "https://download.pytorch.org/models/vgg16-397923af.pth",
         None,
@@ -93,7 +98,7 @@ def lpips_batch(
 def why_missing(net: str) -> str | None:
     """The reason LPIPS with this backbone cannot be computed here, None where it can."""
     try:
-        find_weights(BACKBONES[net])
+        load_features(BACKBONES[net], find_weights(BACKBONES[net]))
     except MetricUnavailable as reason:
         return str(reason)
     return None
@@ -120,16 +125,20 @@ def find_weights(backbone: Backbone) -> Path:
         if path.is_file():
             return path
     raise MetricUnavailable(
-        f"LPIPS {backbone.net}: no {backbone.features_file} or {backbone.hub_file}; set "
-        "LEARNIR_LPIPS_WEIGHTS to it or its folder, or run `learnir-bench weights`"
+        f"LPIPS {backbone.net}: no {' or '.join(backbone.files)}; set LEARNIR_LPIPS_WEIGHTS to it "
+        f"or its folder, or run `learnir-bench weights {backbone.net}`"
     )
 
 
+@cache
 def load_features(backbone: Backbone, path: Path) -> dict[str, torch.Tensor]:
     """The backbone's convolution weights, refused unless they are the published ones."""
     import torch
 
-    state = torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises what its reader stumbled over
+        raise MetricUnavailable(f"{path}: damaged; delete it and fetch it anew") from error
     features = {k.removeprefix("features."): v for k, v in state.items() if "classifier" not in k}
     expected = backbone.weights_digest
     known = digest(features) == expected if expected else _hub_hash_agrees(path)
@@ -154,13 +163,12 @@ def _hub_hash_agrees(path: Path) -> bool:
 
 def _places(backbone: Backbone) -> Iterator[Path]:
     given = os.environ.get("LEARNIR_LPIPS_WEIGHTS")
-    names = (backbone.features_file, backbone.hub_file)
-    if given and Path(given).name in names:
+    if given and Path(given).name in backbone.files:
         yield Path(given)
     folders = [Path(given)] if given else []
     shared = shared_root()
     folders += [shared / "weights"] if shared else []
-    yield from (folder / name for folder in folders for name in names)
+    yield from (folder / name for folder in folders for name in backbone.files)
     yield hub_cache() / backbone.hub_file
 
 

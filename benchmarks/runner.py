@@ -77,7 +77,7 @@ def run(plan: RunPlan, progress: Progress | None = None) -> Run:
     seeds = plan.seeds if method.card.stochastic else plan.seeds[:1]
     judge = Judge(protocol, device, workers=plan.workers)
     judge_faces = collection.entry.faces if plan.faces is None else plan.faces
-    key = _plan_key(method, protocol, files, seeds, [judge_faces, judge.missing])
+    key = _plan_key(method, protocol, files, seeds, [judge_faces, sorted(judge.missing)])
     finished = [r for r in load_runs(plan.out) if r.facts["provenance"]["plan"] == key]
     if finished and method.card.settled:
         return finished[0]

@@ -3,7 +3,8 @@
     python scripts/bench_suite.py [--data-root DIR] [--faceshadow DIR] [--only DATASET] [--tables]
 
 Runs that are stored already are not made again, an interrupted one goes on. Data sets that are not
-here are named and left out. --tables only writes the page anew from the stored results.
+here are named and left out. --tables only writes the page anew from the stored results, which is
+done for the repository's own results only.
 """
 
 from __future__ import annotations
@@ -167,7 +168,8 @@ def main() -> None:
             wanted = options.methods or board.methods
             chosen = replace(board, methods=tuple(m for m in board.methods if m in wanted))
             run_board(chosen, options.data_root, options.faceshadow, options.results)
-    write_page(options.results)
+    if options.results == RESULTS:
+        write_page(RESULTS)
 
 
 if __name__ == "__main__":

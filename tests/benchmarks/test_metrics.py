@@ -73,6 +73,15 @@ def test_other_backbone_weights_are_refused_not_used(tmp_path):
         load_features(BACKBONES["alex"], path)
 
 
+@pytest.mark.parametrize("content", [b"", b"PK not really", b"\x80\x02]q\x00."])
+def test_wrong_or_damaged_weights_make_the_metric_missing(tmp_path, monkeypatch, content):
+    from benchmarks import perceptual
+
+    (tmp_path / "alexnet_features.pth").write_bytes(content)
+    monkeypatch.setenv("LEARNIR_LPIPS_WEIGHTS", str(tmp_path))
+    assert "alexnet_features.pth: " in perceptual.why_missing("alex")
+
+
 def test_lpips_without_weights_is_missing_with_the_places_looked_at(tmp_path, monkeypatch):
     from benchmarks import perceptual
 
