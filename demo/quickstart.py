@@ -49,6 +49,7 @@ def shadowed_faces(size: int, seed: int) -> Iterator[tuple[str, np.ndarray, np.n
             occluders=(name,),
             relit=0.0,
             close_up=0.0,
+            wide_height=(0.5, 0.6),
             coverage=(0.2, 0.6),
         )
         pair = render(picture, face, (seed, number), recipe, size)

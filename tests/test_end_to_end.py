@@ -75,7 +75,7 @@ def test_what_was_built_verifies(pairs):
 def rows():
     from demo.quickstart import restore_all
 
-    return list(restore_all(None, 256, 0))
+    return list(restore_all(None, 512, 0))
 
 
 def test_shipped_weights_take_shadows_off_a_face_they_never_saw(rows):
@@ -89,7 +89,7 @@ def test_shipped_weights_leave_a_clean_face_alone(rows):
     from learnir import LearnIR
 
     clean = rows[0].clean
-    assert psnr(LearnIR.from_pretrained().restore(clean).picture, clean) > 28
+    assert psnr(LearnIR.from_pretrained().restore(clean).picture, clean) > 36
 
 
 def test_shipped_weights_are_small_and_described():
