@@ -1,22 +1,8 @@
 """Fixtures of the benchmark's tests: a small rendered data set and its runs."""
 
-import cv2
 import numpy as np
 import pytest
-
-
-def scene(seed, size=64):
-    """A rendered picture with smooth colours and some texture, uint8 RGB."""
-    rng = np.random.default_rng(seed)
-    small = rng.uniform(60, 220, (5, 5, 3)).astype(np.float32)
-    smooth = cv2.resize(small, (size, size), interpolation=cv2.INTER_CUBIC)
-    return np.clip(smooth + rng.normal(0, 4, smooth.shape), 0, 255).astype(np.uint8)
-
-
-def write(path, picture):
-    """A picture on disk, RGB in."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(path), picture[..., ::-1] if picture.ndim == 3 else picture)
+from sample_methods import scene, write
 
 
 @pytest.fixture
@@ -37,33 +23,6 @@ def data(tmp_path):
 def results(tmp_path):
     """An empty folder of results."""
     return tmp_path / "results"
-
-
-def halfway(picture):
-    """A method for the tests: doubles what is dark."""
-    dark = cv2.blur(picture, (9, 9)).mean(axis=2, keepdims=True) < 95
-    return np.clip(picture * np.where(dark, 2.0, 1.0), 0, 255).astype(np.uint8)
-
-
-def hungry(picture):
-    """A method that takes 200 MB for a moment."""
-    return picture + np.ones(200_000_000, np.uint8)[:1] - np.uint8(1)
-
-
-def inverted(picture):
-    """The negative."""
-    return 255 - picture
-
-
-def untouched(picture):
-    """A method that does nothing."""
-    return picture
-
-
-def speckled(picture, seed=0):
-    """A method that draws at random: some pixels a little brighter."""
-    bright = np.random.default_rng(seed).integers(0, 30, picture.shape)
-    return np.clip(picture.astype(int) + bright, 0, 255).astype(np.uint8)
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ def test_run_table_compare_verify_export_push(data, results, tmp_path, capsys):
     )
     assert "psnr" in capsys.readouterr().out
     picture = tmp_path / "plot.png"
-    drawn = ["plot", "ucb.test", "perception-distortion", "-o", str(picture)]
+    drawn = ["plot", "ucb.test", "quality-time", "-o", str(picture)]
     assert main([*drawn, "--results", str(results)]) == 0
     assert picture.read_bytes().startswith(b"\x89PNG")
     capsys.readouterr()

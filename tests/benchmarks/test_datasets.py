@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import scene, write
+from sample_methods import scene, write
 
 from benchmarks import verification
 from benchmarks.cli import main

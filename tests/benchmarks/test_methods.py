@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import scene, write
+from sample_methods import scene, write
 
 from benchmarks.classical import dark_channel, detect_shadow, region_transfer, retinex
 from benchmarks.methods import METHODS, MethodOptions, make_method
@@ -113,16 +113,16 @@ def test_spoiled_result_pictures_are_refused(score, data, tmp_path, mistake):
 
 
 def test_a_python_callable(score):
-    assert score("python:conftest:halfway").mean("psnr") > score("input").mean("psnr")
+    assert score("python:sample_methods:halfway").mean("psnr") > score("input").mean("psnr")
     with pytest.raises(BenchmarkError, match="cannot be imported"):
         make_method("python:no_such_module:f")
 
 
 def test_a_callable_that_draws_at_random_is_run_for_every_seed(score):
-    run = score("python:conftest:speckled", seeds=(3, 5))
+    run = score("python:sample_methods:speckled", seeds=(3, 5))
     assert run.facts["seeds"] == [3, 5]
     assert run.rows().groupby("name")["result_sha256"].nunique().eq(2).all()
-    assert score("python:conftest:halfway", seeds=(3, 5)).facts["seeds"] == [3]
+    assert score("python:sample_methods:halfway", seeds=(3, 5)).facts["seeds"] == [3]
 
 
 def test_a_command_is_told_the_seed(score, tmp_path):
@@ -153,7 +153,7 @@ def test_a_gradio_endpoint(score):
         run = score(f"gradio:{address}#invert", limit=2)
     finally:
         app.close()
-    expected = score("python:conftest:inverted", limit=2)
+    expected = score("python:sample_methods:inverted", limit=2)
     assert run.mean("psnr") == expected.mean("psnr")
     assert list(run.rows()["result_sha256"]) == list(expected.rows()["result_sha256"])
     with pytest.raises(BenchmarkError, match="no endpoint there"):

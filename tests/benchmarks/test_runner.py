@@ -84,7 +84,7 @@ def test_a_finished_run_is_not_made_again(score, monkeypatch):
 
 
 def test_memory_and_time_are_each_methods_own(score, monkeypatch):
-    hungry = score("python:conftest:hungry").facts["cost"]["peak_memory_bytes"]
+    hungry = score("python:sample_methods:hungry").facts["cost"]["peak_memory_bytes"]
     modest = score("input").facts["cost"]["peak_memory_bytes"]
     assert hungry > modest + 150_000_000  # the hungry method's 200 MB are not charged to the next
 

@@ -12,8 +12,8 @@ import zlib
 import cv2
 import numpy as np
 import pytest
-from conftest import speckled, write
 from PIL import Image
+from sample_methods import speckled, write
 
 from benchmarks.bundles import Limits, opened
 from benchmarks.cli import main
@@ -292,7 +292,7 @@ def test_a_copy_of_another_method_is_refused(bundle, data, results):
 
 @pytest.mark.parametrize("disturbed", [0, 1], ids=["exact", "one level off"])
 def test_a_copy_of_one_seed_is_a_copy(bundle, data, results, score, disturbed):
-    stored = score("python:conftest:speckled", seeds=(0, 1, 2))
+    stored = score("python:sample_methods:speckled", seeds=(0, 1, 2))
     assert stored.facts["seeds"] == [0, 1, 2]
     rng = np.random.default_rng(0)
     for pair in decoded(open_collection("ucb", data)):
