@@ -16,6 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from dataset_tools.gaussian import blur
 from dataset_tools.landmarks import (
     CHIN,
     FOREHEAD,
@@ -127,7 +128,8 @@ def vertex_normals(points: np.ndarray) -> np.ndarray:
 def unit(vectors: np.ndarray) -> np.ndarray:
     """Vectors along the last axis scaled to length 1."""
     length = np.sqrt(np.einsum("...i,...i", vectors, vectors))
-    return (vectors / np.maximum(length, 1e-9)[..., None]).astype(np.float32)
+    scaled = vectors / np.maximum(length, 1e-9)[..., None]
+    return scaled.astype(np.float32, copy=False)
 
 
 def rasterise(points: np.ndarray, values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -245,8 +247,8 @@ def _behind(points: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.n
     """Head ellipsoid in front of a gently curved body: depth (px) and normals, all finite."""
     head, head_normals = head_ellipsoid(points, size)
     width = float(np.linalg.norm(points[LEFT_CHEEK] - points[RIGHT_CHEEK]))
-    columns = np.broadcast_to(np.arange(size[1], dtype=np.float32), size)
-    across = np.clip((columns - points[CHIN, 0]) / (1.6 * width), -1, 1)
+    columns = np.arange(size[1], dtype=np.float32)[None]  # the body is the same in every row
+    across = np.clip((columns - np.float32(points[CHIN, 0])) / np.float32(1.6 * width), -1, 1)
     body = points[CHIN, 2] - 0.45 * width - 0.35 * width * across**2
     lean = np.stack([0.7 * across, np.full_like(across, -0.25), np.ones_like(across)], -1)
     inside = np.isfinite(head) & (head > body)
@@ -257,22 +259,18 @@ def _behind(points: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.n
 def _spread(values: np.ndarray, known: np.ndarray, sigma: float) -> np.ndarray:
     """Normalised blur that carries known values outward and fades with distance."""
     weight = known.astype(np.float32)
-    top = cv2.GaussianBlur(values.astype(np.float32), (0, 0), sigma)
-    low = cv2.GaussianBlur(weight, (0, 0), sigma)
+    top, low = blur(values.astype(np.float32), sigma), blur(weight, sigma)
     return top / np.maximum(low, 1e-3) * np.minimum(1, low * 4)
 
 
 def _blend_normals(mesh, known, back, sigma: float) -> np.ndarray:
     """Mesh normals inside, the head's outside, a soft seam between."""
-    keep = known.astype(np.float32)
-    share = cv2.GaussianBlur(keep, (0, 0), sigma)[..., None]
-    filled = np.where(known[..., None], mesh, 0)
-    near = cv2.GaussianBlur(filled.astype(np.float32), (0, 0), sigma) / np.maximum(share, 1e-3)
-    inner = np.where(known[..., None], mesh, near)
-    share = np.clip(share * 2 - 0.6, 0, 1)
-    return unit(
-        cv2.GaussianBlur((inner * share + back * (1 - share)).astype(np.float32), (0, 0), 1)
-    )
+    share = blur(known.astype(np.float32), sigma)[..., None]
+    inner = blur(np.nan_to_num(mesh), sigma)
+    inner /= np.maximum(share, 1e-3)
+    np.copyto(inner, mesh, where=known[..., None])
+    mixed = back + np.clip(share * 2 - 0.6, 0, 1) * (inner - back)
+    return unit(cv2.GaussianBlur(mixed.astype(np.float32, copy=False), (0, 0), 1))
 
 
 def _fill(points: np.ndarray, name: str, size: tuple[int, int]) -> np.ndarray:

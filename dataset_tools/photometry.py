@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from dataset_tools.gaussian import blur
 from dataset_tools.noise import smooth_field
-from dataset_tools.shadows import blur
 
 # Skin scattering: widths in mm and weights per channel (sum to 1), d'Eon and Luebke 2007.
 SCATTER_MM = (0.08, 0.22, 0.432, 0.753, 1.411, 2.722)

@@ -14,10 +14,10 @@ import cv2
 import numpy as np
 
 from dataset_tools.backdrops import backdrop
+from dataset_tools.gaussian import blur
 from dataset_tools.geometry import Surface, unit
 from dataset_tools.light import Light, lambert, self_shadow
 from dataset_tools.photometry import luminance
-from dataset_tools.shadows import blur
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def _carried_outward(shading: np.ndarray, scene: Surface) -> np.ndarray:
     wide = 22 / scene.mm
     mean = float(shading[scene.face].mean()) if scene.face.any() else 1.0
     near = (blur(shading * face, wide) + 0.03 * mean) / (blur(face, wide) + 0.03)
-    trust = np.clip(2 * cv2.GaussianBlur(face, (0, 0), 5 / scene.mm) - 0.5, 0, 1)
+    trust = np.clip(2 * blur(face, 5 / scene.mm) - 0.5, 0, 1)
     return blur(shading, max(0.6, 0.8 / scene.mm)) * trust + near * (1 - trust)
 
 

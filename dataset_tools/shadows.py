@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from dataset_tools.gaussian import blur
 from dataset_tools.geometry import Surface
 from dataset_tools.light import Light
 from dataset_tools.noise import smooth_field
@@ -54,17 +55,6 @@ def _lookup(texture: np.ndarray, x: np.ndarray, y: np.ndarray, sigma_mm: np.ndar
     place = (sigma - low) / (levels[1] - levels[0])
     weights = [np.maximum(0, 1 - np.abs(place - k)) for k in range(len(levels))]
     return sum(w * m for w, m in zip(weights, looked, strict=True))
-
-
-def blur(image: np.ndarray, sigma: float) -> np.ndarray:
-    """Gaussian blur; wide ones at a quarter or a sixteenth of the pixels; none below 0.3."""
-    if sigma < 0.3:
-        return image
-    if sigma < 6 or min(image.shape[:2]) < 64:
-        return cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
-    half = cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-    soft = blur(half, sigma / 2)
-    return cv2.resize(soft, (image.shape[1], image.shape[0]), interpolation=cv2.INTER_LINEAR)
 
 
 def flat(

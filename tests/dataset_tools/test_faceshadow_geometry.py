@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from itertools import combinations
 
+import cv2
 import numpy as np
 import pytest
 
 from dataset_tools import pose
 from dataset_tools.frame import draw_frame, warp_landmarks, warp_picture
+from dataset_tools.gaussian import blur
 from dataset_tools.geometry import (
     IRIS_DISTANCE_MM,
     MESH_POINTS,
@@ -118,3 +120,14 @@ def test_other_vertex_orders_are_refused(face):
     points[[1, 152]] = points[[152, 1]]
     with pytest.raises(LandmarkError, match="478-point order"):
         check_order(points)
+
+
+@pytest.mark.parametrize("sigma", [0.2, 2.0, 9.0, 40.0])
+@pytest.mark.parametrize("shape", [(300, 260), (200, 310, 3)])
+def test_the_cheap_blur_is_a_gaussian_blur(sigma: float, shape: tuple[int, ...]) -> None:
+    picture = np.random.default_rng(0).random(shape).astype(np.float32)
+    picture[80:150, 60:160] += 3
+    wanted = cv2.GaussianBlur(picture, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
+    error = np.abs(blur(picture, sigma) - wanted) / np.ptp(picture)
+    assert (blur(picture, sigma) is picture) == (sigma < 0.3)
+    assert sigma < 0.3 or (error.mean() < 0.005 and error.max() < 0.05)  # worst in the corners
