@@ -25,7 +25,7 @@ from learnir.training.validate import load_validation
 
 
 def train(
-    preset: str,
+    preset: str | TrainConfig,
     data: Sequence[str | Path],
     out: str | Path,
     *,
@@ -40,13 +40,14 @@ def train(
     """Trains a preset on paired data; returns the folder of the averaged weights.
 
     Args:
+        preset: name in PRESETS, or a configuration of one's own.
         data: folders of pairs (see ``open_pairs``), joined, or archives of layers.
         validation: folder whose val split is scored; the first of ``data`` if not given.
         resume: go on from the state in ``out``; without it a used ``out`` is refused.
         init: checkpoint whose weights are the starting point.
         iterations: one number per stage, in place of the preset's.
     """
-    config = look_up("preset", preset, PRESETS)
+    config = look_up("preset", preset, PRESETS) if isinstance(preset, str) else preset
     config = _override(config, iterations, seed, precision)
     torch.manual_seed(config.seed)
     model = LearnIRModel(config.model)
