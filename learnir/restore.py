@@ -19,6 +19,7 @@ from learnir.files import FORMAT_OF, SUFFIX_OF, encode_photo, loses_depth, read_
 from learnir.images import IMAGE_SUFFIXES, MOST_PIXELS, ImageError, grid
 from learnir.pipeline import LearnIR
 from learnir.tiling import out_of_memory
+from learnir.video import VIDEO_SUFFIXES, restore_video
 
 COMPARE = ".compare.jpg"
 COMPARE_SIDE = 2048
@@ -34,6 +35,11 @@ class Task:
 
     source: Path
     target: Path
+
+    @property
+    def is_video(self) -> bool:
+        """Whether it is restored frame by frame."""
+        return self.source.suffix.lower() in VIDEO_SUFFIXES
 
     @property
     def compare(self) -> Path:
@@ -85,18 +91,21 @@ def plan(paths: Sequence[str], out: Path, writing: Writing) -> tuple[list[Task],
     if single and len(found) > 1:
         raise PlanError(f"{out}: a file name for {len(found)} pictures; give a folder with -o")
     if single:
-        _check_suffix(out, writing.format)
+        _check_suffix(out, found, writing.format)
     tasks = [Task(path, out if single else _target(out / name, writing)) for path, name in found]
     _check_outputs(tasks, writing)
     return tasks, problems
 
 
 def _is_file_name(out: Path) -> bool:
-    return out.suffix.lower() in FORMAT_OF and not out.is_dir()
+    return out.suffix.lower() in (FORMAT_OF.keys() | VIDEO_SUFFIXES) and not out.is_dir()
 
 
-def _check_suffix(out: Path, format: str | None) -> None:
-    if format not in (None, FORMAT_OF[out.suffix.lower()]):
+def _check_suffix(out: Path, found: Sequence[tuple[Path, Path]], format: str | None) -> None:
+    video = out.suffix.lower() in VIDEO_SUFFIXES
+    if any((path.suffix.lower() in VIDEO_SUFFIXES) != video for path, _ in found):
+        raise PlanError(f"{out}: a picture becomes a picture and a video a video; rename it")
+    if not video and format not in (None, FORMAT_OF[out.suffix.lower()]):
         raise PlanError(f"{out}: not the name of a {format} file; leave --format out or rename it")
 
 
@@ -126,13 +135,13 @@ def _expand(text: str) -> list[Path]:
 
 
 def _pictures_in(folder: Path, out: Path) -> list[Path]:
-    """Pictures below ``folder``, sorted; hidden files and those below ``out`` are left out."""
+    """Pictures and videos below ``folder``, sorted, but hidden files and those below ``out``."""
     results = out.resolve()
     inside = results if results != folder.resolve() else None
     return [
         path
         for path in sorted(folder.rglob("*"))
-        if path.suffix.lower() in IMAGE_SUFFIXES
+        if path.suffix.lower() in (IMAGE_SUFFIXES | VIDEO_SUFFIXES)
         and path.is_file()
         and not path.name.startswith(".")
         and not (inside and path.resolve().is_relative_to(inside))
@@ -140,7 +149,9 @@ def _pictures_in(folder: Path, out: Path) -> list[Path]:
 
 
 def _target(path: Path, writing: Writing) -> Path:
-    if writing.format is None or FORMAT_OF.get(path.suffix.lower()) == writing.format:
+    if path.suffix.lower() in VIDEO_SUFFIXES or writing.format is None:
+        return path
+    if FORMAT_OF.get(path.suffix.lower()) == writing.format:
         return path
     return path.with_suffix(SUFFIX_OF[writing.format])
 
@@ -149,7 +160,8 @@ def _check_outputs(tasks: Sequence[Task], writing: Writing) -> None:
     sources = {task.source.resolve() for task in tasks}
     taken: dict[Path, Path] = {}
     for task in tasks:
-        for target in [task.target, *([task.compare] if writing.compare else [])]:
+        compare = [task.compare] if writing.compare and not task.is_video else []
+        for target in [task.target, *compare]:
             place = target.resolve()
             if place in sources and not writing.overwrite:
                 raise PlanError(f"{target}: is an input; choose another -o, or --overwrite it")
@@ -206,6 +218,9 @@ def restore_file(
     learnir: LearnIR, task: Task, writing: Writing, options: dict[str, Any]
 ) -> list[str]:
     """One file; returns what could not be kept as it was, one line each."""
+    if task.is_video:
+        _restore_video(learnir, task, options)
+        return []
     photo = read_photo(task.source, writing.most_pixels)
     format = FORMAT_OF.get(task.target.suffix.lower(), photo.format)
     restored = learnir.restore(photo.picture, **options).picture
@@ -219,6 +234,16 @@ def restore_file(
     if loses_depth(photo, format):
         notes.append(f"16 bits reduced to 8, all that {format} holds")
     return [f"{task.source}: {note}" for note in notes]
+
+
+def _restore_video(learnir: LearnIR, task: Task, options: dict[str, Any]) -> None:
+    with tqdm(unit="frame", desc=task.source.name[-24:], disable=None, leave=False) as bar:
+
+        def advance(done: int, total: int | None) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        restore_video(learnir, task.source, task.target, options, advance)
 
 
 def _before_after(before: np.ndarray, after: np.ndarray) -> bytes:

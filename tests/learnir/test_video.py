@@ -1,0 +1,203 @@
+"""Videos: times, size and sound as they were, the gain steady, nothing half-written."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import cv2
+import numpy as np
+import pytest
+
+from learnir.cli import main
+from learnir.images import ImageError
+from learnir.video import Steady, _carry, restore_video
+
+av = pytest.importorskip("av", reason="PyAV is not installed (pip install learnir[video])")
+
+FRAMES, RATE = 8, 12
+
+
+def write_video(path, frames, sound=True, codec="libx264", pix_fmt="yuv420p"):
+    """Frames at 12 a second, with a tone beside them."""
+    with av.open(str(path), "w") as writer:
+        pictures = writer.add_stream(codec, rate=RATE, options={"crf": "8"})
+        pictures.height, pictures.width = frames[0].shape[:2]
+        pictures.pix_fmt = pix_fmt
+        tone = writer.add_stream("aac", rate=8000) if sound else None
+        for number, picture in enumerate(frames):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts = number
+            writer.mux(pictures.encode(frame))
+        writer.mux(pictures.encode())
+        if tone is not None:
+            wave = np.sin(np.arange(8000 * len(frames) // RATE) * 0.3).astype(np.float32)[None]
+            samples = av.AudioFrame.from_ndarray(0.3 * wave, format="fltp", layout="mono")
+            samples.sample_rate = 8000
+            writer.mux(tone.encode(samples))
+            writer.mux(tone.encode())
+    return path
+
+
+def read_video(path):
+    """RGB frames, their times in seconds, and the sound's packets."""
+    with av.open(str(path)) as reader:
+        frames = list(reader.decode(video=0))
+        pictures = [frame.to_ndarray(format="rgb24") for frame in frames]
+        times = [float(frame.pts * frame.time_base) for frame in frames]
+    with av.open(str(path)) as reader:
+        packets = reader.demux(*reader.streams.audio) if reader.streams.audio else []
+        sound = [bytes(packet) for packet in packets if packet.dts is not None]
+    return pictures, times, sound
+
+
+@pytest.fixture
+def frames(scene):
+    """A view that moves over a larger picture."""
+    wide = cv2.GaussianBlur(scene(64, 96), (0, 0), 1.5)
+    return [np.ascontiguousarray(wide[:, 2 * k : 2 * k + 80]) for k in range(FRAMES)]
+
+
+@pytest.fixture
+def clip(tmp_path, frames):
+    return write_video(tmp_path / "clip.mp4", frames)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+def test_times_size_and_sound_stay(learnir, clip, tmp_path, suffix):
+    seen = []
+    target = tmp_path / f"restored{suffix}"
+    done = restore_video(learnir, clip, target, {"seed": 3}, lambda *p: seen.append(p))
+    before, after = read_video(clip), read_video(target)
+    assert done == FRAMES
+    assert seen == [(n + 1, FRAMES) for n in range(FRAMES)]
+    assert [f.shape for f in after[0]] == [f.shape for f in before[0]]
+    assert after[1] == pytest.approx(before[1], abs=2e-3)  # Matroska counts in milliseconds
+    assert after[2] == before[2]
+    assert len(after[2]) > 2
+    assert np.mean(after[0][3]) > np.mean(before[0][3]) + 5  # the tiny model brightens
+
+
+def test_strength_zero_returns_the_video(learnir, clip, tmp_path):
+    restore_video(learnir, clip, tmp_path / "same.mp4", {"strength": 0.0})
+    for a, b in zip(read_video(clip)[0], read_video(tmp_path / "same.mp4")[0], strict=True):
+        assert np.abs(a.astype(float) - b).mean() < 3
+        assert np.abs(a.mean((0, 1)) - b.mean((0, 1))).max() < 1.5  # no colour shift
+
+
+def test_odd_sizes_and_silence(learnir, frames, tmp_path):
+    odd = [np.ascontiguousarray(f[:63, :79]) for f in frames[:3]]
+    clip = write_video(tmp_path / "odd.mp4", odd, sound=False, pix_fmt="yuv444p")
+    assert restore_video(learnir, clip, tmp_path / "out.mp4", {}) == 3
+    assert read_video(tmp_path / "out.mp4")[0][0].shape == (63, 79, 3)
+
+
+def test_equal_seeds_give_equal_frames(learnir, clip, tmp_path):
+    for name in ("a.mp4", "b.mp4"):
+        restore_video(learnir, clip, tmp_path / name, {"seed": 5})
+    a, b = (read_video(tmp_path / name) for name in ("a.mp4", "b.mp4"))
+    np.testing.assert_array_equal(a[0], b[0])
+
+
+def test_the_command_restores_pictures_and_videos(checkpoint, clip, scene, tmp_path, capsys):
+    cv2.imwrite(str(tmp_path / "photo.png"), scene(40, 50))
+    arguments = ["restore", "--checkpoint", str(checkpoint), str(clip), str(tmp_path / "photo.png")]
+    with pytest.raises(SystemExit) as ended:
+        main([*arguments, "-o", str(tmp_path / "out")])
+    assert ended.value.code == 0, capsys.readouterr().err
+    assert len(read_video(tmp_path / "out" / "clip.mp4")[0]) == FRAMES
+    assert (tmp_path / "out" / "photo.png").is_file()
+
+
+@pytest.mark.parametrize("wrong", ["text", "cut", "sound only", "empty"])
+def test_unreadable_videos_are_one_line_and_leave_nothing(learnir, clip, tmp_path, wrong):
+    bad = tmp_path / "in" / "bad.mp4"
+    bad.parent.mkdir()
+    if wrong == "sound only":
+        with av.open(str(bad), "w") as writer:
+            tone = writer.add_stream("aac", rate=8000)
+            samples = av.AudioFrame.from_ndarray(
+                np.zeros((1, 8000), np.float32), format="fltp", layout="mono"
+            )
+            samples.sample_rate = 8000
+            writer.mux(tone.encode(samples))
+            writer.mux(tone.encode())
+    else:
+        data = {"text": b"not a video", "cut": clip.read_bytes()[:300], "empty": b""}
+        bad.write_bytes(data[wrong])
+    out = tmp_path / "out"
+    with pytest.raises(ImageError, match=r"bad\.mp4: .*(convert|export)"):
+        restore_video(learnir, bad, out / "bad.mp4", {})
+    assert list(out.iterdir()) == []
+
+
+def test_a_cancelled_run_leaves_the_old_file(learnir, clip, tmp_path):
+    target = tmp_path / "out" / "clip.mp4"
+    target.parent.mkdir()
+    target.write_bytes(b"before")
+
+    def cancel(done, total):
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        restore_video(learnir, clip, target, {}, cancel)
+    assert target.read_bytes() == b"before"
+    assert [p.name for p in target.parent.iterdir()] == ["clip.mp4"]
+
+
+def test_a_video_does_not_become_a_picture(checkpoint, clip, tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["restore", "--checkpoint", str(checkpoint), str(clip), "-o", str(tmp_path / "a.png")])
+    assert ended.value.code == 2
+    assert "a video a video" in capsys.readouterr().err
+
+
+def noisy_gains(frames, spread=0.3, seed=0):
+    """Grey frames, guides and a constant gain with fresh noise in every frame."""
+    rng = np.random.default_rng(seed)
+    greys = [cv2.cvtColor(f, cv2.COLOR_RGB2GRAY) for f in frames]
+    guides = [np.log2(g / 255 + 1e-2).astype(np.float32) for g in greys]
+    shape = (*greys[0].shape, 3)
+    gains = [(1 + spread * rng.standard_normal(shape)).astype(np.float32) for _ in frames]
+    return greys, guides, gains
+
+
+def test_the_gain_of_a_still_scene_becomes_steady(frames):
+    greys, guides, gains = noisy_gains([frames[0]] * 20)
+    steady = Steady(0.8)
+    out = [steady(*given) for given in zip(greys, guides, gains, strict=True)]
+    jump, raw = (
+        np.mean([np.abs(b - a).mean() for a, b in pairwise(series[10:])]) for series in (out, gains)
+    )
+    assert jump < 0.3 * raw  # 0.2 / sqrt(1.8) / sqrt(0.5) = 0.21 where the frames agree in full
+    assert np.abs(np.mean(out[-1]) - 1) < 0.02
+
+
+def test_the_gain_moves_with_the_picture(scene):
+    wide = cv2.GaussianBlur(scene(120, 200), (0, 0), 2)
+    mark = np.zeros((120, 200, 3), np.float32)
+    mark[40:80, 80:120] = 1
+    steady, shift = Steady(0.8), 3
+    for k in range(6):
+        view = np.ascontiguousarray(wide[:, shift * k : shift * k + 150])
+        grey = cv2.cvtColor(view, cv2.COLOR_RGB2GRAY)
+        guide = np.log2(grey / 255 + 1e-2).astype(np.float32)
+        own = mark[:, shift * k : shift * k + 150]
+        out = steady(grey, guide, own)
+    assert np.abs(out - own).mean() < 0.02  # without motion the trail would be 12 px wide
+
+
+def test_after_a_cut_the_new_frame_counts_alone(scene):
+    first, second = scene(64, 80), 255 - scene(64, 80, seed=9)
+    greys, guides, _ = noisy_gains([first, second])
+    steady = Steady(0.8)
+    steady(greys[0], guides[0], np.full((64, 80, 3), 2.0, np.float32))
+    out = steady(greys[1], guides[1] + 3, np.zeros((64, 80, 3), np.float32))
+    assert np.abs(out).max() < 1e-3
+
+
+def test_carrying_is_a_lookup():
+    x = np.arange(20, dtype=np.float32).reshape(4, 5)
+    flow = np.zeros((4, 5, 2), np.float32)
+    flow[..., 0] = 1
+    np.testing.assert_array_equal(_carry(x, flow)[:, :4], x[:, 1:])
