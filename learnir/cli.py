@@ -196,6 +196,43 @@ def adapt(
     )
 
 
+def export(
+    onnx: Path,
+    checkpoint: str | None = None,
+    steps: int | None = None,
+    scales: str | None = None,
+    correction: Literal["checkpoint", "none", "paper", "exact", "learned"] = "checkpoint",
+    weight: float | None = None,
+) -> int:
+    """Write the whole sampler as one ONNX graph, compared with PyTorch before it is kept.
+
+    Args:
+        onnx: file to write.
+        checkpoint: folder or Hub id; the shipped weights by default.
+        steps: sampling steps T'; None, here and below, is what the checkpoint was validated with.
+        scales: drm, fixed, or s(1..T') such as 1,1,2,4,4.
+        correction: DPSC correction.
+        weight: weight of the correction, 0 to 1.
+    """
+    from learnir.export import export_onnx
+    from learnir.pipeline import LearnIR
+
+    settings: dict[str, Any] = {
+        "steps": steps,
+        "scales": parse_scales(scales),
+        "correction": None if correction == "checkpoint" else correction,
+        "weight": weight,
+    }
+    learnir = LearnIR.from_pretrained(checkpoint, "cpu")
+    learnir.check(**settings)
+    graph = export_onnx(learnir.model, onnx, **settings)
+    print(
+        f"{graph.path}: pictures of {graph.multiple}n x {graph.multiple}m pixels, "
+        f"{len(graph.draws)} noise inputs, within {graph.difference:.1e} of PyTorch"
+    )
+    return 0
+
+
 def _trained(run: Callable[[Any], Path]) -> int:
     """Runs a training command; a stop that left a resumable state is one line."""
     try:
@@ -218,6 +255,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "info": info,
     "train": train,
     "adapt": adapt,
+    "export": export,
 }
 
 

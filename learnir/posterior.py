@@ -13,6 +13,8 @@ from typing import Protocol
 from learnir.process import Latent, residual_noise
 from learnir.schedule import Schedule
 
+ROUNDING = 1e-12  # a variance this small is 0 in exact arithmetic: no noise need be drawn for it
+
 
 def ancestral_mean(z_t: Latent, eps_res: Latent, t: int, schedule: Schedule) -> Latent:
     """m_t = (z_t - beta_t / s_t eps_res) / sqrt(alpha_t) (paper Eq. 16)."""
@@ -63,7 +65,8 @@ def fresh_noise_std(weight: float, t: int, schedule: Schedule) -> float:
     """
     s, before = schedule.s[t], schedule.s[t - 1]
     kept = sqrt(schedule.alpha[t]) * before**2 / s + weight * schedule.gamma[t]
-    return sqrt(max(before**2 - kept**2, 0.0))
+    variance = before**2 - kept**2
+    return sqrt(variance) if variance > ROUNDING else 0.0
 
 
 class Correction(Protocol):

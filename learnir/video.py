@@ -40,7 +40,7 @@ class Steady:
 
     kept: float = KEPT
     flow: Any = field(
-        default_factory=lambda: cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        default_factory=lambda: cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     )
     before: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
 

@@ -20,6 +20,12 @@ def tiny_model(config, seed=0):
     return model
 
 
+@pytest.fixture(scope="session", name="tiny_model")
+def tiny_model_fixture():
+    """``tiny_model(config, seed)``, for fixtures that outlive a test."""
+    return tiny_model
+
+
 @pytest.fixture
 def learnir(tiny_config):
     """A pipeline around the tiny model, working size 64."""

@@ -1,0 +1,176 @@
+"""``learnir export``: the whole sampler, every step of it, as one ONNX graph.
+
+Picture in, picture out: the graph holds Algorithm 2 unrolled, with the network's answers to the
+signal level of each step folded into its weights. The noise comes in from outside, one input per
+draw, so that the result can be compared with this package's own.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from learnir.checkpoint import write_atomically
+from learnir.model import LearnIRModel
+from learnir.resolution import common_multiple, resolve_scales
+
+CLOSE = 1e-3  # largest difference to PyTorch, of signed values, that is let through
+LARGEST = 4096  # pixels
+
+
+class ExportError(ValueError):
+    """A model that cannot be exported, or an export that is not what it should be."""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """What stands in an exported file.
+
+    Attributes:
+        multiple: H and W of the picture must be multiples of this many pixels.
+        draws: the scale of every noise input; ``noise_i`` is (1, 3, H / draws[i], W / draws[i]).
+        difference: largest difference to PyTorch that was seen in the check.
+    """
+
+    path: Path
+    multiple: int
+    draws: tuple[int, ...]
+    difference: float
+
+
+class Sampler(nn.Module):
+    """The sampler of a model with fixed settings, its noise given: (y, noise...) -> restored."""
+
+    def __init__(self, model: LearnIRModel, settings: dict[str, Any]) -> None:
+        super().__init__()
+        self.model, self.settings = model, settings
+
+    def forward(self, observed: Tensor, *noise: Tensor) -> Tensor:
+        given = iter(noise)
+        return self.model.sample(observed, noise=lambda *_: next(given), **self.settings)
+
+    def draws(self, side: int) -> tuple[int, ...]:
+        """The scale of every draw, in order, seen by running once."""
+        scales: list[int] = []
+
+        def draw(_: int, scale: int, shape: tuple[int, ...]) -> Tensor:
+            scales.append(scale)
+            return torch.zeros(shape)
+
+        with torch.inference_mode():
+            self.model.sample(torch.zeros(1, 3, side, side), noise=draw, **self.settings)
+        return tuple(scales)
+
+
+def export_onnx(model: LearnIRModel, path: str | Path, **settings: Any) -> Graph:
+    """Writes the sampler as ONNX and compares it with PyTorch in ONNX Runtime.
+
+    Args:
+        settings: of ``LearnIRModel.sample``: steps, scales, schedule, correction, weight, eta.
+
+    Input ``observed`` and output ``restored`` are RGB in [-1, 1], (1, 3, H, W), H and W multiples
+    of the network's; ``noise_0``, ... are standard normal. Raises ExportError where the ONNX
+    packages are missing and where the graph differs by more than 1e-3; then nothing is written.
+    """
+    _check_packages()
+    path, model = Path(path), model.cpu().eval()
+    scales = resolve_scales(
+        settings.get("scales"),
+        model.schedule_for(settings.get("steps"), settings.get("schedule")).T_prime,
+        model.scales,
+    )
+    multiple = common_multiple(scales) * int(getattr(model.denoiser, "multiple", 8))
+    sampler = Sampler(model, settings)
+    draws = sampler.draws(multiple)
+    data = _exported(sampler, draws, multiple, {"scales": scales, "multiple": multiple})
+    difference = max(
+        _difference(data, sampler, draws, size)
+        for size in ((multiple, multiple), (2 * multiple, multiple))
+    )
+    if difference > CLOSE:
+        raise ExportError(f"{path}: differs by {difference:.1e} from PyTorch; not written")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, data)
+    return Graph(path, multiple, draws, difference)
+
+
+def noise_for(draws: Sequence[int], H: int, W: int, seed: int = 0) -> dict[str, np.ndarray]:
+    """The noise inputs of a picture (H, W) for ONNX Runtime; standard normal, float32."""
+    rng = np.random.default_rng(seed)
+    shapes = [(1, 3, H // scale, W // scale) for scale in draws]
+    return {f"noise_{i}": rng.standard_normal(s, np.float32) for i, s in enumerate(shapes)}
+
+
+def _check_packages() -> None:
+    try:
+        import onnx  # noqa: F401
+        import onnxruntime  # noqa: F401
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise ExportError(f"{error}; install the onnx extra: pip install learnir[onnx]") from error
+
+
+def _exported(
+    sampler: Sampler, draws: Sequence[int], multiple: int, facts: dict[str, Any]
+) -> bytes:
+    """The graph's bytes; H and W stay free, as multiples of ``multiple``."""
+    from torch.export import Dim
+
+    rows, columns = (Dim(name, min=1, max=LARGEST // multiple) for name in ("rows", "columns"))
+
+    def free(scale: int) -> dict[int, Any]:
+        return {2: multiple // scale * rows, 3: multiple // scale * columns}
+
+    side = 2 * multiple  # not 1 x 1 multiples, which would be taken for constants
+    names = [f"noise_{i}" for i in range(len(draws))]
+    logging.getLogger("onnxscript").setLevel(logging.ERROR)  # a line for every op left unfolded
+    with warnings.catch_warnings():  # of axes that share a name
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            sampler,
+            (
+                torch.zeros(1, 3, side, side),
+                *(torch.randn(1, 3, side // f, side // f) for f in draws),
+            ),
+            input_names=["observed", *names],
+            output_names=["restored"],
+            dynamic_shapes=(free(1), tuple(free(f) for f in draws)),
+            dynamo=True,
+            verbose=False,
+        )
+    assert program is not None
+    proto = program.model_proto
+    described = {**facts, "config": sampler.model.config.to_json(), "draws": list(draws)}
+    proto.metadata_props.add(key="learnir", value=json.dumps(described))
+    return proto.SerializeToString()
+
+
+def _difference(
+    data: bytes, sampler: Sampler, draws: Sequence[int], size: tuple[int, int]
+) -> float:
+    run = session(data)
+    rows, columns = np.mgrid[: size[0], : size[1]] / max(size)
+    half = np.where(columns > 0.5 * rows + 0.2, 0.25, 1.0) * (0.4 + 0.5 * rows)  # an edge to mend
+    y = np.broadcast_to(2 * half - 1, (1, 3, *size)).astype(np.float32)
+    noise = noise_for(draws, *size)
+    with torch.inference_mode():
+        wanted = sampler(torch.from_numpy(y), *map(torch.from_numpy, noise.values())).numpy()
+    return float(np.abs(run({"observed": y, **noise}) - wanted).max())
+
+
+def session(model: str | Path | bytes) -> Callable[[dict[str, np.ndarray]], np.ndarray]:
+    """An exported graph ready to run on the CPU: inputs by name -> restored (1, 3, H, W)."""
+    import onnxruntime
+
+    given = model if isinstance(model, bytes) else str(model)
+    opened = onnxruntime.InferenceSession(given, providers=["CPUExecutionProvider"])
+    return lambda inputs: opened.run(["restored"], inputs)[0]

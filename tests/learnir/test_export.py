@@ -1,0 +1,89 @@
+"""``learnir export``: the ONNX graph gives what PyTorch gives, at any size it promises."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from learnir.cli import main
+from learnir.export import ExportError, Sampler, export_onnx, noise_for, session
+from learnir.images import to_tensor
+
+pytestmark = pytest.mark.slow
+onnx = pytest.importorskip("onnx", reason="the onnx extra is not installed")
+pytest.importorskip("onnxruntime", reason="the onnx extra is not installed")
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory, tiny_model):
+    """A tiny model that changes pictures, its graph, and the settings it was exported with."""
+    from learnir.config import ModelConfig
+
+    arguments = {"width": 8, "encoder": (1, 1), "middle": 1, "decoder": (1, 1)}
+    model = tiny_model(ModelConfig(network_args=arguments, work_size=64))
+    settings = {"correction": "none"}  # draws noise at every step
+    path = tmp_path_factory.mktemp("onnx") / "model.onnx"
+    return model, export_onnx(model, path, **settings), settings
+
+
+@pytest.mark.parametrize("blocks", [(1, 1), (1, 3), (4, 2)])
+def test_the_graph_is_the_sampler(exported, scene, blocks):
+    model, graph, settings = exported
+    H, W = (n * graph.multiple for n in blocks)
+    y, noise = to_tensor(scene(H, W)[None]).numpy(), noise_for(graph.draws, H, W, seed=2)
+    restored = session(graph.path)({"observed": y, **noise})
+    with torch.inference_mode():
+        wanted = Sampler(model, settings)(*map(torch.from_numpy, (y, *noise.values()))).numpy()
+    assert restored.shape == y.shape
+    assert np.abs(wanted - y).max() > 0.05
+    assert np.abs(restored - wanted).max() < 1e-4
+
+
+def test_the_file_is_valid_and_says_what_it_is(exported):
+    model, graph, _ = exported
+    proto = onnx.load(str(graph.path))
+    onnx.checker.check_model(proto)
+    facts = json.loads({p.key: p.value for p in proto.metadata_props}["learnir"])
+    assert facts["config"] == json.loads(json.dumps(model.config.to_json()))
+    assert (facts["multiple"], facts["draws"]) == (graph.multiple, list(graph.draws))
+    names = [f"noise_{i}" for i in range(len(graph.draws))]
+    assert [i.name for i in proto.graph.input] == ["observed", *names]
+
+
+def test_another_picture_needs_another_noise(exported):
+    _, graph, _ = exported
+    first, other = (noise_for(graph.draws, 64, 64, seed) for seed in (0, 1))
+    assert np.abs(first["noise_0"] - other["noise_0"]).max() > 1
+    assert abs(np.std(first["noise_1"]) - 1) < 0.1
+
+
+def test_a_graph_that_differs_is_not_written(exported, tmp_path, monkeypatch):
+    model, graph, settings = exported
+    wrong = onnx.load(str(graph.path))
+    bias = next(w for w in wrong.graph.initializer if w.name.endswith("exit.bias"))
+    bias.raw_data = (onnx.numpy_helper.to_array(bias) + np.float32(0.1)).tobytes()
+    monkeypatch.setattr("learnir.export._exported", lambda *_: wrong.SerializeToString())
+    with pytest.raises(ExportError, match=r"bad\.onnx: differs by"):
+        export_onnx(model, tmp_path / "bad.onnx", **settings)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_command(checkpoint, tmp_path, capsys):
+    target = tmp_path / "deep" / "model.onnx"
+    with pytest.raises(SystemExit) as ended:
+        main(["export", "--checkpoint", str(checkpoint), "--onnx", str(target), "--steps", "3"])
+    said = capsys.readouterr()
+    assert ended.value.code == 0, said.err
+    assert "of PyTorch" in said.out
+    assert target.stat().st_size > 10_000
+
+
+def test_settings_that_do_not_fit_are_one_line(checkpoint, tmp_path, capsys):
+    words = ["export", "--checkpoint", str(checkpoint), "--onnx", str(tmp_path / "a.onnx")]
+    with pytest.raises(SystemExit) as ended:
+        main([*words, "--scales", "1,2"])
+    assert ended.value.code == 2
+    assert "need 5 scales" in capsys.readouterr().err
