@@ -70,11 +70,32 @@ def load(found: dict[str, Any]) -> str:
     return markdown([["what", "measured"], *rows])
 
 
+def onnx(found: dict[str, Any]) -> str:
+    """Seconds of both engines and both schedules."""
+    ways = list(found["rows"][0]["seconds"])
+    rows = [
+        [f"{r['size']} px", *(f"{r['seconds'][w]:.3f}" for w in ways), f"{r['difference']:.0e}"]
+        for r in found["rows"]
+    ]
+    return markdown([["seconds", *ways, "largest difference"], *rows])
+
+
+def video(found: dict[str, Any]) -> str:
+    """Flicker and PSNR of each way to treat the frames."""
+    rows = [
+        [name, f"{row['flicker']:.2f}", f"{row['psnr']:.2f}", f"{row.get('seconds', 0):.3f}"]
+        for name, row in found["rows"].items()
+    ]
+    return markdown([["", "flicker, 8-bit levels", "PSNR", "seconds a frame"], *rows])
+
+
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "drm": drm,
     "restore": restore,
     "metrics": metrics,
     "load": load,
+    "onnx": onnx,
+    "video": video,
 }
 
 

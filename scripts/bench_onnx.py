@@ -1,0 +1,83 @@
+"""ONNX Runtime against PyTorch: the same sampler, both schedules, taking turns.
+
+python scripts/bench_onnx.py [CHECKPOINT] [-o docs/results/onnx.json]
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import torch
+
+from demo.quickstart import shadowed_faces
+from learnir.checkpoint import load_checkpoint, write_json
+from learnir.export import Sampler, export_onnx, noise_for, session
+from learnir.images import to_tensor
+
+RESULT = Path(__file__).resolve().parents[1] / "docs" / "results" / "onnx.json"
+SCHEDULES = ("drm", "fixed")
+SIZES = (256, 512)
+Run = Callable[[np.ndarray, dict[str, np.ndarray]], np.ndarray]
+
+
+def ways(checkpoint: str | None, folder: Path) -> dict[tuple[str, str], tuple[Run, tuple]]:
+    """(engine, schedule) -> how to run it, and its draws."""
+    model, found = load_checkpoint(checkpoint).eval(), {}
+    for name in SCHEDULES:
+        graph = export_onnx(model, folder / f"{name}.onnx", scales=name)
+        sampler, graph_run = Sampler(model, {"scales": name}), session(graph.path)
+
+        def in_torch(y: np.ndarray, noise: dict, sampler: Sampler = sampler) -> np.ndarray:
+            with torch.inference_mode():
+                return sampler(*map(torch.from_numpy, (y, *noise.values()))).numpy()
+
+        def in_onnx(y: np.ndarray, noise: dict, run: Callable = graph_run) -> np.ndarray:
+            return run({"observed": y, **noise})
+
+        found["PyTorch", name] = in_torch, graph.draws
+        found["ONNX Runtime", name] = in_onnx, graph.draws
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("checkpoint", nargs="?", default=None, help="default: the shipped weights")
+    parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("-o", "--out", type=Path, default=RESULT)
+    options = parser.parse_args()
+    with TemporaryDirectory() as folder:
+        runs = ways(options.checkpoint, Path(folder))
+        rows = [measure(runs, size, options.repeats) for size in SIZES]
+    for row in rows:
+        print(row)
+    write_json(options.out, {"threads": torch.get_num_threads(), "rows": rows})
+
+
+def measure(runs: dict, size: int, repeats: int) -> dict[str, object]:
+    """Median seconds of each way on one shadowed face, and the largest difference of the two."""
+    _, shadowed, _ = next(iter(shadowed_faces(size, 0)))
+    y = to_tensor(shadowed).numpy()
+    seconds: dict[tuple[str, str], list[float]] = {way: [] for way in runs}
+    results = {}
+    for turn in range(repeats + 1):  # the first warms up
+        for way, (run, draws) in runs.items():
+            noise = noise_for(draws, size, size)
+            start = time.perf_counter()
+            results[way] = run(y, noise)
+            if turn:
+                seconds[way].append(time.perf_counter() - start)
+    medians = {f"{engine}, {name}": statistics.median(s) for (engine, name), s in seconds.items()}
+    apart = [
+        float(np.abs(results["PyTorch", n] - results["ONNX Runtime", n]).max()) for n in SCHEDULES
+    ]
+    return {"size": size, "seconds": medians, "difference": max(apart)}
+
+
+if __name__ == "__main__":
+    main()
