@@ -166,8 +166,21 @@ def restorer(variant: Variant, seed: int, out: Path) -> Any:
     return pipeline
 
 
-def scored(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    """A row per variant, seed and picture."""
+def score(options: argparse.Namespace) -> None:
+    """Adds what is not in the file of rows yet, variant by variant."""
+    import pandas as pd
+
+    kept = pd.read_parquet(ROWS) if ROWS.exists() else pd.DataFrame()
+    done = set(zip(kept["variant"], kept["seed"], strict=True)) if len(kept) else set()
+    for rows in scored(options, done):
+        kept = pd.concat([kept, pd.DataFrame(rows)], ignore_index=True)
+        kept.to_parquet(ROWS, compression="zstd", index=False)
+
+
+def scored(
+    options: argparse.Namespace, done: set[tuple[str, int]]
+) -> Iterator[list[dict[str, Any]]]:
+    """The rows, one a picture, of every variant and seed that is trained and not ``done``."""
     from tqdm import tqdm
 
     from benchmarks.learnir_methods import count_macs
@@ -182,12 +195,16 @@ def scored(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
             found = open_collection(str(folder), None, "test" if name == "FaceShadow" else "all")
             sets[name] = [load(found, source) for source in found.sources[: options.limit]]
     variants = {v.name: v for table in TABLES.values() for v in table}  # some stand in two tables
-    for variant, seed in tqdm([(v, s) for v in variants.values() for s in SEEDS], unit="variant"):
-        if not (options.out / f"{variant.training}-{seed}" / "last").is_dir():
-            continue
+    waiting = [
+        (v, s)
+        for v in variants.values()
+        for s in SEEDS
+        if (v.name, s) not in done and _finished(options.out / f"{v.training}-{s}")
+    ]
+    for variant, seed in tqdm(waiting, unit="variant"):
         pipeline = restorer(variant, seed, options.out)
         once = variant.training == "regression"
-        macs = count_macs(pipeline, {} if once else variant.settings)
+        macs, rows = count_macs(pipeline, {} if once else variant.settings), []
         for name, pairs in sets.items():
             results, seconds = [], []
             for pair in pairs:
@@ -197,7 +214,20 @@ def scored(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
             facts = {"variant": variant.name, "seed": seed, "set": name, "macs": macs}
             for pair, scores, took in zip(pairs, judge.score(results, pairs), seconds, strict=True):
                 kept = {k: scores[k] for k in ("psnr", "ssim", "lpips_alex") if k in scores}
-                yield {**facts, "name": pair.key, "scene": pair.scene, **kept, "seconds": took}
+                rows.append(
+                    {**facts, "name": pair.key, "scene": pair.scene, **kept, "seconds": took}
+                )
+        yield rows
+
+
+def _finished(folder: Path) -> bool:
+    """Whether a training is done: its weights say the last step."""
+    from learnir.checkpoint import read_training
+
+    if not (folder / "last").is_dir():
+        return False
+    trained = read_training(folder / "last")
+    return trained["step"] == sum(s["iterations"] for s in trained["config"]["stages"])
 
 
 def write_page() -> None:
@@ -256,9 +286,7 @@ def main() -> None:
     elif options.command == "one":
         train_one(options.name, options.seed, options.data, options.out, options.iterations)
     elif options.command == "score":
-        import pandas as pd
-
-        pd.DataFrame(scored(options)).to_parquet(ROWS, compression="zstd", index=False)
+        score(options)
     else:
         write_page()
 

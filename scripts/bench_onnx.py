@@ -68,6 +68,7 @@ def measure(runs: dict, size: int, repeats: int) -> dict[str, object]:
     for turn in range(repeats + 1):  # the first warms up
         for way, (run, draws) in runs.items():
             noise = noise_for(draws, size, size)
+            time.sleep(0.05)  # ONNX Runtime's threads go on spinning for a while
             start = time.perf_counter()
             results[way] = run(y, noise)
             if turn:
