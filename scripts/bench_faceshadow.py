@@ -32,6 +32,7 @@ from learnir.checkpoint import write_json
 ROOT = Path(__file__).resolve().parents[1]
 PAGE, RESULT = ROOT / "docs" / "faceshadow.md", ROOT / "docs" / "results" / "faceshadow.json"
 TARGETS = {512: 0.35, 256: 0.12}
+MANY, CORE_HOUR = 10_000_000, 0.04  # pairs; US dollars, what a spot machine costs or less
 
 
 def portrait(number: int, size: int) -> np.ndarray:
@@ -100,9 +101,13 @@ def main() -> None:
     parser.add_argument(
         "--photos", type=int, default=250, help="of the smaller build, 4 pairs each"
     )
+    parser.add_argument("--keep-builds", action="store_true", help="time the stages alone")
     options = parser.parse_args()
     timed = {size: stages(size, options.pairs) for size in TARGETS}
-    builds = [build_size(options.photos * k, 4) for k in (1, 4)]
+    if options.keep_builds:
+        builds = json.loads(RESULT.read_text(encoding="utf-8"))["builds"]
+    else:
+        builds = [build_size(options.photos * k, 4) for k in (1, 4)]
     RESULT.parent.mkdir(parents=True, exist_ok=True)
     write_json(RESULT, {"cores": os.cpu_count(), "stages": timed, "builds": builds})
     print(json.dumps({"stages": timed, "builds": builds}, indent=1))
@@ -114,7 +119,17 @@ def main() -> None:
         [f"{b['rows']:.0f} rows", f"{b['pairs_per_second']:.1f}", f"{b['peak_gib']:.2f}"]
         for b in builds
     ]
-    fill(PAGE, "speed", f"{markdown(rows)}\n\n{markdown(grown)}")
+    fill(PAGE, "speed", f"{markdown(rows)}\n\n{markdown(grown)}\n\n{_cost(builds[-1])}")
+
+
+def _cost(build: dict[str, float]) -> str:
+    hours = MANY / build["pairs_per_second"] / 3600
+    cores = os.cpu_count() or 1
+    return (
+        f"At the last rate {MANY:,.0f} pairs of 256 px take {hours:,.0f} hours of this machine, "
+        f"{hours * cores:,.0f} core-hours: about ${hours * cores * CORE_HOUR:,.0f} at "
+        f"${CORE_HOUR} a core-hour."
+    )
 
 
 if __name__ == "__main__":
