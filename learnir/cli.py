@@ -32,6 +32,7 @@ def restore(
     eta: float | None = None,
     strength: float = 1.0,
     seed: int = 0,
+    faces: bool = True,
     device: Device = None,
     format: Literal["same", "jpeg", "png", "webp", "tiff"] = "same",
     compare: bool = False,
@@ -60,6 +61,7 @@ def restore(
         eta: share of the fresh noise, 0 to 1.
         strength: 0 changes nothing, 1 removes the shadow as estimated, up to 1.5.
         seed: of all noise.
+        faces: look again, closely, at faces that are small in the picture.
         format: of the results.
         compare: write a before | after picture beside every result.
         resume: skip pictures whose result exists.
@@ -95,6 +97,7 @@ def restore(
         "eta": eta,
         "strength": strength,
         "seed": seed,
+        "faces": faces,
     }
     learnir.check(**options)
     outcome = batch.run(learnir, tasks, writing, options)

@@ -15,8 +15,9 @@ import numpy as np
 import torch
 
 from learnir.checkpoint import find_checkpoint, load_checkpoint, read_training, save_checkpoint
-from learnir.gain import GainMap
-from learnir.images import decode_linear, from_signed, to_picture, to_signed
+from learnir.faces import Square, close_ups, find_faces
+from learnir.gain import GainMap, apply_gain
+from learnir.images import decode_linear, encode_linear_quickly, from_signed, to_picture, to_signed
 from learnir.kinds import restore_like
 from learnir.model import LearnIRModel
 from learnir.posterior import correction_named
@@ -135,6 +136,7 @@ class LearnIR:
         work_size: int | None = None,
         strength: float = 1.0,
         seed: int = 0,  # any will do
+        faces: bool = True,  # as well
         **sampling: Any,
     ) -> None:
         """ValueError where ``restore`` would refuse these options, whatever the picture."""
@@ -155,6 +157,7 @@ class LearnIR:
         eta: float | None = None,
         strength: float = 1.0,
         seed: int = 0,
+        faces: bool = True,
         progress: Progress | None = None,
         trajectory: bool = False,
     ) -> Restoration:
@@ -170,6 +173,7 @@ class LearnIR:
             strength: 0 returns the picture, 1 the restoration; up to 1.5.
             seed: of all noise; equal seeds give equal pictures, in every mode and on every device
                 up to rounding.
+            faces: look again, closely, at faces that are small in the picture (not with tiles).
             progress: called as (done, total) after every network evaluation; what it raises ends
                 the run.
             trajectory: keep a preview of every step (not with tiles).
@@ -183,8 +187,9 @@ class LearnIR:
         job = _Job(self.model, sampling, resolved, NoiseField(seed), progress)
         began = time.perf_counter()
         how, size = _plan(picture, mode, work_size)
+        squares = close_ups(find_faces(picture), *picture.shape[:2]) if faces else []
         with torch.inference_mode():
-            made = with_smaller_sizes(lambda n: _make(job, picture, how, n), size)
+            made = with_smaller_sizes(lambda n: _make(job, picture, how, n, squares), size)
         result = at_strength(picture, made.gain_map, made.restored, strength)
         seconds = time.perf_counter() - began
         previews = tuple(job.previews) if trajectory and made.mode != "tile" else ()
@@ -257,10 +262,9 @@ class _Job:
         self.start(1)
 
     def start(self, runs: int) -> None:
-        """Sets the counters back for so many runs of the sampler."""
+        """Sets the counters back for so many runs of the sampler; the first is looked at."""
         self.done, self.total = 0, runs * len(self.scales)
         self.previews: list[tuple[int, int, np.ndarray]] = []
-        self.keep = runs == 1
 
     def run(self, picture: np.ndarray, top: int = 0, left: int = 0) -> np.ndarray:
         """Restored float32 (h, w, 3), signed, of a picture whose corner lies at (top, left)."""
@@ -271,7 +275,7 @@ class _Job:
 
         def stepped(t: int, z_0: torch.Tensor) -> None:
             self.done += 1
-            if self.keep:
+            if self.done <= len(self.scales):
                 f = -(-y.shape[-1] // z_0.shape[-1])
                 preview = to_picture(z_0[0, :, : -(-h // f), : -(-w // f)])
                 self.previews.append((t, scale_at(self.scales, t), preview))
@@ -300,28 +304,43 @@ def _at_least(picture: np.ndarray, size: int) -> np.ndarray:
     return np.pad(picture, missing, mode="symmetric")
 
 
-def _make(job: _Job, picture: np.ndarray, how: str, size: int) -> _Made:
+def _make(job: _Job, picture: np.ndarray, how: str, size: int, squares: Sequence[Square]) -> _Made:
     """One try at ``size``; ``with_smaller_sizes`` calls again when memory runs out."""
-    if how == "gain":
-        return _by_gain(job, picture, size)
-    if how == "tile" or size < max(picture.shape[:2]):
+    if how == "tile" or (how == "native" and size < max(picture.shape[:2])):
         return _by_tiles(job, picture, size)
-    return _natively(job, picture)
+    job.start(1 + len(squares))
+    made = _by_gain(job, picture, size) if how == "gain" else _natively(job, picture)
+    return _closely(job, picture, made, squares) if squares else made
 
 
 def _natively(job: _Job, picture: np.ndarray) -> _Made:
-    job.start(1)
     restored = from_signed(job.run(picture), picture.dtype.type)
     gain_map = GainMap.between(decode_linear(picture), decode_linear(restored))
     return _Made("native", gain_map.gain, restored=restored)
 
 
 def _by_gain(job: _Job, picture: np.ndarray, work_size: int) -> _Made:
-    job.start(1)
-    small = reduce(picture, work_size)
-    restored = _linear(job.run(small))
-    gain_map = GainMap.between(decode_linear(small), restored)
+    gain_map = _estimate(job, reduce(picture, work_size))
     return _Made("gain", gain_map.gain, gain_map=gain_map)
+
+
+def _estimate(job: _Job, small: np.ndarray) -> GainMap:
+    return GainMap.between(decode_linear(small), _linear(job.run(small)))
+
+
+def _closely(job: _Job, picture: np.ndarray, made: _Made, squares: Sequence[Square]) -> _Made:
+    """The whole picture's restoration, with each close-up's own faded into it in linear light."""
+    size = job.model.config.work_size
+    restored = at_strength(picture, made.gain_map, made.restored, 1.0)
+    for square in squares:
+        part = np.ascontiguousarray(picture[square.area])
+        how = cv2.INTER_AREA if square.side > size else cv2.INTER_CUBIC
+        close = apply_gain(part, _estimate(job, cv2.resize(part, (size, size), interpolation=how)))
+        far, near = decode_linear(restored[square.area]), decode_linear(close)
+        mixed = far + square.weight() * (near - far)
+        restored[square.area] = encode_linear_quickly(mixed, picture.dtype.type)
+    small = [decode_linear(reduce(p, size)) for p in (picture, restored)]
+    return _Made(made.mode, GainMap.between(*small).gain, restored=restored)
 
 
 def _by_tiles(job: _Job, picture: np.ndarray, tile: int) -> _Made:

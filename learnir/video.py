@@ -74,9 +74,10 @@ def relit(
     """One uint8 RGB frame (H, W, 3), restored by its steadied gain.
 
     Args:
-        options: keyword arguments of ``LearnIR.restore``; ``mode`` plays no part here.
+        options: keyword arguments of ``LearnIR.restore``; ``mode`` and ``faces`` play no part here.
     """
     own = {k: v for k, v in options.items() if k not in ("mode", "work_size", "strength")}
+    own |= {"faces": False}  # close-ups that come and go would flicker
     small = reduce(frame, options.get("work_size") or learnir.config.work_size)
     fine = small.astype(np.uint16) * 257  # a gain in finer steps than those of 8 bits
     observed, restored = (decode_linear(x) for x in (small, learnir.restore(fine, **own).picture))

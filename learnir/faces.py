@@ -1,0 +1,155 @@
+"""Close-ups: faces that are small in a picture get an estimate of their own.
+
+The network was trained on portraits. In a picture of a whole room a face shrinks, at working
+resolution, to a size it has hardly seen; so it is shown the square around each such face as well.
+Faces are found by MediaPipe's BlazeFace where that is installed; without it there are no close-ups.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+FILL = 0.45  # height of the found box (brow to chin) in a close-up, as in the training pairs
+SMALL = 0.8  # a close-up this large, of the shorter side, shows what the whole picture shows
+LEAST = 48  # pixels, side of a close-up below which there is nothing to see
+MOST = 8  # faces a picture
+CERTAIN = 0.7  # of the finder; shadowed faces score above 0.8, things that are none about 0.5
+BORDER = 0.12  # share of a close-up's side over which it fades into the rest
+ABOVE = 0.08  # hair: the square lies this share of the box's height above its middle
+
+Box = tuple[float, float, float, float]
+"""x, y, width, height in pixels."""
+Finder = Callable[[np.ndarray], Any]
+
+
+@dataclass(frozen=True)
+class Square:
+    """Part of a picture: ``side`` pixels from (top, left) on."""
+
+    top: int
+    left: int
+    side: int
+
+    @property
+    def area(self) -> tuple[slice, slice]:
+        """Index of the part."""
+        return slice(self.top, self.top + self.side), slice(self.left, self.left + self.side)
+
+    def weight(self) -> np.ndarray:
+        """float32 (side, side, 1): 1 inside, falling to 0 along the border."""
+        way = np.minimum(np.arange(self.side), np.arange(self.side)[::-1]) / (BORDER * self.side)
+        ramp = np.minimum(way, 1).astype(np.float32)
+        return (ramp[:, None] * ramp)[..., None]
+
+
+def close_ups(boxes: Sequence[Box], height: int, width: int) -> list[Square]:
+    """Squares inside a picture (height, width) around the faces that are small in it.
+
+    Largest faces first, and none whose middle an earlier square holds already.
+    """
+    squares: list[Square] = []
+    for x, y, w, h in sorted(boxes, key=lambda box: -box[3]):
+        side = round(h / FILL)
+        if not LEAST <= side < SMALL * min(height, width) or len(squares) == MOST:
+            continue
+        row, column = y + h / 2 - ABOVE * h, x + w / 2
+        if any(_inside(s, row, column) for s in squares):
+            continue
+        top, left = (
+            round(float(np.clip(middle - side / 2, 0, whole - side)))
+            for middle, whole in ((row, height), (column, width))
+        )
+        squares.append(Square(top, left, side))
+    return squares
+
+
+def _inside(square: Square, row: float, column: float) -> bool:
+    """Whether a point lies in the part of the square that does not fade."""
+    edge = BORDER * square.side
+    return all(
+        start + edge <= at < start + square.side - edge
+        for at, start in ((row, square.top), (column, square.left))
+    )
+
+
+def find_faces(picture: np.ndarray) -> list[Box]:
+    """Boxes of the faces in a uint8 or uint16 RGB picture (H, W, 3); none without MediaPipe.
+
+    Near faces are looked for first, then far ones, then far ones in overlapping parts: the finder
+    sees 128 or 192 pixels, in which the face of a whole person is lost. A face may be found twice.
+    """
+    finders = _finders()
+    if finders is None:
+        return []
+    H, W = picture.shape[:2]
+    whole = (slice(0, H), slice(0, W))
+    near, far = finders
+    for finder, areas in ((near, [whole]), (far, [whole]), (far, _parts(H, W))):
+        boxes = [box for area in areas for box in _boxes(finder, picture, area)]
+        if boxes:
+            return boxes
+    return []
+
+
+def _boxes(finder: Finder, picture: np.ndarray, area: tuple[slice, slice]) -> Iterator[Box]:
+    part = picture[area] if picture.dtype == np.uint8 else (picture[area] >> 8).astype(np.uint8)
+    h, w = part.shape[:2]
+    with _TURN:
+        found = finder(np.ascontiguousarray(part)).detections or ()
+    for b in (face.location_data.relative_bounding_box for face in found):
+        yield b.xmin * w + area[1].start, b.ymin * h + area[0].start, b.width * w, b.height * h
+
+
+def _parts(H: int, W: int) -> list[tuple[slice, slice]]:
+    """Squares over the whole picture, each half as large as its shorter side, half overlapping."""
+    side = max(min(H, W) // 2, 1)
+
+    def starts(length: int) -> np.ndarray:
+        return np.linspace(0, length - side, -(-2 * length // side) - 1).round().astype(int)
+
+    return [
+        (slice(top, top + side), slice(left, left + side))
+        for top in starts(H)
+        for left in starts(W)
+    ]
+
+
+_TURN = Lock()  # the finders keep state
+
+
+@lru_cache(maxsize=1)
+def _finders() -> tuple[Finder, Finder] | None:
+    """Short- and full-range BlazeFace, whose models MediaPipe's wheel carries; None without it."""
+    try:
+        with _native_log_silenced():
+            from mediapipe.python.solutions.face_detection import FaceDetection
+
+            made = [FaceDetection(CERTAIN, model_selection=n) for n in (0, 1)]
+            for finder in made:
+                finder.process(np.zeros((64, 64, 3), np.uint8))  # the models load at first use
+    except (ImportError, AttributeError, OSError, RuntimeError):
+        return None
+    return made[0].process, made[1].process
+
+
+@contextmanager
+def _native_log_silenced() -> Iterator[None]:
+    """MediaPipe's C++ writes start-up notices straight to descriptor 2."""
+    sys.stderr.flush()
+    saved, sink = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(sink, 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(sink)

@@ -1,0 +1,163 @@
+"""Close-ups: which squares are looked at, and what they change in the picture."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from learnir import faces
+from learnir.faces import BORDER, FILL, MOST, SMALL, Square, close_ups, find_faces
+
+HAS_MEDIAPIPE = importlib.util.find_spec("mediapipe") is not None
+needs_mediapipe = pytest.mark.skipif(not HAS_MEDIAPIPE, reason="MediaPipe is not installed")
+
+
+def psnr(a, b):
+    return 10 * np.log10(255**2 / np.mean((a.astype(float) - b) ** 2))
+
+
+def test_a_small_face_gets_a_square_around_it():
+    (square,) = close_ups([(300, 200, 90, 90)], 600, 800)
+    assert square.side == 200  # 90 / 0.45
+    assert square.left == 345 - 100
+    assert square.top == round(245 - 0.08 * 90 - 100)
+
+
+def test_a_face_that_fills_the_picture_gets_none():
+    height = SMALL * 600 * FILL
+    assert close_ups([(0, 0, height, height + 1)], 600, 800) == []
+    assert len(close_ups([(0, 0, height, height - 1)], 600, 800)) == 1
+
+
+def test_faces_too_small_to_see_anything_get_none():
+    assert close_ups([(50, 50, 12, 12)], 600, 800) == []
+
+
+boxes = st.tuples(*[st.floats(-50, 900)] * 2, *[st.floats(1, 500)] * 2)
+
+
+@given(st.lists(boxes, max_size=20), st.integers(64, 900), st.integers(64, 900))
+def test_squares_lie_in_the_picture_and_do_not_repeat(found, height, width):
+    squares = close_ups(found, height, width)
+    assert len(squares) <= MOST
+    for square in squares:
+        assert 0 <= square.top <= height - square.side
+        assert 0 <= square.left <= width - square.side
+        assert square.side < SMALL * min(height, width)
+    sides = [square.side for square in squares]
+    assert sides == sorted(sides, reverse=True)
+
+
+def test_the_same_face_found_twice_is_looked_at_once():
+    assert len(close_ups([(300, 200, 90, 90), (304, 196, 84, 84)], 600, 800)) == 1
+
+
+def test_the_weight_fades_to_nothing_at_the_border():
+    weight = Square(0, 0, 100).weight()
+    assert weight.shape == (100, 100, 1)
+    assert weight[0].max() == weight[:, 0].max() == weight[-1].max() == 0
+    inner = int(BORDER * 100) + 1
+    assert (weight[inner:-inner, inner:-inner] == 1).all()
+    assert np.abs(np.diff(weight[50, :, 0])).max() <= 1.01 / (BORDER * 100)
+
+
+@pytest.fixture
+def looking_at(monkeypatch):
+    """``looking_at(boxes)``: what the finder is made to say."""
+
+    def say(*found):
+        monkeypatch.setattr("learnir.pipeline.find_faces", lambda _: list(found))
+
+    return say
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (200, 300)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_only_the_square_changes(learnir, scene, looking_at, shape, dtype):
+    picture = scene(*shape, dtype)
+    looking_at((20, 16, 22, 22))
+    far, near = (learnir.restore(picture, faces=faces, seed=1) for faces in (False, True))
+    (square,) = close_ups([(20, 16, 22, 22)], *shape)
+    changed = (near.picture != far.picture).any(-1)
+    assert changed[square.area].mean() > 0.3
+    changed[square.area] = False
+    assert not changed.any()
+    assert near.picture.dtype == dtype
+    assert near.mode == far.mode
+    np.testing.assert_array_equal(near.at_strength(0), picture)
+    again = learnir.restore(picture, seed=1)
+    np.testing.assert_array_equal(again.picture, near.picture)
+
+
+def test_a_close_up_is_the_restoration_of_its_part(learnir, scene, looking_at):
+    """Where nothing fades, the result is what the pipeline makes of the part alone."""
+    picture = scene(300, 300)
+    looking_at((120, 130, 28.8, 28.8))
+    (square,) = close_ups([(120, 130, 28.8, 28.8)], 300, 300)
+    assert square.side == learnir.config.work_size == 64
+    part = picture[square.area]
+    alone = learnir.restore(part, mode="gain", faces=False, seed=2).picture
+    near = learnir.restore(picture, seed=2).picture[square.area]
+    inner = slice(10, -10)
+    assert np.abs(near[inner, inner].astype(int) - alone[inner, inner]).max() <= 1
+
+
+def test_progress_counts_the_close_ups(learnir, scene, looking_at):
+    looking_at((20, 16, 22, 22), (90, 90, 24, 24))
+    seen = []
+    result = learnir.restore(scene(150, 150), progress=lambda *p: seen.append(p), trajectory=True)
+    assert seen == [(n + 1, 15) for n in range(15)]
+    assert len(result.trajectory) == 5
+
+
+def test_tiles_have_no_close_ups(learnir, scene, looking_at):
+    looking_at((20, 16, 22, 22))
+    picture = scene(150, 150)
+    a, b = (learnir.restore(picture, mode="tile", faces=f).picture for f in (True, False))
+    np.testing.assert_array_equal(a, b)
+
+
+def test_without_mediapipe_there_are_none(monkeypatch, scene):
+    monkeypatch.setattr(faces, "_finders", lambda: None)
+    assert find_faces(scene(100, 100)) == []
+
+
+@needs_mediapipe
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_the_astronaut_is_found_whole_and_small(dtype):
+    import cv2
+
+    skimage = pytest.importorskip("skimage.data", reason="scikit-image is not installed")
+    picture = skimage.astronaut()
+    small = cv2.resize(picture, (192, 192), interpolation=cv2.INTER_AREA)
+    wide = np.full((900, 1200, 3), 90, np.uint8)
+    wide[600:792, 800:992] = small
+    if dtype == np.uint16:
+        picture, wide = picture.astype(np.uint16) * 257, wide.astype(np.uint16) * 257
+    (face,) = find_faces(picture)
+    assert 0.15 < face[3] / 512 < 0.35
+    assert abs(face[0] + face[2] / 2 - 225) < 25
+    (square,) = close_ups(find_faces(wide), 900, 1200)  # 48 pixels of 900
+    assert abs(square.left + square.side / 2 - 800 - 84) < 20
+    assert abs(square.top + square.side / 2 - 600 - 43) < 20
+    assert find_faces(wide[:500]) == []
+
+
+@needs_mediapipe
+@pytest.mark.slow
+def test_a_face_in_a_wide_picture_loses_its_shadow():
+    """The shipped weights alone leave it nearly as it was."""
+    pytest.importorskip("skimage.data", reason="scikit-image is not installed")
+    from demo.quickstart import shadowed_faces
+    from learnir.pipeline import LearnIR
+
+    learnir = LearnIR.from_pretrained(device="cpu")
+    _, shadowed, clean = next(iter(shadowed_faces(1024, 0)))
+    far, near = (learnir.restore(shadowed, faces=faces).picture for faces in (False, True))
+    assert psnr(near, clean) > psnr(shadowed, clean) + 6
+    assert psnr(near, clean) > psnr(far, clean) + 4
+    assert psnr(learnir.restore(clean).picture, clean) > 40
