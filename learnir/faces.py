@@ -16,12 +16,14 @@ from functools import lru_cache
 from threading import Lock
 from typing import Any
 
+import cv2
 import numpy as np
 
 FILL = 0.45  # height of the found box (brow to chin) in a close-up, as in the training pairs
 SMALL = 0.8  # a close-up this large, of the shorter side, shows what the whole picture shows
 LEAST = 48  # pixels, side of a close-up below which there is nothing to see
 MOST = 8  # faces a picture
+SEEN = 1536  # pixels, longest side that faces are looked for in
 CERTAIN = 0.7  # of the finder; shadowed faces score above 0.8, things that are none about 0.5
 BORDER = 0.12  # share of a close-up's side over which it fades into the rest
 ABOVE = 0.08  # hair: the square lies this share of the box's height above its middle
@@ -90,18 +92,22 @@ def find_faces(picture: np.ndarray) -> list[Box]:
     finders = _finders()
     if finders is None:
         return []
-    H, W = picture.shape[:2]
-    whole = (slice(0, H), slice(0, W))
+    shrink = min(SEEN / max(picture.shape[:2]), 1.0)
+    if shrink < 1:
+        size = [max(round(side * shrink), 1) for side in picture.shape[1::-1]]
+        picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    seen = picture if picture.dtype == np.uint8 else (picture >> 8).astype(np.uint8)
+    H, W = seen.shape[:2]
     near, far = finders
-    for finder, areas in ((near, [whole]), (far, [whole]), (far, _parts(H, W))):
-        boxes = [box for area in areas for box in _boxes(finder, picture, area)]
+    everything = [(slice(0, H), slice(0, W))]
+    for finder, areas in ((near, everything), (far, everything), (far, _parts(H, W))):
+        boxes = [box for area in areas for box in _boxes(finder, seen[area], area)]
         if boxes:
-            return boxes
+            return [(x / shrink, y / shrink, w / shrink, h / shrink) for x, y, w, h in boxes]
     return []
 
 
-def _boxes(finder: Finder, picture: np.ndarray, area: tuple[slice, slice]) -> Iterator[Box]:
-    part = picture[area] if picture.dtype == np.uint8 else (picture[area] >> 8).astype(np.uint8)
+def _boxes(finder: Finder, part: np.ndarray, area: tuple[slice, slice]) -> Iterator[Box]:
     h, w = part.shape[:2]
     with _TURN:
         found = finder(np.ascontiguousarray(part)).detections or ()
