@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 GAMMA = 2.2  # close enough to sRGB for augmentation, and cheap
@@ -21,12 +22,16 @@ class Photometry:
 
     Attributes:
         depth: exponents on the shadow's gain; 1 keeps it.
+        drift: deviation of the exponent in space, as a share of it: the ambient light of a real
+            shadow changes over the face. hue: the same from channel to channel.
         exposure: stops, up or down, on input and target alike.
         warmth: red-blue shift, as a share of the gain, on input and target alike.
         contrast: exponents on linear light, on input and target alike.
     """
 
-    depth: tuple[float, float] = (0.5, 1.3)
+    depth: tuple[float, float] = (0.65, 1.7)
+    drift: float = 0.12
+    hue: float = 0.05
     exposure: float = 0.6
     warmth: float = 0.12
     contrast: tuple[float, float] = (0.85, 1.2)
@@ -52,12 +57,26 @@ def redraw_photometry(
     target, observed = to_linear(x), to_linear(y)
     gain = (observed + DARK) / (target + DARK)
     depth = uniform(*ranges.depth) * (uniform(0, 1) >= clean)
+    depth = depth * (1 + _wave(x, ranges.drift, generator) + _hues(x, ranges.hue, generator))
     target = target ** uniform(*ranges.contrast)
     warmth = uniform(-ranges.warmth, ranges.warmth)
     tint = torch.cat([1 + warmth, torch.ones_like(warmth), 1 - warmth], dim=1)
     target = target * tint * 2 ** uniform(-ranges.exposure, ranges.exposure)
     observed = (target + DARK) * gain**depth - DARK
     return from_linear(observed), from_linear(target)
+
+
+def _wave(like: Tensor, deviation: float, generator: torch.Generator) -> Tensor:
+    """A smooth field over each picture, (B, 1, H, W), within three deviations."""
+    B, _, H, W = like.shape
+    coarse = torch.randn(B, 1, 4, 4, generator=generator, device=like.device).clamp(-3, 3)
+    return deviation * F.interpolate(coarse, (H, W), mode="bicubic", align_corners=True)
+
+
+def _hues(like: Tensor, deviation: float, generator: torch.Generator) -> Tensor:
+    """One number per channel of each picture, (B, 3, 1, 1), within three deviations."""
+    hues = torch.randn(len(like), 3, 1, 1, generator=generator, device=like.device)
+    return deviation * hues.clamp(-3, 3)
 
 
 def to_linear(signed: Tensor) -> Tensor:

@@ -11,10 +11,12 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from torch import nn
 
 from learnir import __version__
 from learnir.checkpoint import CheckpointError, load_checkpoint
 from learnir.model import LearnIRModel, look_up
+from learnir.networks.blocks import NAFBlock
 from learnir.training.data import Pair, PairError, manifest_hash, open_pairs
 from learnir.training.layers import is_archive, load_layers
 from learnir.training.loop import Run, start_folder
@@ -109,8 +111,18 @@ def _override(
 
 
 def _take_weights(model: LearnIRModel, source: LearnIRModel) -> None:
+    """Starts from the weights of another training, whose network may be less deep.
+
+    Blocks that it lacks begin as the identity: nothing changes until they are trained.
+    """
+    weights = source.denoiser.state_dict()
+    for name, block in model.denoiser.named_modules():
+        if isinstance(block, NAFBlock) and f"{name}.scale1" not in weights:
+            nn.init.zeros_(block.scale1)
+            nn.init.zeros_(block.scale2)
+            weights |= {f"{name}.{key}": value for key, value in block.state_dict().items()}
     try:
-        model.denoiser.load_state_dict(source.denoiser.state_dict())
+        model.denoiser.load_state_dict(weights)
     except RuntimeError as error:
         raise CheckpointError(f"--init: another network than the preset's ({error})") from error
     if model.corrector is not None and source.corrector is not None:

@@ -154,10 +154,18 @@ class PairStore:
         return len(self.pictures)
 
     def batch(
-        self, indices: Sequence[int], size: int, view: tuple[float, float], rng: np.random.Generator
+        self,
+        indices: Sequence[int],
+        size: int,
+        view: tuple[float, float],
+        rng: np.random.Generator,
+        turn: float = 0.0,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Random square views, flipped at random: two uint8 arrays (B, size, size, 3)."""
-        views = [_view(*self.pictures[i], size, view, rng) for i in indices]
+        """Random square views, flipped at random, turned by up to ``turn`` degrees.
+
+        Two uint8 arrays (B, size, size, 3).
+        """
+        views = [_view(*self.pictures[i], size, view, turn, rng) for i in indices]
         return np.stack([y for y, _ in views]), np.stack([x for _, x in views])
 
 
@@ -192,17 +200,30 @@ def _reduce(picture: np.ndarray, max_side: int) -> np.ndarray:
 
 
 def _view(
-    y: np.ndarray, x: np.ndarray, size: int, view: tuple[float, float], rng: np.random.Generator
+    y: np.ndarray,
+    x: np.ndarray,
+    size: int,
+    view: tuple[float, float],
+    turn: float,
+    rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
     H, W = x.shape[:2]
     side = max(round(min(H, W) * rng.uniform(*view)), 1)
     top, left = rng.integers(H - side + 1), rng.integers(W - side + 1)
-    flip = rng.random() < 0.5
+    flip, angle = rng.random() < 0.5, rng.uniform(-turn, turn)
 
     def cut(picture: np.ndarray) -> np.ndarray:
-        crop = picture[top : top + side, left : left + side]
+        turned = _turned(picture, angle, (left + side / 2, top + side / 2)) if turn else picture
+        crop = turned[top : top + side, left : left + side]
         kernel = cv2.INTER_AREA if side >= size else cv2.INTER_LINEAR
         crop = cv2.resize(crop, (size, size), interpolation=kernel)
         return crop[:, ::-1] if flip else crop
 
     return cut(y), cut(x)
+
+
+def _turned(picture: np.ndarray, degrees: float, centre: tuple[float, float]) -> np.ndarray:
+    """Turned about a point; what lies outside is mirrored in."""
+    H, W = picture.shape[:2]
+    matrix = cv2.getRotationMatrix2D(centre, degrees, 1.0)
+    return cv2.warpAffine(picture, matrix, (W, H), borderMode=cv2.BORDER_REFLECT_101)

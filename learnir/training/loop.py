@@ -9,8 +9,8 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from math import cos, isfinite, pi
+from dataclasses import dataclass, field, replace
+from math import cos, gcd, isfinite, pi
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,12 @@ from tqdm import tqdm
 
 from learnir.checkpoint import save_checkpoint, write_atomically, write_json
 from learnir.model import LearnIRModel
+from learnir.resolution import scale_at
 from learnir.training.ema import EMA
 from learnir.training.presets import Stage, TrainConfig
 from learnir.training.sources import Prepared, Source
 from learnir.training.state import load_state, save_state
-from learnir.training.step import TrainStep, draw_step
+from learnir.training.step import Draw, TrainStep, draw_step
 from learnir.training.validate import validate
 
 
@@ -85,6 +86,7 @@ class Run:
         step = TrainStep(self.model, config)
         self.train_step, self.optimizer = self.accelerator.prepare(step, self.optimizer)
         self.losses: list[Tensor] = []
+        self.pairs_seen = 0
         self.clock = time.perf_counter()
 
     def _restore(self) -> bool:
@@ -106,7 +108,7 @@ class Run:
             disable=not self.accelerator.is_main_process,
         )
 
-    def _prefetch(self) -> Iterator[tuple[Stage, int, Prepared]]:
+    def _prefetch(self) -> Iterator[tuple[Stage, Draw, Prepared]]:
         """Batches in order, the next few prepared in threads; each depends on its step alone."""
         steps = iter(range(self.step, self.config.iterations))
         with ThreadPoolExecutor(4 if self.accelerator.device.type == "cuda" else 1) as pool:
@@ -120,23 +122,27 @@ class Run:
                     waiting.append(pool.submit(self._batch, following))
                 yield ready
 
-    def _batch(self, step: int) -> tuple[Stage, int, Prepared]:
+    def _batch(self, step: int) -> tuple[Stage, Draw, Prepared]:
         stage, first, pairs_before = locate(self.config, step)
         processes, rank = self.accelerator.num_processes, self.accelerator.process_index
-        share = stage.batch // processes
-        position = pairs_before + (step - first) * stage.batch + rank * share
+        draw = draw_step(
+            self.config, stage, step - first, np.random.default_rng([self.config.seed, step, 13])
+        )
+        stage, draw, batch = at_its_resolution(stage, draw)
+        share = batch // processes
+        position = pairs_before + (step - first) * stage.batch * stage.coarse + rank * share
         rng = np.random.default_rng([self.config.seed, step, rank, 11])
-        return stage, step - first, self.source.prepare(stage, position, share, rng)
+        return stage, draw, self.source.prepare(stage, position, share, rng)
 
-    def _optimise(self, stage: Stage, in_stage: int, prepared: Prepared) -> Tensor:
+    def _optimise(self, stage: Stage, draw: Draw, prepared: Prepared) -> Tensor:
         config, device, rank = self.config, self.accelerator.device, self.accelerator.process_index
         generator = torch.Generator(device).manual_seed(_seed(config.seed, self.step, rank))
         y, x = self.source.finish(stage, prepared, generator)
-        draw = draw_step(
-            config, stage, in_stage, np.random.default_rng([config.seed, self.step, 13])
-        )
+        self.pairs_seen += len(y) * self.accelerator.num_processes
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(stage, in_stage, config.warmup)
+            group["lr"] = learning_rate(
+                stage, self.step - locate(config, self.step)[1], config.warmup
+            )
         with self.accelerator.autocast():
             loss = self.train_step(y, x, draw, stage.part, generator)
         self.accelerator.backward(loss)
@@ -168,11 +174,11 @@ class Run:
             )
         stage, in_stage, _ = locate(self.config, self.step - 1)
         now = time.perf_counter()
-        rate = len(self.losses) * stage.batch / (now - self.clock)
+        rate = self.pairs_seen / (now - self.clock)
         lr = learning_rate(stage, self.step - 1 - in_stage, self.config.warmup)
         self._log({"step": self.step, "loss": mean, "lr": lr, "images_per_second": rate})
         bar.set_postfix(loss=f"{mean:.4f}", psnr=f"{self.scores.get('psnr', float('nan')):.2f}")
-        self.losses, self.clock = [], now
+        self.losses, self.pairs_seen, self.clock = [], 0, now
 
     def _validate(self, bar: tqdm) -> None:
         if not self.accelerator.is_main_process:
@@ -220,8 +226,21 @@ def locate(config: TrainConfig, step: int) -> tuple[Stage, int, int]:
     for stage in config.stages:
         if step < first + stage.iterations:
             return stage, first, pairs
-        first, pairs = first + stage.iterations, pairs + stage.iterations * stage.batch
+        first, pairs = first + stage.iterations, pairs + stage.pairs
     raise IndexError(f"step {step} lies beyond the last stage")
+
+
+def at_its_resolution(stage: Stage, draw: Draw) -> tuple[Stage, Draw, int]:
+    """The stage and draw of a step that needs no finer resolution than s(t), and its batch.
+
+    Pairs are read at that size: what is averaged away needs no photometry and no memory. A rollout
+    needs the resolutions of the steps before t as well.
+    """
+    needed = draw.scales[draw.t - 1 :] if draw.rollout else (scale_at(draw.scales, draw.t),)
+    f = gcd(*needed)
+    scales = tuple(max(s // f, 1) for s in draw.scales)
+    batch = stage.batch * (stage.coarse if f > 1 else 1)
+    return replace(stage, size=stage.size // f), replace(draw, scales=scales), batch
 
 
 def learning_rate(stage: Stage, in_stage: int, warmup: int) -> float:

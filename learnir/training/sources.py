@@ -49,7 +49,7 @@ class PairSource:
         self, stage: Stage, position: int, count: int, rng: np.random.Generator
     ) -> Prepared:
         indices = shuffled_indices(len(self.store), position, count, self.config.seed)
-        y, x = self.store.batch(indices, stage.size, stage.view, rng)
+        y, x = self.store.batch(indices, stage.size, stage.view, rng, self.config.turn)
         return to_tensor(y), to_tensor(x)
 
     def finish(

@@ -11,13 +11,21 @@ import numpy as np
 import pytest
 import torch
 
-from learnir.checkpoint import CheckpointError, load_checkpoint
+from learnir.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from learnir.model import LearnIRModel
 from learnir.training import command, loop, step
-from learnir.training.augment import from_linear, redraw_photometry, to_linear
+from learnir.training.augment import Photometry, from_linear, redraw_photometry, to_linear
 from learnir.training.data import PairError, PairStore, open_pairs, shuffled_indices
-from learnir.training.loop import Interrupted, TrainingDiverged, learning_rate, locate
+from learnir.training.loop import (
+    Interrupted,
+    TrainingDiverged,
+    at_its_resolution,
+    learning_rate,
+    locate,
+)
 from learnir.training.presets import PRESETS, Stage
 from learnir.training.state import load_state
+from learnir.training.step import Draw
 
 
 @pytest.fixture(scope="module")
@@ -188,6 +196,80 @@ def test_stages_follow_one_another():
         locate(config, 12)
 
 
+@pytest.mark.parametrize(
+    "scales", [(1, 1, 2, 4, 4), (1, 2, 4, 2, 1), (1, 1, 1, 1, 1), (2, 3, 6, 6)]
+)
+@pytest.mark.parametrize("rollout", [False, True])
+def test_pairs_are_read_at_the_resolution_of_their_step(scales, rollout):
+    stage = Stage(iterations=1, size=48, batch=3, coarse=4)
+    for t in range(1, len(scales) + 1):
+        own, draw, batch = at_its_resolution(stage, Draw(t, scales, rollout))
+        f = stage.size // own.size
+        needed = range(t, len(scales) + 1) if rollout else [t]
+        assert all(scales[u - 1] == f * draw.scales[u - 1] for u in needed)
+        assert f > 1 or 1 in {scales[u - 1] for u in needed} or scales == (2, 3, 6, 6)
+        assert batch == (12 if f > 1 else 3)
+        assert (draw.t, draw.rollout) == (t, rollout)
+
+
+def test_larger_coarse_batches_resume_bit_for_bit(tmp_path, pairs_folder):
+    smoke = PRESETS["smoke"]
+    stages = tuple(dataclasses.replace(s, coarse=3, rollout=0.5) for s in smoke.stages)
+    config = dataclasses.replace(smoke, stages=stages, turn=20.0)
+    assert stages[0].pairs == 3 * 2 * 8
+    command.train(config, [pairs_folder], tmp_path / "whole", device="cpu")
+    half = dataclasses.replace(config, stages=(stages[0],))
+    command.train(half, [pairs_folder], tmp_path / "half", device="cpu")
+    begun = state(tmp_path / "half")
+    torch.save({**begun, "config": config.to_json()}, tmp_path / "half" / "state.pt")
+    command.train(config, [pairs_folder], tmp_path / "half", resume=True, device="cpu")
+    whole, half = state(tmp_path / "whole"), state(tmp_path / "half")
+    assert same(whole["model"], half["model"])
+    assert same(whole["optimizer"], half["optimizer"])
+
+
+def test_a_deeper_network_starts_as_the_shallow_one(tmp_path, pairs_folder, tiny_config):
+    shallow = LearnIRModel(tiny_config)
+    torch.nn.init.normal_(shallow.denoiser.exit.weight, std=0.05)
+    save_checkpoint(tmp_path / "shallow", shallow)
+    deeper = {**tiny_config.network_args, "encoder": (1, 2), "middle": 3}
+    config = dataclasses.replace(
+        PRESETS["smoke"],
+        model=dataclasses.replace(tiny_config, network_args=deeper),
+        stages=(Stage(iterations=1, size=32, batch=2, lr=0.0),),
+    )
+    out = command.train(
+        config, [pairs_folder], tmp_path / "deep", init=str(tmp_path / "shallow"), device="cpu"
+    )
+    deep, shallow = load_checkpoint(out), load_checkpoint(tmp_path / "shallow")
+    y = torch.rand(1, 3, 32, 32) * 2 - 1
+    noise = {"generator": torch.Generator().manual_seed(0)}
+    a = deep.sample(y, **noise)
+    noise["generator"].manual_seed(0)
+    assert torch.allclose(a, shallow.sample(y, **noise), atol=1e-5)
+    assert sum(p.numel() for p in deep.parameters()) > sum(p.numel() for p in shallow.parameters())
+    wider = dataclasses.replace(tiny_config, network_args={**tiny_config.network_args, "width": 16})
+    with pytest.raises(CheckpointError, match="another network"):
+        command.train(
+            dataclasses.replace(config, model=wider),
+            [pairs_folder],
+            tmp_path / "wide",
+            init=str(tmp_path / "shallow"),
+            device="cpu",
+        )
+
+
+def test_turned_views_turn_input_and_target_alike(pairs_folder):
+    store = PairStore(open_pairs(pairs_folder, "all"), 64)
+    store.pictures = [(x, x) for _, x in store.pictures]
+    straight, turned = (
+        store.batch([0, 1, 2], 48, (0.6, 0.8), np.random.default_rng(1), turn) for turn in (0.0, 30)
+    )
+    assert np.array_equal(*turned)
+    assert not np.array_equal(straight[0], turned[0])
+    assert np.abs(straight[0].mean((1, 2)) - turned[0].mean((1, 2))).max() < 12
+
+
 def test_every_epoch_shows_every_pair_once(pairs_folder):
     pairs = open_pairs(pairs_folder, "all")
     store = PairStore(pairs, 64)
@@ -248,6 +330,21 @@ def test_photometry_keeps_clean_pixels_clean_and_loses_the_shadow_when_told():
     assert float((x2 - y2)[..., :8].mean()) > 0.1
     y3, x3 = redraw_photometry(y, x, 1.0, generator)
     assert torch.allclose(y3, x3, atol=1e-5)
+
+
+def test_a_flat_shadow_drifts_over_the_face_and_from_channel_to_channel():
+    """log gain / its mean: deviations in space and between channels as asked for."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.full((256, 3, 32, 32), 0.0)
+    y = from_linear(to_linear(x) * 0.4)
+    ranges = Photometry(depth=(1, 1), drift=0.1, hue=0.04)
+    y2, x2 = redraw_photometry(y, x, 0.0, generator, ranges)
+    depth = (to_linear(y2) / to_linear(x2)).log() / np.log(0.4)
+    space, channels = depth.mean(1), depth.mean((2, 3))
+    corners = space[:, [0, 0, -1, -1], [0, -1, 0, -1]]
+    assert float(corners.std()) == pytest.approx(0.1, rel=0.2)
+    assert float((channels[:, 0] - channels[:, 2]).std()) == pytest.approx(0.04 * 2**0.5, rel=0.2)
+    assert float(depth.mean()) == pytest.approx(1, abs=0.02)
 
 
 def test_a_damaged_state_says_so(tmp_path):
