@@ -126,6 +126,7 @@ def train(
     validation: Path | None = None,
     resume: bool = False,
     init: str | None = None,
+    pairs: int | None = None,
     iterations: list[int] | None = None,
     seed: int | None = None,
     precision: Literal["fp32", "bf16"] | None = None,
@@ -140,6 +141,7 @@ def train(
         validation: folder whose val split is scored; the first of --data by default.
         resume: go on from the state in --out.
         init: checkpoint to start from.
+        pairs: train on the first so many only.
         iterations: steps of every stage, in place of the preset's.
         precision: fp32 or bf16 autocast.
     """
@@ -151,6 +153,7 @@ def train(
             validation=validation,
             resume=resume,
             init=init,
+            pairs=pairs,
             iterations=iterations,
             seed=seed,
             precision=precision,

@@ -7,7 +7,7 @@
 ``train`` makes every variant from scratch; finished ones are left alone and interrupted ones go on.
 ``score`` writes a row per picture to docs/results/ablation.parquet; ``page`` fills
 docs/ablation.md from it. The network is a small one (width 16), so that 24 trainings fit
-into an hour and a half on two cores: read the differences, not the levels.
+into an hour on two cores: read the differences, not the levels.
 """
 
 from __future__ import annotations
@@ -28,20 +28,24 @@ from learnir.training.presets import CORRECTOR_STAGE, STEP_WEIGHTS, Stage, Train
 if TYPE_CHECKING:
     import pandas as pd
 
+    from benchmarks.pairs import Pair
+
 ROOT = Path(__file__).resolve().parents[1]
 ROWS = ROOT / "docs" / "results" / "ablation.parquet"
 SEEDS = (0, 1, 2)
+SIZE = 128  # pixels, in training and in the test
+PAIRS = 4_000  # to train on
 
 BASE = TrainConfig(
     model=ModelConfig(network="naf", network_args={"width": 16}),
-    stages=(Stage(iterations=3_000, size=128, batch=8, lr=1e-3, rollout_from=750),),
+    stages=(Stage(iterations=1_600, size=SIZE, batch=8, lr=1e-3, rollout_from=400),),
     step_weights=STEP_WEIGHTS,
     gradient_weight=0.5,
     clean=0.12,
     warmup=100,
     ema=0.995,
     precision="bf16",
-    validate_every=3_000,
+    validate_every=1_600,
     validation_pairs=16,
 )
 
@@ -56,7 +60,9 @@ def _predicting(prediction: str) -> TrainConfig:
 
 def _corrector(**changes: Any) -> TrainConfig:
     """A correction branch beside the frozen ``full``: half as many steps again."""
-    stage = replace(CORRECTOR_STAGE, iterations=1_500, size=128, batch=8, rollout_from=0, **changes)
+    stage = replace(
+        CORRECTOR_STAGE, iterations=800, size=SIZE, batch=8, rollout_from=0, **changes
+    )
     model = replace(BASE.model, correction="learned", corrector={"width": 8})
     return replace(BASE, model=model, stages=(stage,), gradient_weight=0.0)
 
@@ -143,7 +149,8 @@ def train_one(name: str, seed: int, data: list[str], out: Path, iterations: int 
         config = replace(config, stages=(replace(config.stages[0], iterations=count),))
     frozen = out / f"full-{seed}" / "last" if config.model.corrector else None
     init = None if frozen is None else str(frozen)
-    train(config, data, out / f"{name}-{seed}", resume=True, init=init, device="cpu")
+    folder = out / f"{name}-{seed}"
+    train(config, data, folder, resume=True, init=init, pairs=PAIRS, device="cpu")
 
 
 def train_all(options: argparse.Namespace) -> None:
@@ -204,7 +211,7 @@ def scored(
     for name, folder in (("FaceShadow", options.faceshadow), ("UCB dev", options.ucb)):
         if folder is not None:
             found = open_collection(str(folder), None, "test" if name == "FaceShadow" else "all")
-            sets[name] = [load(found, source) for source in found.sources[: options.limit]]
+            sets[name] = [_small(load(found, s)) for s in found.sources[: options.limit]]
     variants = {v.name: v for table in TABLES.values() for v in table}  # some stand in two tables
     waiting = [
         (v, s)
@@ -229,6 +236,15 @@ def scored(
                     {**facts, "name": pair.key, "scene": pair.scene, **kept, "seconds": took}
                 )
         yield rows
+
+
+def _small(pair: Pair) -> Pair:
+    """The pair at the size of the training."""
+    from learnir.pipeline import reduce
+
+    return replace(
+        pair, input=reduce(pair.input, SIZE), target=reduce(pair.target, SIZE), mask=None
+    )
 
 
 def _finished(folder: Path) -> bool:

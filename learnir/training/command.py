@@ -34,6 +34,7 @@ def train(
     validation: str | Path | None = None,
     resume: bool = False,
     init: str | None = None,
+    pairs: int | None = None,
     iterations: Sequence[int] | None = None,
     seed: int | None = None,
     precision: str | None = None,
@@ -47,6 +48,7 @@ def train(
         validation: folder whose val split is scored; the first of ``data`` if not given.
         resume: go on from the state in ``out``; without it a used ``out`` is refused.
         init: checkpoint whose weights are the starting point.
+        pairs: train on the first so many only.
         iterations: one number per stage, in place of the preset's.
     """
     config = look_up("preset", preset, PRESETS) if isinstance(preset, str) else preset
@@ -55,7 +57,7 @@ def train(
     model = LearnIRModel(config.model)
     if init is not None:
         _take_weights(model, load_checkpoint(init))
-    return _run(config, model, data, validation, Path(out), resume, device)
+    return _run(config, model, data, validation, Path(out), resume, device, pairs)
 
 
 def adapt(
