@@ -136,6 +136,7 @@ def resolved(pipeline: LearnIR, settings: Mapping[str, Any]) -> dict[str, str]:
         "correction": settings.get("correction") or config.correction,
         "weight": str(settings.get("weight", config.weight)),
         "eta": str(settings.get("eta", config.eta)),
+        "mirror": str(settings.get("mirror", config.mirror)),
         "work_size": str(config.work_size),
     }
 

@@ -30,6 +30,7 @@ def restore(
     correction: Literal["checkpoint", "none", "paper", "exact", "learned"] = "checkpoint",
     weight: float | None = None,
     eta: float | None = None,
+    mirror: bool | None = None,
     strength: float = 1.0,
     seed: int = 0,
     faces: bool = True,
@@ -59,6 +60,7 @@ def restore(
         correction: DPSC correction.
         weight: weight of the correction, 0 to 1.
         eta: share of the fresh noise, 0 to 1.
+        mirror: mean with the mirrored picture's restoration, in twice the time.
         strength: 0 changes nothing, 1 removes the shadow as estimated, up to 1.5.
         seed: of all noise.
         faces: look again, closely, at faces that are small in the picture.
@@ -95,6 +97,7 @@ def restore(
         "correction": None if correction == "checkpoint" else correction,
         "weight": weight,
         "eta": eta,
+        "mirror": mirror,
         "strength": strength,
         "seed": seed,
         "faces": faces,

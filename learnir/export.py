@@ -55,27 +55,27 @@ class Sampler(nn.Module):
         self.model, self.settings = model, settings
 
     def forward(self, observed: Tensor, *noise: Tensor) -> Tensor:
-        given = iter(noise)
-        return self.model.sample(observed, noise=lambda *_: next(given), **self.settings)
+        return self.model.sample(observed, noise=lambda n, *_: noise[n], **self.settings)
 
     def draws(self, side: int) -> tuple[int, ...]:
         """The scale of every draw, in order, seen by running once."""
-        scales: list[int] = []
+        scales: dict[int, int] = {}
 
-        def draw(_: int, scale: int, shape: tuple[int, ...]) -> Tensor:
-            scales.append(scale)
+        def draw(number: int, scale: int, shape: tuple[int, ...]) -> Tensor:
+            scales[number] = scale
             return torch.zeros(shape)
 
         with torch.inference_mode():
             self.model.sample(torch.zeros(1, 3, side, side), noise=draw, **self.settings)
-        return tuple(scales)
+        return tuple(scales.values())
 
 
 def export_onnx(model: LearnIRModel, path: str | Path, **settings: Any) -> Graph:
     """Writes the sampler as ONNX and compares it with PyTorch in ONNX Runtime.
 
     Args:
-        settings: of ``LearnIRModel.sample``: steps, scales, schedule, correction, weight, eta.
+        settings: of ``LearnIRModel.sample``: steps, scales, schedule, correction, weight, eta,
+            mirror.
 
     Input ``observed`` and output ``restored`` are RGB in [-1, 1], (1, 3, H, W), H and W multiples
     of the network's; ``noise_0``, ... are standard normal. Raises ExportError where the ONNX

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
+from functools import partial
 from typing import TypeVar
 
 import torch
@@ -89,6 +90,7 @@ class LearnIRModel(nn.Module):
         correction: str | None = None,
         weight: float | None = None,
         eta: float | None = None,
+        mirror: bool | None = None,
         generator: torch.Generator | None = None,
         noise: Noise | None = None,
         callback: Callable[[int, Latent], None] | None = None,
@@ -99,21 +101,31 @@ class LearnIRModel(nn.Module):
             steps: sampling steps T'; another number than the config's takes another T.
             schedule: "linear" or "cosine".
             scales: s(1..T'), "fixed" or "drm".
+            mirror: mean of two runs, on the pictures and on their mirror images, whose noise is
+                mirrored too where ``noise`` gives it. ``callback`` hears of both, one by one.
         """
         config = self.config
         levels = self.schedule_for(steps, schedule)
-        return sample(
+        run = partial(
+            sample,
             self,
-            y,
-            levels,
+            schedule=levels,
             scales=resolve_scales(scales, levels.T_prime, self.scales),
             correction=config.correction if correction is None else correction,
             weight=config.weight if weight is None else weight,
             eta=config.eta if eta is None else eta,
             generator=generator,
-            noise=noise,
             callback=callback,
         )
+        restored = run(y, noise=noise)
+        if not (config.mirror if mirror is None else mirror):
+            return restored
+        mirrored = run(y.flip(-1), noise=noise and _mirrored(noise))
+        return (restored + mirrored.flip(-1)) / 2
+
+
+def _mirrored(noise: Noise) -> Noise:
+    return lambda draw, scale, shape: noise(draw, scale, shape).flip(-1)
 
 
 def _level(z_t: Tensor, t: int, schedule: Schedule) -> Tensor:

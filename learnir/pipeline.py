@@ -41,6 +41,7 @@ class Sampling:
     correction: str | None = None
     weight: float | None = None
     eta: float | None = None
+    mirror: bool | None = None
 
     def check(self, model: LearnIRModel) -> Scales:
         """The scales that will be used; ValueError names what does not fit the model."""
@@ -155,6 +156,7 @@ class LearnIR:
         correction: str | None = None,
         weight: float | None = None,
         eta: float | None = None,
+        mirror: bool | None = None,
         strength: float = 1.0,
         seed: int = 0,
         faces: bool = True,
@@ -169,7 +171,7 @@ class LearnIR:
                 "tile" runs the network at native resolution in overlapping tiles; "auto" runs it
                 natively up to the working resolution, else by gain.
             work_size: longest side, in pixels, that the network sees at once; None is the config's.
-            steps, scales, schedule, correction, weight, eta: see ``LearnIRModel.sample``.
+            steps, scales, schedule, correction, weight, eta, mirror: see ``LearnIRModel.sample``.
             strength: 0 returns the picture, 1 the restoration; up to 1.5.
             seed: of all noise; equal seeds give equal pictures, in every mode and on every device
                 up to rounding.
@@ -181,7 +183,7 @@ class LearnIR:
         Raises ValueError or TypeError for a picture or an option that does not fit.
         """
         _check_picture(picture)
-        sampling = Sampling(steps, schedule, scales, correction, weight, eta)
+        sampling = Sampling(steps, schedule, scales, correction, weight, eta, mirror)
         work_size = self.config.work_size if work_size is None else work_size
         resolved = _check(self.model, sampling, mode, work_size, strength)
         job = _Job(self.model, sampling, resolved, NoiseField(seed), progress)
@@ -263,7 +265,9 @@ class _Job:
 
     def start(self, runs: int) -> None:
         """Sets the counters back for so many runs of the sampler; the first is looked at."""
-        self.done, self.total = 0, runs * len(self.scales)
+        mirror = self.sampling.mirror
+        passes = 1 + (self.model.config.mirror if mirror is None else mirror)
+        self.done, self.total = 0, runs * passes * len(self.scales)
         self.previews: list[tuple[int, int, np.ndarray]] = []
 
     def run(self, picture: np.ndarray, top: int = 0, left: int = 0) -> np.ndarray:
@@ -291,6 +295,7 @@ class _Job:
             correction=s.correction,
             weight=s.weight,
             eta=s.eta,
+            mirror=s.mirror,
             noise=self.noise.at(top, left, device),
             callback=stepped,
         )

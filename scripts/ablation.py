@@ -60,9 +60,7 @@ def _predicting(prediction: str) -> TrainConfig:
 
 def _corrector(**changes: Any) -> TrainConfig:
     """A correction branch beside the frozen ``full``: half as many steps again."""
-    stage = replace(
-        CORRECTOR_STAGE, iterations=800, size=SIZE, batch=8, rollout_from=0, **changes
-    )
+    stage = replace(CORRECTOR_STAGE, iterations=800, size=SIZE, batch=8, rollout_from=0, **changes)
     model = replace(BASE.model, correction="learned", corrector={"width": 8})
     return replace(BASE, model=model, stages=(stage,), gradient_weight=0.0)
 

@@ -17,14 +17,14 @@ onnx = pytest.importorskip("onnx", reason="the onnx extra is not installed")
 pytest.importorskip("onnxruntime", reason="the onnx extra is not installed")
 
 
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory, tiny_model):
+@pytest.fixture(scope="module", params=[False, True], ids=["once", "mirrored"])
+def exported(tmp_path_factory, tiny_model, request):
     """A tiny model that changes pictures, its graph, and the settings it was exported with."""
     from learnir.config import ModelConfig
 
     arguments = {"width": 8, "encoder": (1, 1), "middle": 1, "decoder": (1, 1)}
     model = tiny_model(ModelConfig(network_args=arguments, work_size=64))
-    settings = {"correction": "none"}  # draws noise at every step
+    settings = {"correction": "none", "mirror": request.param}  # draws noise at every step
     path = tmp_path_factory.mktemp("onnx") / "model.onnx"
     return model, export_onnx(model, path, **settings), settings
 

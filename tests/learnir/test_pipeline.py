@@ -101,6 +101,10 @@ def test_progress_counts_evaluations_and_can_cancel(learnir, scene):
     assert seen[0] == (1, 8)
     assert seen[-1] == (8, 8)
 
+    seen.clear()
+    learnir.restore(scene(50, 50), mirror=True, progress=lambda *x: seen.append(x))
+    assert seen == [(i, 10) for i in range(1, 11)]
+
     class Cancelled(Exception):
         pass
 
@@ -154,6 +158,7 @@ def test_options_that_do_not_fit_are_named(learnir, scene, options, words):
         {"scales": (1, 2, 4, 2, 1)},
         {"correction": "paper", "weight": 0.2},
         {"correction": "none", "eta": 0.0},
+        {"mirror": True},
     ],
 )
 def test_options_reach_the_sampler(learnir, scene, options):
