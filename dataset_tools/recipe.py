@@ -35,10 +35,10 @@ class Recipe:
     person_only: float = 0.9
     second_occluder: float = 0.28
     colour: str = "ambient"
-    ambient: tuple[float, float] = (0.09, 0.42)
-    ambient_spread: float = 0.15
+    ambient: tuple[float, float] = (0.07, 0.30)
+    ambient_spread: float = 0.28
     outdoor: float = 0.8
-    tint_outdoor: tuple[float, float] = (0.16, 0.06)
+    tint_outdoor: tuple[float, float] = (0.20, 0.07)
     coverage: tuple[float, float] = (0.06, 0.85)
     aim: tuple[float, float] = (1.6, 2.1)
     noisy: float = 0.6

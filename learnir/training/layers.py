@@ -34,10 +34,10 @@ class Ranges:
 
     relit: float = 0.6
     backdrop: float = 0.45
-    ambient: tuple[float, float] = (0.09, 0.42)
-    spread: float = 0.15
+    ambient: tuple[float, float] = (0.07, 0.30)
+    spread: float = 0.28
     outdoor: float = 0.8
-    tint_outdoor: tuple[float, float] = (0.16, 0.06)
+    tint_outdoor: tuple[float, float] = (0.20, 0.07)
     tint_indoor: float = 0.03
     strong: float = 0.07
     tint_strong: tuple[float, float] = (0.15, 0.35)
