@@ -58,6 +58,8 @@ RECIPES: dict[str, Recipe] = {
         person_only=0.0,
         second_occluder=0.0,
         colour="matrix",
+        ambient=(0.09, 0.42),
+        ambient_spread=0.15,
         noisy=0.0,
     ),
     # every pair with an attached self-shadow to remove as well: a labelled class of its own
