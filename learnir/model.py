@@ -129,5 +129,5 @@ def _mirrored(noise: Noise) -> Noise:
 
 
 def _level(z_t: Tensor, t: int, schedule: Schedule) -> Tensor:
-    """a_t for every picture of the batch."""
-    return torch.full((z_t.shape[0],), schedule.a[t], device=z_t.device, dtype=torch.float32)
+    """a_t, (1,): a batch is at one step."""
+    return torch.full((1,), schedule.a[t], device=z_t.device, dtype=torch.float32)

@@ -32,6 +32,7 @@ class LevelEmbedding(nn.Module):
 class ChannelNorm(nn.Module):
     """Layer normalisation over the channels of every pixel, scaled and shifted by the condition.
 
+    The condition (1, width) is the whole batch's, so that one call normalises, scales and shifts.
     Channels-last maps make the permutations free: no data moves.
     """
 
@@ -43,9 +44,9 @@ class ChannelNorm(nn.Module):
         nn.init.zeros_(self.affine.bias)
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
-        scale, shift = self.affine(condition)[:, None, None, :].chunk(2, dim=-1)
-        y = F.layer_norm(x.permute(0, 2, 3, 1), (self.channels,))
-        return torch.addcmul(shift, y, 1 + scale).permute(0, 3, 1, 2)
+        scale, shift = self.affine(condition).squeeze(0).chunk(2, dim=-1)
+        y = F.layer_norm(x.permute(0, 2, 3, 1), (self.channels,), 1 + scale, shift)
+        return y.permute(0, 3, 1, 2)
 
 
 class Pointwise(nn.Conv2d):

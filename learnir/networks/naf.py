@@ -56,7 +56,7 @@ class NAFUNet(nn.Module):
         self.exit = zero(nn.Conv2d(width, outputs * patch**2, kernel, padding=kernel // 2))
 
     def forward(self, pictures: Sequence[Tensor], level: Tensor) -> Tensor:
-        """(B, 3, H, W) pictures and a_t of shape (B,) -> (B, outputs, H, W)."""
+        """(B, 3, H, W) pictures and a_t of shape (1,) -> (B, outputs, H, W)."""
         H, W = pictures[0].shape[-2:]
         x = pad_to_multiple(torch.cat(tuple(pictures), dim=1), self.multiple)
         x = self.entrance(nn.functional.pixel_unshuffle(x, self.patch))

@@ -94,7 +94,7 @@ class ResidualUNet(nn.Module):
         self.exit = zero(nn.Conv2d(width, 3, 1))
 
     def forward(self, pictures: Sequence[Tensor], level: Tensor) -> Tensor:
-        """(B, 3, H, W) pictures z_t and z_y, a_t of shape (B,) -> (B, 3, H, W)."""
+        """(B, 3, H, W) pictures z_t and z_y, a_t of shape (1,) -> (B, 3, H, W)."""
         H, W = pictures[0].shape[-2:]
         condition = self.level(level)
         x = self.entrance(pad_to_multiple(torch.cat(tuple(pictures), dim=1), self.multiple))

@@ -33,7 +33,7 @@ def test_any_size_in_same_size_out(name, size):
     network = awake(NETWORKS[name](**SMALL[name]))
     z = [torch.randn(2, 3, *size) for _ in range(2)]
     with torch.no_grad():
-        assert network(z, torch.full((2,), 0.5)).shape == (2, 3, *size)
+        assert network(z, torch.tensor([0.5])).shape == (2, 3, *size)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -49,10 +49,10 @@ def test_starts_at_zero_and_depends_on_every_input(name):
 def test_every_picture_of_a_batch_stands_alone():
     network = awake(NAFDenoiser(**SMALL["naf"]))
     a, b = torch.randn(2, 3, 32, 32), torch.randn(2, 3, 32, 32)
-    level = torch.full((2,), 0.9)
+    level = torch.tensor([0.9])
     with torch.no_grad():
         both = network([a, b], level)
-        one = network([a[1:], b[1:]], level[1:])
+        one = network([a[1:], b[1:]], level)
     assert torch.allclose(both[1:], one, atol=1e-5)
 
 
