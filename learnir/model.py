@@ -101,8 +101,8 @@ class LearnIRModel(nn.Module):
             steps: sampling steps T'; another number than the config's takes another T.
             schedule: "linear" or "cosine".
             scales: s(1..T'), "fixed" or "drm".
-            mirror: mean of two runs, on the pictures and on their mirror images, whose noise is
-                mirrored too where ``noise`` gives it. ``callback`` hears of both, one by one.
+            mirror: mean of the pictures' restoration and their mirror images', in one batch of
+                both. Noise that ``noise`` gives is mirrored too; ``callback`` sees the pictures'.
         """
         config = self.config
         levels = self.schedule_for(steps, schedule)
@@ -115,17 +115,23 @@ class LearnIRModel(nn.Module):
             weight=config.weight if weight is None else weight,
             eta=config.eta if eta is None else eta,
             generator=generator,
-            callback=callback,
         )
-        restored = run(y, noise=noise)
         if not (config.mirror if mirror is None else mirror):
-            return restored
-        mirrored = run(y.flip(-1), noise=noise and _mirrored(noise))
-        return (restored + mirrored.flip(-1)) / 2
+            return run(y, noise=noise, callback=callback)
+        both = torch.cat([y, y.flip(-1)])
+        tell = callback and (lambda t, z_0: callback(t, z_0[: len(y)]))
+        restored, image = run(both, noise=noise and _mirrored(noise), callback=tell).chunk(2)
+        return (restored + image.flip(-1)) / 2
 
 
 def _mirrored(noise: Noise) -> Noise:
-    return lambda draw, scale, shape: noise(draw, scale, shape).flip(-1)
+    """Noise for pictures and, behind them, their mirror images."""
+
+    def draw(number: int, scale: int, shape: tuple[int, ...]) -> Tensor:
+        given = noise(number, scale, (shape[0] // 2, *shape[1:]))
+        return torch.cat([given, given.flip(-1)])
+
+    return draw
 
 
 def _level(z_t: Tensor, t: int, schedule: Schedule) -> Tensor:

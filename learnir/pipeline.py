@@ -265,9 +265,7 @@ class _Job:
 
     def start(self, runs: int) -> None:
         """Sets the counters back for so many runs of the sampler; the first is looked at."""
-        mirror = self.sampling.mirror
-        passes = 1 + (self.model.config.mirror if mirror is None else mirror)
-        self.done, self.total = 0, runs * passes * len(self.scales)
+        self.done, self.total = 0, runs * len(self.scales)
         self.previews: list[tuple[int, int, np.ndarray]] = []
 
     def run(self, picture: np.ndarray, top: int = 0, left: int = 0) -> np.ndarray:

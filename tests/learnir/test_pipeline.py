@@ -103,7 +103,7 @@ def test_progress_counts_evaluations_and_can_cancel(learnir, scene):
 
     seen.clear()
     learnir.restore(scene(50, 50), mirror=True, progress=lambda *x: seen.append(x))
-    assert seen == [(i, 10) for i in range(1, 11)]
+    assert seen == [(i, 5) for i in range(1, 6)]
 
     class Cancelled(Exception):
         pass
