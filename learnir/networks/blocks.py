@@ -44,7 +44,9 @@ class ChannelNorm(nn.Module):
         nn.init.zeros_(self.affine.bias)
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
-        scale, shift = self.affine(condition).squeeze(0).chunk(2, dim=-1)
+        # never in half precision, which the CPU's kernel does not mix with single
+        exact = torch.promote_types(x.dtype, torch.float32)
+        scale, shift = self.affine(condition).to(exact).squeeze(0).chunk(2, dim=-1)
         y = F.layer_norm(x.permute(0, 2, 3, 1), (self.channels,), 1 + scale, shift)
         return y.permute(0, 3, 1, 2)
 

@@ -37,6 +37,23 @@ def test_any_size_in_same_size_out(name, size):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_other_precisions_agree_with_single(name, dtype):
+    """float64 as the tests of the process use it, bfloat16 by autocast as the training does."""
+    network = awake(NETWORKS[name](**SMALL[name]))
+    z, level = [torch.randn(2, 3, 32, 32) for _ in range(2)], torch.tensor([0.5])
+    single = network(z, level)
+    if dtype == torch.bfloat16:
+        with torch.autocast("cpu", dtype=dtype):
+            other = network(z, level)
+        other.float().square().sum().backward()
+    else:
+        other = network.double()([x.double() for x in z], level.double())
+    close = 1e-4 if dtype == torch.float64 else 0.05
+    assert float((other - single).detach().abs().max() / single.abs().max()) < close
+
+
+@pytest.mark.parametrize("name", NETWORKS)
 def test_starts_at_zero_and_depends_on_every_input(name):
     network = NETWORKS[name](**SMALL[name])
     z = [torch.randn(1, 3, 32, 32, requires_grad=True) for _ in range(2)]
