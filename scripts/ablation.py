@@ -140,6 +140,9 @@ def train_one(name: str, seed: int, data: list[str], out: Path, iterations: int 
 
     from learnir.training.command import train
 
+    folder = out / f"{name}-{seed}"
+    if _finished(folder):
+        return
     torch.set_num_threads(1)
     config = replace(TRAININGS[name], seed=seed)
     if iterations is not None:
@@ -147,7 +150,6 @@ def train_one(name: str, seed: int, data: list[str], out: Path, iterations: int 
         config = replace(config, stages=(replace(config.stages[0], iterations=count),))
     frozen = out / f"full-{seed}" / "last" if config.model.corrector else None
     init = None if frozen is None else str(frozen)
-    folder = out / f"{name}-{seed}"
     train(config, data, folder, resume=True, init=init, pairs=PAIRS, device="cpu")
 
 
