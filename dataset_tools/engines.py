@@ -66,7 +66,7 @@ def _ray(plan: EnginePlan, function: Function, jobs: Sequence[Any]) -> Iterator[
     try:
         import ray  # noqa: F401
     except ImportError as error:
-        raise EngineError("--engine ray needs Ray; run: pip install 'ray[default]'") from error
+        raise EngineError("--engine ray needs Ray; run: pip install 'learnir[cluster]'") from error
     import daft
 
     daft.set_runner_ray(address=plan.address or None, noop_if_initialized=True)
