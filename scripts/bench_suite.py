@@ -36,6 +36,7 @@ REGIONS: tuple[str, ...] = (
     "psnr_lit",
     "ssim_shadow",
     "lab_mae_shadow",
+    "lab_mae_lit",
 )
 REGIONS += ("psnr_face", "landmark_shift")
 OURS = ("learnir", "learnir-no-dpsc", "learnir-no-drm", "learnir-neither", "learnir-once")

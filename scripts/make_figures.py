@@ -17,6 +17,8 @@ import performance_tables
 from fill_page import fill, markdown
 from PIL import Image
 
+from learnir.checkpoint import load_checkpoint
+
 ROOT = Path(__file__).parents[1]
 WEIGHTS = ROOT / "learnir" / "weights"
 PAGES = (ROOT / "README.md", WEIGHTS / "README.md")
@@ -31,6 +33,19 @@ def score_table(scores: dict[str, dict]) -> str:
         for name, score in scores.items()
     ]
     return markdown([head, *rows])
+
+
+def network_line() -> str:
+    """What the shipped checkpoint is, in a sentence."""
+    model = load_checkpoint(None)
+    config, parameters = model.config, sum(p.numel() for p in model.parameters()) / 1e6
+    mirror = ", and the mean with the mirror image's restoration is taken" if config.mirror else ""
+    return (
+        f"A conditional NAFNet-style U-Net (width {config.network_args['width']}, {parameters:.1f} M "
+        f"parameters) predicts the {config.prediction} in {len(model.scales)} steps of residual "
+        f"diffusion from the smooth equivalence point, at scales {model.scales}, with the "
+        f"`{config.correction}` correction{mirror}."
+    )
 
 
 def _change(score: dict, metric: str, digits: int) -> str:
@@ -55,6 +70,7 @@ def main() -> None:
     scores = json.loads((WEIGHTS / "scores.json").read_text(encoding="utf-8"))
     for page in PAGES:
         fill(page, "scores", score_table(scores))
+    fill(WEIGHTS / "README.md", "network", network_line())
     figures = ROOT / "docs" / "figures"
     figures.mkdir(parents=True, exist_ok=True)
     Image.fromarray(restored_figure()).save(figures / "restored.jpg", quality=88)
