@@ -40,9 +40,10 @@ def network_line() -> str:
     model = load_checkpoint(None)
     config, parameters = model.config, sum(p.numel() for p in model.parameters()) / 1e6
     mirror = ", and the mean with the mirror image's restoration is taken" if config.mirror else ""
+    width = config.network_args["width"]
     return (
-        f"A conditional NAFNet-style U-Net (width {config.network_args['width']}, {parameters:.1f} M "
-        f"parameters) predicts the {config.prediction} in {len(model.scales)} steps of residual "
+        f"A conditional NAFNet-style U-Net (width {width}, {parameters:.1f} M parameters) "
+        f"predicts the {config.prediction} in {len(model.scales)} steps of residual "
         f"diffusion from the smooth equivalence point, at scales {model.scales}, with the "
         f"`{config.correction}` correction{mirror}."
     )
