@@ -24,6 +24,7 @@ def main() -> None:
     parser.add_argument("--data", required=True, help="the training data in words")
     parser.add_argument("--build", required=True, help="the command that builds the data")
     parser.add_argument("--command", required=True, help="the training command")
+    parser.add_argument("--mirror", action="store_true", help="sample with mirror images too")
     options = parser.parse_args()
     size = (options.run / WEIGHTS).stat().st_size
     if size > LIMIT:
@@ -32,8 +33,9 @@ def main() -> None:
     record.pop("validation", None)  # scores.json has the scores, on pairs chosen for it
     record |= {"command": options.command, "data": options.data, "data_command": options.build}
     SHIPPED.mkdir(exist_ok=True)
-    for name in (WEIGHTS, CONFIG):
-        shutil.copy2(options.run / name, SHIPPED / name)
+    shutil.copy2(options.run / WEIGHTS, SHIPPED / WEIGHTS)
+    config = json.loads((options.run / CONFIG).read_text(encoding="utf-8"))
+    write_json(SHIPPED / CONFIG, config | {"mirror": options.mirror})
     write_json(SHIPPED / TRAINING, record)
     parameters = sum(p.numel() for p in load_checkpoint(SHIPPED).parameters())
     print(f"{SHIPPED}: {parameters / 1e6:.2f} M parameters, {size / 2**20:.1f} MiB")
