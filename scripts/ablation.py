@@ -210,7 +210,7 @@ def scored(
     sets = {}
     for name, folder in (("FaceShadow", options.faceshadow), ("UCB dev", options.ucb)):
         if folder is not None:
-            found = open_collection(str(folder), None, "test" if name == "FaceShadow" else "all")
+            found = open_collection(str(folder), None, "test")
             sets[name] = [_small(load(found, s)) for s in found.sources[: options.limit]]
     variants = {v.name: v for table in TABLES.values() for v in table}  # some stand in two tables
     waiting = [

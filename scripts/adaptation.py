@@ -1,0 +1,102 @@
+"""A frozen model moved to another domain by few real pairs: what the correction branch gains.
+
+    python scripts/adaptation.py --data SRD_TRAIN --test SRD_TEST --other UCB [--iterations 400]
+
+Fits the branch (``learnir adapt``) beside the shipped, frozen denoiser to the first 8, 16 and 32
+pairs of --data, three seeds each, and scores the result at 256 x 256 on --test, the same domain,
+and on --other, which should not get worse. Writes docs/results/adaptation.json and the table of
+docs/ablation.md. Finished fits are not made again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from fill_page import fill, markdown
+from score_weights import compare
+
+from learnir.checkpoint import SHIPPED, load_checkpoint, write_json
+from learnir.training.command import adapt
+from learnir.training.data import open_pairs
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "docs" / "results" / "adaptation.json"
+PAIRS, SEEDS = (8, 16, 32), (0, 1, 2)
+METRICS = {"psnr": ("PSNR", 2), "ssim": ("SSIM", 3), "lpips_alex": ("LPIPS", 3)}
+
+
+def fitted(k: int, seed: int, options: argparse.Namespace) -> tuple[Path, float]:
+    """The folder of one fit, made unless it is there, and the seconds it took."""
+    folder = options.out / f"{k}-{seed}"
+    clock = folder / "seconds.json"
+    if not clock.exists():
+        began = time.perf_counter()
+        adapt(
+            None,
+            [options.data],
+            folder,
+            pairs=k,
+            iterations=options.iterations,
+            resume=True,
+            seed=seed,
+            device="cpu",
+        )
+        write_json(clock, {"seconds": time.perf_counter() - began})
+    return folder / "last", json.loads(clock.read_text())["seconds"]
+
+
+def rows(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """One row a fit and a test set; k = 0 is the shipped model as it is."""
+    sets = {"same domain": options.test, "other": options.other}
+    fits = [(0, 0), *((k, seed) for k in PAIRS for seed in SEEDS)]
+    for k, seed in fits:
+        folder, seconds = fitted(k, seed, options) if k else (SHIPPED, 0.0)
+        model = load_checkpoint(folder).eval()
+        for name, data in sets.items():
+            scores, _ = compare(model, open_pairs(data, "all"), 256, {})
+            yield {"k": k, "seed": seed, "set": name, "fit_seconds": seconds, **scores}
+
+
+def table(found: list[dict[str, Any]]) -> str:
+    """Means over seeds with their standard deviation, one line a number of pairs."""
+    names = list(dict.fromkeys(row["set"] for row in found))
+    head = ["pairs", "seconds to fit"]
+    head += [f"{name}: {label}" for name in names for label, _ in METRICS.values()]
+    lines: list[list[object]] = [head]
+    for k in dict.fromkeys(row["k"] for row in found):
+        own = [row for row in found if row["k"] == k]
+        took = f"{np.mean([row['fit_seconds'] for row in own]):.0f}" if k else ""
+        line: list[object] = [k or "none (shipped)", took]
+        for name in names:
+            part = [row["restored"] for row in own if row["set"] == name]
+            line += [_spread([r[m] for r in part], n) for m, (_, n) in METRICS.items()]
+        lines.append(line)
+    return markdown(lines)
+
+
+def _spread(values: list[float], digits: int) -> str:
+    told = f"{np.mean(values):.{digits}f}"
+    return f"{told} ± {np.std(values):.{digits}f}" if len(values) > 1 else told
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("--data", required=True, help="folder of pairs of the new domain")
+    parser.add_argument("--test", required=True, help="other pairs of that domain")
+    parser.add_argument("--other", required=True, help="pairs of the model's own domain")
+    parser.add_argument("--iterations", type=int, default=400)
+    parser.add_argument("--out", type=Path, default=ROOT / "runs" / "adaptation")
+    options = parser.parse_args()
+    found = list(rows(options))
+    write_json(RESULTS, {"iterations": options.iterations, "rows": found})
+    fill(ROOT / "docs" / "ablation.md", "adaptation", table(found))
+
+
+if __name__ == "__main__":
+    main()
