@@ -22,6 +22,7 @@ class Photometry:
 
     Attributes:
         depth: exponents on the shadow's gain; 1 keeps it.
+        darkest: smallest gain that may come of it: below it black cloth looks like a shadow.
         drift: deviation of the exponent in space, as a share of it: the ambient light of a real
             shadow changes over the face. hue: the same from channel to channel.
         exposure: stops, up or down, on input and target alike.
@@ -30,6 +31,7 @@ class Photometry:
     """
 
     depth: tuple[float, float] = (0.65, 1.7)
+    darkest: float = 0.1
     drift: float = 0.12
     hue: float = 0.05
     exposure: float = 0.6
@@ -62,7 +64,7 @@ def redraw_photometry(
     warmth = uniform(-ranges.warmth, ranges.warmth)
     tint = torch.cat([1 + warmth, torch.ones_like(warmth), 1 - warmth], dim=1)
     target = target * tint * 2 ** uniform(-ranges.exposure, ranges.exposure)
-    observed = (target + DARK) * gain**depth - DARK
+    observed = (target + DARK) * (gain**depth).clamp(min=ranges.darkest) - DARK
     return from_linear(observed), from_linear(target)
 
 

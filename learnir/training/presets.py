@@ -110,7 +110,7 @@ PRESETS: dict[str, TrainConfig] = {
         ),
         step_weights=STEP_WEIGHTS,
         gradient_weight=0.5,
-        clean=0.12,
+        clean=0.25,
         turn=15.0,
     ),
     # One GPU and an archive of layers (faceshadow pack): the same recipe, a larger network, longer.

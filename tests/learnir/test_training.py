@@ -332,12 +332,23 @@ def test_photometry_keeps_clean_pixels_clean_and_loses_the_shadow_when_told():
     assert torch.allclose(y3, x3, atol=1e-5)
 
 
+def test_no_shadow_becomes_darker_than_black_cloth():
+    generator = torch.Generator().manual_seed(0)
+    x = torch.full((64, 3, 8, 8), 0.6)
+    y = from_linear(to_linear(x) * 0.15)
+    ranges = Photometry(depth=(0.8, 2.0), darkest=0.1)
+    y2, x2 = redraw_photometry(y, x, 0.0, generator, ranges)
+    gain = to_linear(y2) / to_linear(x2)
+    assert 0.09 < float(gain.min()) < 0.105  # DARK is added on both sides of the ratio
+    assert float(gain.max()) > 0.15
+
+
 def test_a_flat_shadow_drifts_over_the_face_and_from_channel_to_channel():
     """log gain / its mean: deviations in space and between channels as asked for."""
     generator = torch.Generator().manual_seed(0)
     x = torch.full((256, 3, 32, 32), 0.0)
     y = from_linear(to_linear(x) * 0.4)
-    ranges = Photometry(depth=(1, 1), drift=0.1, hue=0.04)
+    ranges = Photometry(depth=(1, 1), darkest=0, drift=0.1, hue=0.04)
     y2, x2 = redraw_photometry(y, x, 0.0, generator, ranges)
     depth = (to_linear(y2) / to_linear(x2)).log() / np.log(0.4)
     space, channels = depth.mean(1), depth.mean((2, 3))
