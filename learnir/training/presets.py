@@ -101,7 +101,8 @@ SMALL_NAF = ModelConfig(
 STEP_WEIGHTS = (0.3, 0.2, 0.2, 0.15, 0.15)
 
 PRESETS: dict[str, TrainConfig] = {
-    # What CPU cores reach in an evening; trained the shipped checkpoint.
+    # What CPU cores reach in an evening. The shipped weights came of this recipe as it grew, in
+    # several runs: docs/experiments.md.
     "cpu": TrainConfig(
         model=SMALL_NAF,
         stages=(
