@@ -74,10 +74,26 @@ class NAFUNet(nn.Module):
 
 
 class NAFDenoiser(NAFUNet):
-    """The denoiser: (z_t, z_y, a_t) -> prediction."""
+    """The denoiser: (z_t, z_y, a_t) -> prediction.
 
-    def __init__(self, **arguments: object) -> None:
-        super().__init__(inputs=2, outputs=3, **arguments)  # type: ignore[arg-type]
+    Args:
+        gain: the exit gives an offset and a factor, and the prediction is
+            offset + factor * (z_y + 1). A shadow multiplies light (nearly so in sRGB values as
+            well), so the factor is smooth where the residual has all the texture of the face: more
+            than ``width`` channels can carry through every patch of patch^2 pixels.
+    """
+
+    def __init__(self, gain: bool = False, **arguments: object) -> None:
+        super().__init__(inputs=2, outputs=6 if gain else 3, **arguments)  # type: ignore[arg-type]
+        self.gain = gain
+
+    def forward(self, pictures: Sequence[Tensor], level: Tensor) -> Tensor:
+        """(z_t, z_y), each (B, 3, H, W), and a_t of shape (1,) -> (B, 3, H, W)."""
+        out = super().forward(pictures, level)
+        if not self.gain:
+            return out
+        offset, factor = out.chunk(2, dim=1)
+        return offset + factor * (pictures[1] + 1)
 
 
 class Corrector(NAFUNet):

@@ -113,11 +113,15 @@ def _override(
 
 
 def _take_weights(model: LearnIRModel, source: LearnIRModel) -> None:
-    """Starts from the weights of another training, whose network may be less deep.
+    """Starts from the weights of another training, whose network may lack blocks or the gain.
 
-    Blocks that it lacks begin as the identity: nothing changes until they are trained.
+    Such blocks begin as the identity and the gain as zero: nothing changes until they are trained.
     """
     weights = source.denoiser.state_dict()
+    for name in ("exit.weight", "exit.bias"):
+        ours, theirs = model.denoiser.state_dict().get(name), weights.get(name)
+        if ours is not None and theirs is not None and len(ours) == 2 * len(theirs):
+            weights[name] = torch.cat([theirs, torch.zeros_like(theirs)])
     for name, block in model.denoiser.named_modules():
         if isinstance(block, NAFBlock) and f"{name}.scale1" not in weights:
             nn.init.zeros_(block.scale1)

@@ -82,6 +82,8 @@ class Run:
         )
         self.resumed = self._restore()
         if config.compile:
+            # one graph for each resolution and batch, with and without gradients
+            torch._dynamo.config.recompile_limit = 64
             self.model.denoiser.compile(dynamic=False)
         step = TrainStep(self.model, config)
         self.train_step, self.optimizer = self.accelerator.prepare(step, self.optimizer)

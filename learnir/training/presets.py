@@ -92,11 +92,24 @@ class TrainConfig:
         """Plain JSON types (tuples become lists), as written to ``train_config.json``."""
         return json.loads(json.dumps(dataclasses.asdict(self)))
 
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> TrainConfig:
+        """The run of a parsed ``train_config.json``; fields that it lacks take their defaults."""
+        model = ModelConfig.from_json(values["model"])
+        stages = tuple(Stage(**stage) for stage in values["stages"])
+        return cls(**{**values, "model": model, "stages": stages})
 
-NAF = ModelConfig(network="naf", network_args={"width": 48})
+
+NAF = ModelConfig(network="naf", network_args={"width": 48, "gain": True})
 SMALL_NAF = ModelConfig(
     network="naf",
-    network_args={"width": 32, "encoder": (1, 1, 4), "middle": 8, "decoder": (2, 1, 1)},
+    network_args={
+        "width": 32,
+        "encoder": (1, 1, 4),
+        "middle": 8,
+        "decoder": (2, 1, 1),
+        "gain": True,
+    },
 )
 STEP_WEIGHTS = (0.3, 0.2, 0.2, 0.15, 0.15)
 

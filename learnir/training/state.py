@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from learnir.checkpoint import CheckpointError
+from learnir.training.presets import TrainConfig
 
 STATE = "state.pt"
 
@@ -36,10 +37,22 @@ def load_state(folder: Path, config: dict[str, Any]) -> dict[str, Any] | None:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for a damaged file
         raise CheckpointError(f"{path}: damaged ({error}); delete it to start anew") from error
-    if state["config"] != config:
-        changed = [k for k in config if state["config"].get(k) != config[k]]
+    saved = _completed(state["config"])
+    if saved != config:
+        changed = [k for k in config if saved.get(k) != config[k]]
         raise CheckpointError(
             f"{path}: was trained with another {', '.join(changed)}; "
             "resume with the same options or choose another --out"
         )
     return state
+
+
+def _completed(saved: dict[str, Any]) -> dict[str, Any]:
+    """A saved config with the defaults of options that it is older than; others stay as they are.
+
+    An option's default is what was done before it existed.
+    """
+    try:
+        return TrainConfig.from_json(saved).to_json()
+    except (TypeError, ValueError):  # an option that no longer exists
+        return saved

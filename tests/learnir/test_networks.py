@@ -93,6 +93,16 @@ def test_default_and_correction_branch_fit_sixteen_mebibytes_of_half_precision()
     assert 2 * sum(p.numel() for n in networks for p in n.parameters()) < 16 * 2**20
 
 
+def test_the_gain_carries_texture_that_the_channels_cannot():
+    """White noise at half its brightness: 48 independent values a patch, from 8 channels."""
+    network = NAFDenoiser(**SMALL["naf"], gain=True)
+    with torch.no_grad():
+        network.exit.bias[48:] = 0.5
+    z_y = torch.rand(1, 3, 32, 32) * 2 - 1
+    R = network([torch.zeros_like(z_y), z_y], torch.tensor([0.5]))
+    assert torch.allclose(R, (z_y + 1) / 2)
+
+
 def test_uneven_levels_are_refused():
     with pytest.raises(ValueError, match="levels"):
         NAFDenoiser(encoder=(1, 1), decoder=(1,))

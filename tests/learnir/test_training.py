@@ -228,11 +228,11 @@ def test_larger_coarse_batches_resume_bit_for_bit(tmp_path, pairs_folder):
     assert same(whole["optimizer"], half["optimizer"])
 
 
-def test_a_deeper_network_starts_as_the_shallow_one(tmp_path, pairs_folder, tiny_config):
+def test_a_deeper_network_with_gain_starts_as_the_shallow_one(tmp_path, pairs_folder, tiny_config):
     shallow = LearnIRModel(tiny_config)
     torch.nn.init.normal_(shallow.denoiser.exit.weight, std=0.05)
     save_checkpoint(tmp_path / "shallow", shallow)
-    deeper = {**tiny_config.network_args, "encoder": (1, 2), "middle": 3}
+    deeper = {**tiny_config.network_args, "encoder": (1, 2), "middle": 3, "gain": True}
     config = dataclasses.replace(
         PRESETS["smoke"],
         model=dataclasses.replace(tiny_config, network_args=deeper),
