@@ -133,6 +133,7 @@ def train(
     iterations: list[int] | None = None,
     seed: int | None = None,
     precision: Literal["fp32", "bf16"] | None = None,
+    compile: bool | None = None,
     device: Device = None,
 ) -> int:
     """Train a preset on paired data.
@@ -147,6 +148,7 @@ def train(
         pairs: train on the first so many only.
         iterations: steps of every stage, in place of the preset's.
         precision: fp32 or bf16 autocast.
+        compile: compile the network first (a minute or two; on the CPU it needs a C++ compiler).
     """
     return _trained(
         lambda command: command.train(
@@ -160,6 +162,7 @@ def train(
             iterations=iterations,
             seed=seed,
             precision=precision,
+            compile=compile,
             device=device,
         )
     )

@@ -38,6 +38,7 @@ def train(
     iterations: Sequence[int] | None = None,
     seed: int | None = None,
     precision: str | None = None,
+    compile: bool | None = None,
     device: str | None = None,
 ) -> Path:
     """Trains a preset on paired data; returns the folder of the averaged weights.
@@ -52,7 +53,7 @@ def train(
         iterations: one number per stage, in place of the preset's.
     """
     config = look_up("preset", preset, PRESETS) if isinstance(preset, str) else preset
-    config = _override(config, iterations, seed, precision)
+    config = _override(config, iterations, seed, precision, compile)
     torch.manual_seed(config.seed)
     model = LearnIRModel(config.model)
     if init is not None:
@@ -98,6 +99,7 @@ def _override(
     iterations: Sequence[int] | None,
     seed: int | None,
     precision: str | None,
+    compile: bool | None,
 ) -> TrainConfig:
     changes: dict[str, Any] = {}
     if iterations is not None:
@@ -109,6 +111,8 @@ def _override(
         changes["seed"] = seed
     if precision is not None:
         changes["precision"] = precision
+    if compile is not None:
+        changes["compile"] = compile
     return dataclasses.replace(config, **changes)
 
 

@@ -120,11 +120,19 @@ PRESETS: dict[str, TrainConfig] = {
         model=SMALL_NAF,
         stages=(
             Stage(iterations=8_000, size=128, batch=16, lr=1e-3, rollout_from=500, coarse=4),
-            Stage(iterations=30_000, size=256, batch=8, lr=5e-4, coarse=4),
+            Stage(
+                iterations=30_000,
+                size=256,
+                batch=8,
+                lr=5e-4,
+                view=(0.7, 1.0),
+                fixed=0.1,
+                coarse=4,
+            ),
         ),
         step_weights=STEP_WEIGHTS,
         gradient_weight=0.5,
-        clean=0.25,
+        clean=0.12,
         turn=15.0,
     ),
     # One GPU and an archive of layers (faceshadow pack): the same recipe, a larger network, longer.

@@ -39,7 +39,7 @@ def load_state(folder: Path, config: dict[str, Any]) -> dict[str, Any] | None:
         raise CheckpointError(f"{path}: damaged ({error}); delete it to start anew") from error
     saved = _completed(state["config"])
     if saved != config:
-        changed = [k for k in config if saved.get(k) != config[k]]
+        changed = [k for k in {**config, **saved} if saved.get(k) != config.get(k)]
         raise CheckpointError(
             f"{path}: was trained with another {', '.join(changed)}; "
             "resume with the same options or choose another --out"

@@ -188,6 +188,19 @@ def test_learning_rate_warms_up_and_falls_to_zero():
     assert all(a >= b for a, b in pairwise(rates[10:]))
 
 
+def test_a_run_older_than_an_option_resumes(tmp_path, pairs_folder):
+    command.train("smoke", [pairs_folder], tmp_path / "run", device="cpu")
+    saved = state(tmp_path / "run")
+    del saved["config"]["turn"], saved["config"]["stages"][0]["coarse"]
+    del saved["config"]["model"]["mirror"]
+    torch.save(saved, tmp_path / "run" / "state.pt")
+    command.train("smoke", [pairs_folder], tmp_path / "run", resume=True, device="cpu")
+    saved["config"]["gone"] = 1
+    torch.save(saved, tmp_path / "run" / "state.pt")
+    with pytest.raises(CheckpointError, match="gone"):
+        command.train("smoke", [pairs_folder], tmp_path / "run", resume=True, device="cpu")
+
+
 def test_stages_follow_one_another():
     config = PRESETS["smoke"]
     assert locate(config, 7)[:2] == (config.stages[0], 0)
