@@ -6,7 +6,7 @@
 
 ``train`` makes every variant from scratch; finished ones are left alone and interrupted ones go on.
 ``score`` writes a row per picture to docs/results/ablation.parquet; ``page`` fills
-docs/ablation.md from it. The network is a small one (width 16), so that 30 trainings fit
+docs/ablation.md from it. The network is a small one (width 16), so that 36 trainings fit
 into little more than an hour on two cores: read the differences, not the levels.
 """
 
@@ -38,8 +38,10 @@ PAIRS = 4_000  # to train on
 
 BASE = TrainConfig(
     model=ModelConfig(network="naf", network_args={"width": 16}),
-    stages=(Stage(iterations=1_600, size=SIZE, batch=8, lr=1e-3, rollout_from=400),),
-    step_weights=STEP_WEIGHTS,
+    stages=(
+        Stage(iterations=1_600, size=SIZE, batch=8, lr=1e-3, rollout=0.75, rollout_from=400),
+    ),
+    step_weights=(0.3, 0.2, 0.2, 0.15, 0.15),
     gradient_weight=0.5,
     clean=0.12,
     warmup=100,
@@ -70,11 +72,15 @@ def _corrector(**changes: Any) -> TrainConfig:
     return replace(BASE, model=model, stages=(stage,), gradient_weight=0.0)
 
 
+GAIN = _with_gain(BASE)
+ROLLOUTS = replace(GAIN, stages=(replace(GAIN.stages[0], rollout=1.0),))
 REGRESSION = replace(_staged(fixed=1.0, rollout=0.0), step_weights=(0, 0, 0, 0, 1))
 
 TRAININGS: dict[str, TrainConfig] = {
     "full": BASE,
-    "gain": _with_gain(BASE),
+    "gain": GAIN,
+    "gain-rollouts": ROLLOUTS,
+    "gain-last": replace(ROLLOUTS, step_weights=STEP_WEIGHTS),
     "no-drm": _staged(fixed=1.0),
     "regression": REGRESSION,
     "regression-gain": _with_gain(REGRESSION),
@@ -115,7 +121,13 @@ TABLES: dict[str, tuple[Variant, ...]] = {
         Variant("without both (Resfusion)", "no-drm", {"scales": "fixed", "correction": "none"}),
         Variant("without rollouts", "no-rollouts"),
         Variant("direct regression", "regression"),
+    ),
+    "beyond": (
+        Variant("full"),
         Variant("full, exit with gain", "gain"),
+        Variant("... and rollouts only", "gain-rollouts"),
+        Variant("... and half of the batches at t = 1", "gain-last"),
+        Variant("direct regression", "regression"),
         Variant("direct regression, exit with gain", "regression-gain"),
     ),
     "corrections": (

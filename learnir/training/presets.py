@@ -111,7 +111,7 @@ SMALL_NAF = ModelConfig(
         "gain": True,
     },
 )
-STEP_WEIGHTS = (0.3, 0.2, 0.2, 0.15, 0.15)
+STEP_WEIGHTS = (0.5, 0.2, 0.1, 0.1, 0.1)
 
 PRESETS: dict[str, TrainConfig] = {
     # What CPU cores reach in an evening. The shipped weights came of this recipe as it grew, in
@@ -119,14 +119,23 @@ PRESETS: dict[str, TrainConfig] = {
     "cpu": TrainConfig(
         model=SMALL_NAF,
         stages=(
-            Stage(iterations=8_000, size=128, batch=16, lr=1e-3, rollout_from=500, coarse=4),
+            Stage(
+                iterations=8_000,
+                size=128,
+                batch=16,
+                lr=1e-3,
+                rollout=1.0,
+                rollout_from=500,
+                coarse=4,
+            ),
             Stage(
                 iterations=30_000,
                 size=256,
                 batch=8,
                 lr=5e-4,
                 view=(0.7, 1.0),
-                fixed=0.1,
+                fixed=0.05,
+                rollout=1.0,
                 coarse=4,
             ),
         ),
@@ -140,9 +149,15 @@ PRESETS: dict[str, TrainConfig] = {
         model=NAF,
         stages=(
             Stage(
-                iterations=24_000, size=128, batch=128, lr=1e-3, view=(0.55, 1.1), rollout_from=1000
+                iterations=24_000,
+                size=128,
+                batch=128,
+                lr=1e-3,
+                view=(0.55, 1.1),
+                rollout=1.0,
+                rollout_from=1000,
             ),
-            Stage(iterations=12_000, size=256, batch=64, lr=4e-4, view=(0.6, 1.15)),
+            Stage(iterations=12_000, size=256, batch=64, lr=4e-4, view=(0.6, 1.15), rollout=1.0),
         ),
         step_weights=STEP_WEIGHTS,
         gradient_weight=0.5,
