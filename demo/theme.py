@@ -54,6 +54,7 @@ CSS = """
 .facts {min-height: 2em;}
 .facts p {margin: 0;}
 .note p {color: var(--body-text-color-subdued); font-size: 0.9rem;}
+#batch-table .header-content * {overflow-wrap: normal; word-break: normal; white-space: nowrap;}
 .about {max-width: 860px;}
 .about table {display: block; overflow-x: auto;}
 button:focus-visible, input:focus-visible, [role="tab"]:focus-visible {
