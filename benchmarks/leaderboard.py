@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 METRICS_SHOWN = ("psnr", "ssim", "lpips_alex", "lab_mae", "lab_rmse")
 
 
+TASKS = ("face shadow", "shadow", "haze", "any")  # what the project is for comes first
+
+
 @dataclass(frozen=True)
 class Board:
     """The only thing within which rows are ranked.
@@ -53,13 +56,14 @@ class Board:
 
 
 def boards(folder: str | Path = RESULTS) -> list[Board]:
-    """Every board that has a run, in the order of the data sets' declaration."""
+    """Every board that has a run: by task, shadow-free inputs last, in the order of declaration."""
     found = {board.id: board for board in map(_board, load_runs(Path(folder)))}
     order = list(DATASETS)
 
-    def place(board: Board) -> tuple[int, str]:
+    def place(board: Board) -> tuple[int, bool, int, str]:
         name = board.dataset.removesuffix("-clean")
-        return (order.index(name) if name in order else len(order), board.id)
+        at = order.index(name) if name in order else len(order)
+        return (TASKS.index(board.task), name != board.dataset, at, board.id)
 
     return sorted(found.values(), key=place)
 

@@ -29,7 +29,6 @@ from benchmarks.runner import RunPlan, run
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "benchmarks.md"
-TASKS = ("face shadow", "shadow", "haze", "any")  # the order of the page
 REGIONS: tuple[str, ...] = (
     "psnr_shadow",
     "psnr_shadow_legacy",
@@ -117,7 +116,7 @@ def _command(board: Board, method: str) -> str:
 
 def write_page(results: Path) -> None:
     """The tables of docs/benchmarks.md from the stored results."""
-    found = sorted(boards(results), key=lambda board: TASKS.index(board.task))
+    found = boards(results)
     parts = [f"### {board.label}\n\n{as_markdown(board, results)}" for board in found]
     fill(PAGE, "boards", "\n\n".join(parts))
     synthetic = [board for board in found if board.dataset == "faceshadow"]
