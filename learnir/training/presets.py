@@ -141,7 +141,7 @@ PRESETS: dict[str, TrainConfig] = {
         ),
         step_weights=STEP_WEIGHTS,
         gradient_weight=0.5,
-        clean=0.12,
+        clean=0.25,
         turn=15.0,
     ),
     # One GPU and an archive of layers (faceshadow pack): the same recipe, a larger network, longer.
@@ -161,7 +161,7 @@ PRESETS: dict[str, TrainConfig] = {
         ),
         step_weights=STEP_WEIGHTS,
         gradient_weight=0.5,
-        clean=0.15,
+        clean=0.25,
         ema=0.9995,
         compile=True,
         validate_every=2000,
