@@ -84,12 +84,14 @@ def test_shipped_weights_take_shadows_off_a_face_they_never_saw(rows):
     assert max(gains) > 6, gains
 
 
-def test_shipped_weights_leave_a_clean_face_alone(rows):
+def test_shipped_weights_leave_clean_faces_alone(rows):
     from benchmarks.metrics import psnr
     from learnir import LearnIR
 
-    clean = rows[0].clean
-    assert psnr(LearnIR.from_pretrained().restore(clean).picture, clean) > 36
+    learnir = LearnIR.from_pretrained()
+    kept = [psnr(learnir.restore(row.clean).picture, row.clean) for row in rows]
+    assert np.mean(kept) > 45, kept
+    assert min(kept) > 34, kept  # 35.7 when this was written: black cloth in one corner
 
 
 def test_shipped_weights_are_small_and_described():
