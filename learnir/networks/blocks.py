@@ -120,14 +120,14 @@ class Blocks(nn.ModuleList):
         return x
 
 
-def downsample(channels: int) -> nn.Module:
-    """Half the size, twice the channels."""
-    return nn.Conv2d(channels, 2 * channels, 2, stride=2)
+def downsample(inputs: int, outputs: int) -> nn.Module:
+    """Half the size."""
+    return nn.Conv2d(inputs, outputs, 2, stride=2)
 
 
-def upsample(channels: int) -> nn.Module:
-    """Twice the size, half the channels."""
-    return nn.Sequential(Pointwise(channels, 2 * channels, bias=False), nn.PixelShuffle(2))
+def upsample(inputs: int, outputs: int) -> nn.Module:
+    """Twice the size."""
+    return nn.Sequential(Pointwise(inputs, 4 * outputs, bias=False), nn.PixelShuffle(2))
 
 
 def zero(module: nn.Module) -> nn.Module:

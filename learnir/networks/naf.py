@@ -18,6 +18,8 @@ class NAFUNet(nn.Module):
         inputs: pictures joined at the entrance (2 for z_t and z_y).
         outputs: channels of the result (3 for R).
         width: channels at the first level; doubled at each level below.
+        top: channels at the first level, if other than ``width``: there every patch of patch^2
+            pixels must pass, edges of shadows among them.
         encoder, middle, decoder: blocks per level, top down; as many decoder levels as encoder's.
         patch: pixel-unshuffle factor at the entrance.
         kernel: side of the entrance's and exit's convolutions.
@@ -35,6 +37,7 @@ class NAFUNet(nn.Module):
         decoder: Sequence[int] = (1, 1, 1),
         patch: int = 4,
         kernel: int = 3,
+        top: int | None = None,
     ) -> None:
         super().__init__()
         if len(encoder) != len(decoder):
@@ -42,18 +45,18 @@ class NAFUNet(nn.Module):
         self.patch, self.multiple = patch, patch * 2 ** len(encoder)
         condition = 2 * width
         self.level = LevelEmbedding(condition)
-        self.entrance = nn.Conv2d(3 * inputs * patch**2, width, kernel, padding=kernel // 2)
-        widths = [width * 2**i for i in range(len(encoder) + 1)]
+        widths = [top or width, *(width * 2**i for i in range(1, len(encoder) + 1))]
+        self.entrance = nn.Conv2d(3 * inputs * patch**2, widths[0], kernel, padding=kernel // 2)
 
         def level(count: int, channels: int) -> Blocks:
             return Blocks(NAFBlock(channels, condition) for _ in range(count))
 
         self.encoders = nn.ModuleList(map(level, encoder, widths))
-        self.downs = nn.ModuleList(map(downsample, widths[:-1]))
+        self.downs = nn.ModuleList(map(downsample, widths, widths[1:]))
         self.middle = level(middle, widths[-1])
-        self.ups = nn.ModuleList(map(upsample, widths[:0:-1]))
+        self.ups = nn.ModuleList(map(upsample, widths[:0:-1], widths[-2::-1]))
         self.decoders = nn.ModuleList(map(level, decoder, widths[-2::-1]))
-        self.exit = zero(nn.Conv2d(width, outputs * patch**2, kernel, padding=kernel // 2))
+        self.exit = zero(nn.Conv2d(widths[0], outputs * patch**2, kernel, padding=kernel // 2))
 
     def forward(self, pictures: Sequence[Tensor], level: Tensor) -> Tensor:
         """(B, 3, H, W) pictures and a_t of shape (1,) -> (B, outputs, H, W)."""

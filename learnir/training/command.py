@@ -11,12 +11,10 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from torch import nn
 
 from learnir import __version__
 from learnir.checkpoint import CheckpointError, load_checkpoint
 from learnir.model import LearnIRModel, look_up
-from learnir.networks.blocks import NAFBlock
 from learnir.training.data import Pair, PairError, manifest_hash, open_pairs
 from learnir.training.layers import is_archive, load_layers
 from learnir.training.loop import Run, start_folder
@@ -24,6 +22,7 @@ from learnir.training.presets import CORRECTOR_STAGE, PRESETS, TrainConfig
 from learnir.training.sources import LayerSource, PairSource, Source
 from learnir.training.state import STATE
 from learnir.training.validate import load_validation
+from learnir.training.warm_start import take_weights
 
 
 def train(
@@ -57,7 +56,7 @@ def train(
     torch.manual_seed(config.seed)
     model = LearnIRModel(config.model)
     if init is not None:
-        _take_weights(model, load_checkpoint(init))
+        take_weights(model, load_checkpoint(init))
     return _run(config, model, data, validation, Path(out), resume, device, pairs)
 
 
@@ -90,7 +89,7 @@ def adapt(
     config = TrainConfig(model_config, (stage,), seed=seed, gradient_weight=0.0)
     torch.manual_seed(seed)
     model = LearnIRModel(model_config)
-    _take_weights(model, frozen)
+    take_weights(model, frozen)
     return _run(config, model, data, validation, Path(out), resume, device, pairs)
 
 
@@ -114,29 +113,6 @@ def _override(
     if compile is not None:
         changes["compile"] = compile
     return dataclasses.replace(config, **changes)
-
-
-def _take_weights(model: LearnIRModel, source: LearnIRModel) -> None:
-    """Starts from the weights of another training, whose network may lack blocks or the gain.
-
-    Such blocks begin as the identity and the gain as zero: nothing changes until they are trained.
-    """
-    weights = source.denoiser.state_dict()
-    for name in ("exit.weight", "exit.bias"):
-        ours, theirs = model.denoiser.state_dict().get(name), weights.get(name)
-        if ours is not None and theirs is not None and len(ours) == 2 * len(theirs):
-            weights[name] = torch.cat([theirs, torch.zeros_like(theirs)])
-    for name, block in model.denoiser.named_modules():
-        if isinstance(block, NAFBlock) and f"{name}.scale1" not in weights:
-            nn.init.zeros_(block.scale1)
-            nn.init.zeros_(block.scale2)
-            weights |= {f"{name}.{key}": value for key, value in block.state_dict().items()}
-    try:
-        model.denoiser.load_state_dict(weights)
-    except RuntimeError as error:
-        raise CheckpointError(f"--init: another network than the preset's ({error})") from error
-    if model.corrector is not None and source.corrector is not None:
-        model.corrector.load_state_dict(source.corrector.state_dict())
 
 
 def _run(

@@ -105,9 +105,10 @@ SMALL_NAF = ModelConfig(
     network="naf",
     network_args={
         "width": 32,
-        "encoder": (1, 1, 4),
+        "top": 64,
+        "encoder": (1, 1, 6),
         "middle": 8,
-        "decoder": (2, 1, 1),
+        "decoder": (4, 1, 1),
         "gain": True,
     },
 )

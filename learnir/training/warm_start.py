@@ -1,0 +1,72 @@
+"""Starting a training from the weights of a smaller network, whose result it gives at first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from learnir.checkpoint import CheckpointError
+from learnir.model import LearnIRModel
+from learnir.networks.blocks import NAFBlock
+
+GATED = ("affine", "mix.0", "mix.1", "feed.0")
+"""Layers of a NAF block whose outputs are two halves: scale and shift, or the sides of a gate."""
+
+
+def take_weights(model: LearnIRModel, source: LearnIRModel) -> None:
+    """Gives ``model`` the weights of another training, whose network may be smaller.
+
+    It may lack the gain, channels or blocks. The gain begins as zero, channels as copies and blocks
+    as the identity: nothing changes until they are trained.
+
+    Raises:
+        CheckpointError: the networks differ in something else.
+    """
+    ours, weights = model.denoiser.state_dict(), source.denoiser.state_dict()
+    for name in ("exit.weight", "exit.bias"):
+        if name in ours and name in weights and len(ours[name]) == 2 * len(weights[name]):
+            weights[name] = torch.cat([weights[name], torch.zeros_like(weights[name])])
+    weights = widened(weights, ours)
+    for name, block in model.denoiser.named_modules():
+        if isinstance(block, NAFBlock) and f"{name}.scale1" not in weights:
+            nn.init.zeros_(block.scale1)
+            nn.init.zeros_(block.scale2)
+            weights |= {f"{name}.{key}": value for key, value in block.state_dict().items()}
+    try:
+        model.denoiser.load_state_dict(weights)
+    except RuntimeError as error:
+        raise CheckpointError(f"--init: another network than the preset's ({error})") from error
+    if model.corrector is not None and source.corrector is not None:
+        model.corrector.load_state_dict(source.corrector.state_dict())
+
+
+def widened(weights: Mapping[str, Tensor], like: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """NAF weights with every channel as often as ``like`` has room for it (a whole number).
+
+    The layers after copies share what they made of the one channel, every weight in random parts:
+    equal parts would have equal gradients, and copies would stay copies (Net2WiderNet, Chen et al.
+    2016). The mean and variance over channels are the same, so normalisation does not notice.
+    """
+    generator = torch.Generator().manual_seed(0)
+    wide = dict(weights)
+    for name in [name for name in weights if name in like]:
+        wide[name] = _widened(wide[name], like[name].shape, name, generator)
+    return wide
+
+
+def _widened(weight: Tensor, shape: torch.Size, name: str, generator: torch.Generator) -> Tensor:
+    outputs = shape[0] // len(weight)
+    inputs = shape[1] // weight.shape[1] if weight.ndim > 1 else 1
+    if outputs > 1:
+        halves = 2 if any(f".{layer}." in name for layer in GATED) else 1
+        weight = weight.unflatten(0, (halves, -1))
+        weight = weight.repeat(1, outputs, *[1] * (weight.ndim - 2)).flatten(0, 1)
+    if inputs > 1 and len(weight) == 1:  # a factor per channel
+        return weight.repeat(1, inputs, 1, 1)
+    if inputs > 1:
+        size = (len(weight), inputs, *weight.shape[1:])
+        parts = torch.rand(size, generator=generator, dtype=weight.dtype)
+        return (parts / parts.sum(dim=1, keepdim=True) * weight[:, None]).flatten(1, 2)
+    return weight
