@@ -56,7 +56,8 @@ CSS = """
 .note p {color: var(--body-text-color-subdued); font-size: 0.9rem;}
 #batch-table .header-content * {overflow-wrap: normal; word-break: normal; white-space: nowrap;}
 .about {max-width: 860px;}
-.about table {display: block; overflow-x: auto;}
+.about table, .about .katex-display {display: block; overflow-x: auto; overflow-y: hidden;}
+#board-choice input {text-overflow: ellipsis;}
 button:focus-visible, input:focus-visible, [role="tab"]:focus-visible {
   outline: 2px solid var(--primary-500); outline-offset: 2px;}
 footer .divider:last-child {display: none;}
