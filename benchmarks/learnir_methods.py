@@ -112,6 +112,13 @@ def checkpoint_hash(checkpoint: str | None) -> str:
     return hashlib.sha256(data).hexdigest()[:16]
 
 
+def trained_on(checkpoint: str | None) -> str:
+    """The data a checkpoint was trained on, in the few words of its record."""
+    from learnir.checkpoint import find_checkpoint, read_training
+
+    return read_training(find_checkpoint(checkpoint)).get("trained_on", "unknown")
+
+
 def count_macs(pipeline: LearnIR, settings: Mapping[str, Any], side: int = MACS_SIDE) -> int:
     """Multiply-accumulates of one whole sampling run on a side x side picture."""
     import torch
@@ -148,7 +155,9 @@ def _card(
     return MethodCard(
         options.name or name,
         "none",
-        "FaceShadow synthetic" if options.training_data == "unknown" else options.training_data,
+        options.training_data
+        if options.training_data != "unknown"
+        else trained_on(options.checkpoint),
         f"checkpoint {weights}",
         stochastic=True,
         parameters=sum(p.numel() for p in pipeline.model.parameters()),

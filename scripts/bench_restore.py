@@ -4,7 +4,8 @@
 
 The picture is scikit-image's astronaut, enlarged. Seconds are the median of the repeats after one
 run to warm up, decoding and encoding not counted; memory is the most the process ever held, with
-everything it imports. The last line is the ratio to five evaluations of the RDDM-size ``unet``.
+everything it imports. The last line is the ratio to five evaluations of the RDDM-size ``unet``,
+with the mirror image's restoration (the shipped setting) and without it.
 """
 
 from __future__ import annotations
@@ -22,7 +23,13 @@ from typing import Any
 import cv2
 import numpy as np
 
-CASES = (((512, 512), "auto"), ((512, 512), "tile"), ((1024, 1024), "tile"), ((3000, 4000), "auto"))
+CASES = (
+    ((256, 256), "auto"),
+    ((512, 512), "auto"),
+    ((512, 512), "tile"),
+    ((1024, 1024), "tile"),
+    ((3000, 4000), "auto"),
+)
 
 
 def picture(shape: tuple[int, int]) -> np.ndarray:
@@ -31,14 +38,16 @@ def picture(shape: tuple[int, int]) -> np.ndarray:
     return cv2.resize(astronaut(), shape[::-1], interpolation=cv2.INTER_CUBIC)
 
 
-def one_case(checkpoint: str | None, shape: tuple[int, int], mode: str, repeats: int) -> None:
+def one_case(
+    checkpoint: str | None, shape: tuple[int, int], mode: str, mirror: bool, repeats: int
+) -> None:
     """Prints the JSON of one size and mode; runs in its own process."""
     from learnir import LearnIR
 
     model = LearnIR.from_pretrained(checkpoint)
     image = picture(shape)
-    model.restore(image, mode=mode)
-    seconds = [model.restore(image, mode=mode).seconds for _ in range(repeats)]
+    model.restore(image, mode=mode, mirror=mirror)
+    seconds = [model.restore(image, mode=mode, mirror=mirror).seconds for _ in range(repeats)]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(json.dumps({"seconds": statistics.median(seconds), "peak_gib": peak}))
 
@@ -76,30 +85,37 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("-o", "--out", type=Path)
     parser.add_argument("--case", nargs=3, metavar=("HEIGHT", "WIDTH", "MODE"))
+    parser.add_argument("--no-mirror", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--unet", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.unet:
         return unet_case()
     if options.case:
         H, W, mode = options.case
-        return one_case(options.checkpoint, (int(H), int(W)), mode, options.repeats)
+        shape, mirror = (int(H), int(W)), not options.no_mirror
+        return one_case(options.checkpoint, shape, mode, mirror, options.repeats)
     rows = []
     chosen = ["--checkpoint", options.checkpoint] if options.checkpoint else []
-    for (H, W), mode in (((256, 256), "auto"), *CASES):
+    for (H, W), mode in CASES:
         found = in_process("--case", H, W, mode, "--repeats", options.repeats, *chosen)
         rows.append({"height": H, "width": W, "mode": mode, **found})
         print(f"{W} x {H} {mode}: {found['seconds']:.2f} s, peak {found['peak_gib']:.2f} GiB")
+    H, W, mode = rows[0]["height"], rows[0]["width"], rows[0]["mode"]
+    once = in_process("--case", H, W, mode, "--no-mirror", "--repeats", options.repeats, *chosen)
     unet = in_process("--unet")
-    ratio = unet["seconds"] / rows[0]["seconds"]
+    ratio, ratio_once = (unet["seconds"] / r["seconds"] for r in (rows[0], once))
     print(
         f"five evaluations of the {unet['parameters'] / 1e6:.0f} M unet at 256 px: "
-        f"{unet['seconds']:.1f} s, {ratio:.0f} times the whole restoration"
+        f"{unet['seconds']:.1f} s, {ratio:.0f} times the whole restoration, "
+        f"{ratio_once:.0f} times one without mirror images"
     )
     if options.out:
         from learnir.checkpoint import write_json
 
         options.out.parent.mkdir(parents=True, exist_ok=True)
-        write_json(options.out, {"rows": rows, "unet": unet, "ratio_to_unet": ratio})
+        found = {"rows": rows, "without_mirror": once, "unet": unet}
+        ratios = {"ratio_to_unet": ratio, "ratio_to_unet_without_mirror": ratio_once}
+        write_json(options.out, found | ratios)
 
 
 if __name__ == "__main__":

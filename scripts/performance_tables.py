@@ -45,7 +45,8 @@ def restore(found: dict[str, Any]) -> str:
     unet = found["unet"]
     told = (
         f"Five evaluations of the {unet['parameters'] / 1e6:.0f} M `unet` at 256 x 256 take "
-        f"{unet['seconds']:.1f} s: {found['ratio_to_unet']:.0f} times a whole restoration."
+        f"{unet['seconds']:.1f} s: {found['ratio_to_unet']:.0f} times a whole restoration, "
+        f"{found['ratio_to_unet_without_mirror']:.0f} times one without mirror images."
     )
     return f"{markdown([['picture', 'mode', 'seconds', 'peak memory, GiB'], *rows])}\n\n{told}"
 

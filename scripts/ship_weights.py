@@ -3,7 +3,8 @@
     python scripts/ship_weights.py runs/cpu/last --data "..." --build "..." --command "..."
 
 Copies weights and config, and writes training.json with what the record must say to others: the
-command as they would type it, the data in words, its hash, seed, steps and versions.
+command as they would type it, the data in words, its hash, seed, steps and versions; of the runs
+before it the configurations.
 """
 
 from __future__ import annotations
@@ -12,18 +13,29 @@ import argparse
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 from learnir.checkpoint import CONFIG, SHIPPED, TRAINING, WEIGHTS, load_checkpoint, write_json
 
 LIMIT = 16 * 2**20
 
 
+def _run(folder: Path) -> dict[str, Any]:
+    """How an earlier run was configured and how far it went."""
+    record = json.loads((folder / TRAINING).read_text(encoding="utf-8"))
+    return {key: record[key] for key in ("config", "pairs", "step")}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path, help="folder with model.safetensors and training.json")
     parser.add_argument("--data", required=True, help="the training data in words")
+    parser.add_argument("--trained-on", required=True, help="the same in a few, for leaderboards")
     parser.add_argument("--build", required=True, help="the command that builds the data")
     parser.add_argument("--command", required=True, help="the training command")
+    parser.add_argument(
+        "--after", type=Path, nargs="*", default=[], help="runs that led to it, first to last"
+    )
     parser.add_argument("--mirror", action="store_true", help="sample with mirror images too")
     options = parser.parse_args()
     size = (options.run / WEIGHTS).stat().st_size
@@ -32,6 +44,8 @@ def main() -> None:
     record = json.loads((options.run / TRAINING).read_text(encoding="utf-8"))
     record.pop("validation", None)  # scores.json has the scores, on pairs chosen for it
     record |= {"command": options.command, "data": options.data, "data_command": options.build}
+    record["trained_on"] = options.trained_on
+    record["earlier_runs"] = [_run(folder) for folder in options.after]
     SHIPPED.mkdir(exist_ok=True)
     shutil.copy2(options.run / WEIGHTS, SHIPPED / WEIGHTS)
     config = json.loads((options.run / CONFIG).read_text(encoding="utf-8"))

@@ -91,7 +91,7 @@ def test_shipped_weights_leave_clean_faces_alone(rows):
     learnir = LearnIR.from_pretrained()
     kept = [psnr(learnir.restore(row.clean).picture, row.clean) for row in rows]
     assert np.mean(kept) > 45, kept
-    assert min(kept) > 34, kept  # 35.7 when this was written: black cloth in one corner
+    assert min(kept) > 36, kept  # black cloth is what goes wrong first
 
 
 def test_shipped_weights_are_small_and_described():

@@ -1,6 +1,7 @@
 """Methods that are ours, classical ones, and those that live elsewhere."""
 
 import dataclasses
+import json
 import sys
 
 import numpy as np
@@ -71,6 +72,17 @@ def test_learnir_and_its_ablations_differ_only_in_their_settings(pair):
     assert len({c.source for c in cards.values()}) == 1
     assert cards["learnir"].macs < 0.55 * cards["learnir-no-drm"].macs
     assert cards["learnir-once"].macs < cards["learnir"].macs
+
+
+def test_a_card_says_what_the_checkpoint_was_trained_on(tmp_path):
+    from learnir.checkpoint import SHIPPED, TRAINING, load_checkpoint, save_checkpoint
+
+    shipped = json.loads((SHIPPED / TRAINING).read_text(encoding="utf-8"))
+    assert make_method("learnir").card.training_data == shipped["trained_on"]
+    bare = MethodOptions(checkpoint=str(save_checkpoint(tmp_path / "bare", load_checkpoint())))
+    assert make_method("learnir", bare).card.training_data == "unknown"
+    said = dataclasses.replace(bare, training_data="my own pairs")
+    assert make_method("learnir", said).card.training_data == "my own pairs"
 
 
 def test_learnir_restores_and_its_seed_counts(pair):
