@@ -5,7 +5,7 @@
 The picture is scikit-image's astronaut, enlarged. Seconds are the median of the repeats after one
 run to warm up, decoding and encoding not counted; memory is the most the process ever held, with
 everything it imports. The last line is the ratio to five evaluations of the RDDM-size ``unet``,
-with the mirror image's restoration (the shipped setting) and without it.
+as the checkpoint is configured and without the mirror image's restoration.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def picture(shape: tuple[int, int]) -> np.ndarray:
 
 
 def one_case(
-    checkpoint: str | None, shape: tuple[int, int], mode: str, mirror: bool, repeats: int
+    checkpoint: str | None, shape: tuple[int, int], mode: str, mirror: bool | None, repeats: int
 ) -> None:
     """Prints the JSON of one size and mode; runs in its own process."""
     from learnir import LearnIR
@@ -92,7 +92,7 @@ def main() -> None:
         return unet_case()
     if options.case:
         H, W, mode = options.case
-        shape, mirror = (int(H), int(W)), not options.no_mirror
+        shape, mirror = (int(H), int(W)), False if options.no_mirror else None
         return one_case(options.checkpoint, shape, mode, mirror, options.repeats)
     rows = []
     chosen = ["--checkpoint", options.checkpoint] if options.checkpoint else []

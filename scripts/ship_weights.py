@@ -1,6 +1,7 @@
 """Takes the weights of a finished training into learnir/weights.
 
-    python scripts/ship_weights.py runs/cpu/last --data "..." --build "..." --command "..."
+    python scripts/ship_weights.py runs/cpu/last --data "..." --trained-on "..." --build "..." \\
+        --command "..." [--after RUN ...] [--mirror]
 
 Copies weights and config, and writes training.json with what the record must say to others: the
 command as they would type it, the data in words, its hash, seed, steps and versions; of the runs

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from learnir.checkpoint import CheckpointError
 from learnir.model import LearnIRModel
 from learnir.networks.blocks import NAFBlock
+from learnir.networks.naf import NAFUNet
 
 GATED = ("affine", "mix.0", "mix.1", "feed.0")
 """Layers of a NAF block whose outputs are two halves: scale and shift, or the sides of a gate."""
@@ -18,8 +19,8 @@ GATED = ("affine", "mix.0", "mix.1", "feed.0")
 def take_weights(model: LearnIRModel, source: LearnIRModel) -> None:
     """Gives ``model`` the weights of another training, whose network may be smaller.
 
-    It may lack the gain, channels or blocks. The gain begins as zero, channels as copies and blocks
-    as the identity: nothing changes until they are trained.
+    A ``naf`` may lack the gain, channels or blocks. The gain begins as zero, channels as copies and
+    blocks as the identity: nothing changes until they are trained.
 
     Raises:
         CheckpointError: the networks differ in something else.
@@ -28,7 +29,8 @@ def take_weights(model: LearnIRModel, source: LearnIRModel) -> None:
     for name in ("exit.weight", "exit.bias"):
         if name in ours and name in weights and len(ours[name]) == 2 * len(weights[name]):
             weights[name] = torch.cat([weights[name], torch.zeros_like(weights[name])])
-    weights = widened(weights, ours)
+    if isinstance(source.denoiser, NAFUNet):
+        weights = widened(weights, ours)
     for name, block in model.denoiser.named_modules():
         if isinstance(block, NAFBlock) and f"{name}.scale1" not in weights:
             nn.init.zeros_(block.scale1)
@@ -50,10 +52,10 @@ def widened(weights: Mapping[str, Tensor], like: Mapping[str, Tensor]) -> dict[s
     2016). The mean and variance over channels are the same, so normalisation does not notice.
     """
     generator = torch.Generator().manual_seed(0)
-    wide = dict(weights)
-    for name in [name for name in weights if name in like]:
-        wide[name] = _widened(wide[name], like[name].shape, name, generator)
-    return wide
+    return {
+        name: _widened(weight, like[name].shape, name, generator) if name in like else weight
+        for name, weight in weights.items()
+    }
 
 
 def _widened(weight: Tensor, shape: torch.Size, name: str, generator: torch.Generator) -> Tensor:

@@ -20,6 +20,21 @@ def tiny_model(config, seed=0):
     return model
 
 
+@pytest.fixture(scope="session")
+def awake():
+    """``awake(network, seed=0)``: zero-initialised layers filled, so that every part counts."""
+    import torch
+
+    def fill(network, seed=0):
+        generator = torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            for p in network.parameters():
+                p.add_(0.05 * torch.randn(p.shape, generator=generator))
+        return network.eval()
+
+    return fill
+
+
 @pytest.fixture(scope="session", name="tiny_model")
 def tiny_model_fixture():
     """``tiny_model(config, seed)``, for fixtures that outlive a test."""

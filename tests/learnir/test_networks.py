@@ -18,18 +18,9 @@ def macs(network, pictures, size=256):
     return counter.get_total_flops() / 2
 
 
-def awake(network):
-    """Zero-initialised layers filled, so that every input can reach the output."""
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for p in network.parameters():
-            p.add_(0.05 * torch.randn(p.shape, generator=generator))
-    return network.eval()
-
-
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("size", [(16, 16), (33, 50)])
-def test_any_size_in_same_size_out(name, size):
+def test_any_size_in_same_size_out(awake, name, size):
     network = awake(NETWORKS[name](**SMALL[name]))
     z = [torch.randn(2, 3, *size) for _ in range(2)]
     with torch.no_grad():
@@ -38,7 +29,7 @@ def test_any_size_in_same_size_out(name, size):
 
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
-def test_other_precisions_agree_with_single(name, dtype):
+def test_other_precisions_agree_with_single(awake, name, dtype):
     """float64 as the tests of the process use it, bfloat16 by autocast as the training does."""
     network = awake(NETWORKS[name](**SMALL[name]))
     z, level = [torch.randn(2, 3, 32, 32) for _ in range(2)], torch.tensor([0.5])
@@ -54,7 +45,7 @@ def test_other_precisions_agree_with_single(name, dtype):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_starts_at_zero_and_depends_on_every_input(name):
+def test_starts_at_zero_and_depends_on_every_input(awake, name):
     network = NETWORKS[name](**SMALL[name])
     z = [torch.randn(1, 3, 32, 32, requires_grad=True) for _ in range(2)]
     level = torch.tensor([0.7], requires_grad=True)
@@ -63,7 +54,7 @@ def test_starts_at_zero_and_depends_on_every_input(name):
     assert all(float(g.grad.abs().sum()) > 0 for g in (*z, level))
 
 
-def test_every_picture_of_a_batch_stands_alone():
+def test_every_picture_of_a_batch_stands_alone(awake):
     network = awake(NAFDenoiser(**SMALL["naf"]))
     a, b = torch.randn(2, 3, 32, 32), torch.randn(2, 3, 32, 32)
     level = torch.tensor([0.9])
