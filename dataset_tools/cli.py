@@ -61,7 +61,7 @@ def _pack(pack: argparse.ArgumentParser) -> None:
 def _photo_options(build: argparse.ArgumentParser) -> None:
     build.add_argument("--size", type=int, default=256, help="side of the pictures, pixels")
     build.add_argument("--seed", type=int, default=0)
-    build.add_argument("--recipe", default="faceshadow", help="faceshadow, zhang2020, self")
+    build.add_argument("--recipe", default="faceshadow", help="faceshadow, sunlit, zhang2020, self")
     build.add_argument("--licence", default="", help="for photos whose source states none")
     build.add_argument("--allow-unlicensed", action="store_true")
     build.add_argument(

@@ -7,8 +7,9 @@ range of distances. To add one, write the function and add a row to OCCLUDERS.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import cv2
 import numpy as np
@@ -152,6 +153,23 @@ def _grow(canvas, rng: np.random.Generator, start, angle: float, *, r: float, le
             _grow(canvas, rng, start, angle + turn, r=0.6 * r, left=left - 1)
 
 
+def twig(rng: np.random.Generator, n: int) -> np.ndarray:
+    """One to three thin bent stems near the face, some with buds or small leaves at their sides."""
+    canvas = np.zeros((n, n), np.uint8)
+    for _ in range(int(rng.integers(1, 4))):
+        angle, bend = rng.uniform(0, 2 * np.pi), rng.normal(0, 0.10)
+        r, bud = rng.uniform(1.5, 4.5), 0.35 * (rng.random() < 0.6)
+        point = rng.normal(0, 45, 2) - rng.uniform(20, 160) * _heading(angle)
+        for _ in range(int(rng.integers(6, 22))):
+            angle += bend + rng.normal(0, 0.05)
+            end = point + 14 * _heading(angle)
+            _capsule(canvas, point, end, r, 0.98 * r)
+            if rng.random() < bud:
+                _leaf(canvas, rng, end, rng.uniform(8, 26), rng.uniform(0.4, 0.9))
+            point, r = end, 0.98 * r
+    return _unit8(canvas)
+
+
 def leaves(rng: np.random.Generator, n: int) -> np.ndarray:
     """Foliage: clusters of pointed leaves, some on twigs."""
     canvas = np.zeros((n, n), np.uint8)
@@ -228,11 +246,16 @@ OCCLUDERS: dict[str, Occluder] = {
     "blinds": Occluder(blinds, (200, 1500), 0.03),
     "lattice": Occluder(lattice, (200, 1500), 0.02),
     "perlin": Occluder(perlin, (100, 3000), 0.06),
+    "twig": Occluder(twig, (30, 700), 0.0),  # only where a recipe asks for it
 }
 
 
-def choose(rng: np.random.Generator, names: tuple[str, ...] = ()) -> str:
-    """One of ``names`` (default: all), by the shares of the mix."""
-    names = names or tuple(OCCLUDERS)
-    shares = np.array([OCCLUDERS[name].share for name in names])
-    return str(rng.choice(names, p=shares / shares.sum()))
+def choose(
+    rng: np.random.Generator,
+    names: Sequence[str] = (),
+    shares: Mapping[str, float] = MappingProxyType({}),
+) -> str:
+    """One of ``names`` (default: all), by the shares of the mix or those given in their place."""
+    names = tuple(names) or tuple(OCCLUDERS)
+    weights = np.array([shares.get(name, OCCLUDERS[name].share) for name in names])
+    return str(rng.choice(names, p=weights / weights.sum()))

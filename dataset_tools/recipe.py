@@ -26,7 +26,12 @@ class Recipe:
     and deviation of its blueness in tint_outdoor. coverage: accepted share of skin in shadow.
     aim: shape of the Beta distribution that the wanted coverage is drawn from. noisy: share with
     sensor noise. close_up: share with face_height (chin to forehead, of the frame) rather than
-    wide_height."""
+    wide_height.
+
+    shares: occluders' shares in place of those of the mix. warmth: mean and deviation of the key's
+    tint on relit bases. relief: range of the exponent on the detail of a relit base's direct light,
+    which grazes pores and threads. scattering: log-uniform factor on the widths of scattering in
+    skin. dyed: share of bases whose cloth takes another colour."""
 
     name: str = "faceshadow"
     mix: Mapping[str, float] = field(default_factory=lambda: dict(DEFAULT_MIX))
@@ -45,10 +50,32 @@ class Recipe:
     close_up: float = 0.6
     face_height: tuple[float, float] = (0.62, 0.78)
     wide_height: tuple[float, float] = (0.28, 0.60)
+    shares: Mapping[str, float] = field(default_factory=dict)
+    warmth: tuple[float, float] = (0.05, 0.07)
+    relief: tuple[float, float] = (0.0, 0.0)
+    scattering: tuple[float, float] = (1.0, 1.0)
+    dyed: float = 0.0
 
 
 RECIPES: dict[str, Recipe] = {
     "faceshadow": Recipe(),
+    # photographs taken in the sun: docs/faceshadow.md says what was measured on them
+    "sunlit": Recipe(
+        name="sunlit",
+        mix={"occluder": 0.70, "flat": 0.22, "tint": 0.05, "none": 0.03},
+        shares={"twig": 0.14, "branches": 0.10},
+        relit=0.85,
+        ambient=(0.07, 0.25),
+        ambient_spread=0.40,
+        tint_outdoor=(0.22, 0.09),
+        coverage=(0.04, 0.97),
+        aim=(1.5, 1.7),
+        close_up=0.7,
+        warmth=(0.10, 0.09),
+        relief=(0.0, 0.5),
+        scattering=(0.8, 2.5),
+        dyed=0.6,
+    ),
     # Zhang et al. 2020, section 3.1: flat masks over the portrait as it is
     "zhang2020": Recipe(
         name="zhang2020",

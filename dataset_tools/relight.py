@@ -18,13 +18,15 @@ from dataset_tools.gaussian import blur
 from dataset_tools.geometry import Surface, unit
 from dataset_tools.light import Light, lambert, self_shadow
 from dataset_tools.photometry import luminance
+from dataset_tools.recipe import Recipe
 
 
 @dataclass(frozen=True)
 class Look:
     """strength: 0..1 of the directional shading. warmth: key tint, + = warm. exposure: linear
     gain of the skin's mean. contrast: exponent. saturation. gloss: highlight, linear.
-    background: linear gain; backdrop: seed of a procedural background, None keeps the photo's."""
+    background: linear gain; backdrop: seed of a procedural background, None keeps the photo's.
+    relief: exponent on the detail of the direct light."""
 
     strength: float
     warmth: float
@@ -34,21 +36,23 @@ class Look:
     gloss: float
     background: float
     backdrop: int | None
+    relief: float = 0.0
 
 
-def draw_look(rng: np.random.Generator) -> Look:
+def draw_look(rng: np.random.Generator, recipe: Recipe) -> Look:
     """A look in the range from overcast to hard sunlight."""
     dark = rng.random() < 0.2
     background = rng.uniform(0.01, 0.2) if dark else np.exp(rng.normal(-0.2, 0.5))
     return Look(
         strength=float(rng.uniform(0.45, 1.0)),
-        warmth=float(rng.normal(0.05, 0.07)),
+        warmth=float(rng.normal(*recipe.warmth)),
         exposure=float(np.exp(rng.normal(0.4, 0.3))),
         contrast=float(rng.uniform(0.75, 1.2)),
         saturation=float(rng.uniform(0.85, 1.2)),
         gloss=float(max(0.0, rng.normal(0.02, 0.03))),
         background=float(background),
         backdrop=int(rng.integers(2**31)) if rng.random() < 0.45 else None,
+        relief=float(rng.uniform(*recipe.relief)) if recipe.relief[1] > 0 else 0.0,
     )
 
 
@@ -76,6 +80,16 @@ def highlight(scene: Surface, light: Light) -> np.ndarray:
     return (np.maximum(scene.normals @ half, 0) ** 24 * scene.skin).astype(np.float32)
 
 
+def relief(linear: np.ndarray, mm: float) -> np.ndarray:
+    """Luminance over its own blur of 2.5 mm, within a factor of two; (H, W).
+
+    Light from one side draws pores, wrinkles and threads that light from everywhere fills, so the
+    detail of a face in shadow is not the sunlit detail made darker.
+    """
+    y = luminance(linear) + 0.01
+    return np.clip(y / blur(y, 2.5 / mm), 0.5, 2.0)
+
+
 def relight(
     linear: np.ndarray,
     scene: Surface,
@@ -95,6 +109,8 @@ def relight(
     key = np.array([1 + look.warmth, 1.0, 1 - look.warmth], np.float32)
     gloss = look.gloss * highlight(scene, light) * np.clip(shading, 0, 1)
     indirect = graded * ambient
+    if look.relief:
+        shading = shading * relief(graded, scene.mm) ** look.relief
     direct = graded * (1 - ambient) * (shading[..., None] * key) + gloss[..., None]
     lit = indirect + direct
     gain = look.exposure * _mean_skin(linear, scene) / max(_mean_skin(lit, scene), 1e-4)

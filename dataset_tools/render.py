@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from dataset_tools import photometry, pose, shadows, visibility, zhang2020
+from dataset_tools.dye import Dye, cloth, draw_dye, dyed
 from dataset_tools.frame import Frame, draw_frame, sharpen, warp_landmarks, warp_picture
 from dataset_tools.geometry import surface
 from dataset_tools.landmarks import Landmarks
@@ -53,25 +54,26 @@ def render(
     frame, stage = _draw_stage(rng, picture, face, recipe, size)
     person = smoothstep((stage.face.matte.astype(np.float32) / 255 - 0.25) / 0.5)
     colour, meta = _draw_ambient(rng, recipe, kind)
-    base, stays, look = _draw_base(
+    base, stays, look, dye = _draw_base(
         rng, picture, frame, stage, person=person, colour=colour, recipe=recipe
     )
     visible, layers = visibility.draw(rng, stage, kind, recipe)
     on_person = kind == "none" or bool(rng.random() < recipe.person_only)
     if on_person:
         visible = shadows.within(visible, person)
-    seen = photometry.scatter(visible, stage.scene.skin, stage.scene.mm)
+    spread = _draw_scattering(rng, recipe)
+    seen = photometry.scatter(visible, stage.scene.skin, stage.scene.mm / spread)
     darkened = photometry.composite(base, stays, seen)
     noise, noise_meta = _draw_noise(rng, recipe, base, darkened)
     finish = shoulder if look is not None else _identity
     meta |= {"kind": kind, "person_only": on_person, "layers": layers}
-    meta |= {"coverage": visibility.coverage(visible, stage.scene)}
+    meta |= {"coverage": visibility.coverage(visible, stage.scene), "scattering": spread}
     return Pair(
         shadow=encode_linear(finish(darkened) + noise),
         clean=encode_linear(finish(base)),
         mask=np.round(255 * (1 - visible)).astype(np.uint8),
         depth=stage.scene.depth,
-        meta=meta | noise_meta | _describe(stage, frame, look),
+        meta=meta | noise_meta | _describe(stage, frame, look, dye),
     )
 
 
@@ -103,21 +105,24 @@ def _draw_base(
     person: np.ndarray,
     colour: np.ndarray,
     recipe: Recipe,
-) -> tuple[np.ndarray, np.ndarray, Look | None]:
-    """The clean picture in linear light, the share of it that shadow leaves, and its new look."""
+) -> tuple[np.ndarray, np.ndarray, Look | None, Dye | None]:
+    """The clean picture in linear light, the share of it that shadow leaves, its look and dye."""
     size = len(person)
     crisp = float(rng.uniform(0, 0.7)) if frame.scale > 1 else 0.0
     base = decode_linear(sharpen(warp_picture(picture, frame, size), crisp, frame.scale))
+    dye = draw_dye(rng) if recipe.dyed and rng.random() < recipe.dyed else None
+    if dye is not None:
+        base = dyed(base, cloth(base, stage.scene, stage.face.points, person), dye)
     ambient = photometry.ambient_field(rng, colour, (size, size), recipe.ambient_spread)
     if recipe.colour == "matrix":
-        return base, zhang2020.remaining_share(base, zhang2020.colour_matrix(rng)), None
+        return base, zhang2020.remaining_share(base, zhang2020.colour_matrix(rng)), None, dye
     if rng.random() >= recipe.relit:
-        return base, ambient, None
-    look = draw_look(rng)
+        return base, ambient, None, dye
+    look = draw_look(rng, recipe)
     lit, stays = relight(
         base, stage.scene, person=person, light=stage.light, ambient=ambient, look=look
     )
-    return lit, stays, look
+    return lit, stays, look, dye
 
 
 def _draw_ambient(
@@ -142,11 +147,17 @@ def _draw_noise(rng: np.random.Generator, recipe: Recipe, base, darkened):
     return noise, {"noise_a": a, "noise_b": b}
 
 
-def _describe(stage: Stage, frame: Frame, look: Look | None) -> dict[str, Any]:
+def _draw_scattering(rng: np.random.Generator, recipe: Recipe) -> float:
+    low, high = np.log(recipe.scattering)
+    return float(np.exp(rng.uniform(low, high))) if high > low else float(np.exp(low))
+
+
+def _describe(stage: Stage, frame: Frame, look: Look | None, dye: Dye | None) -> dict[str, Any]:
     points = stage.face.points
     return {
         "light": asdict(stage.light),
         "look": asdict(look) if look else None,
+        "dye": asdict(dye) if dye else None,
         "frame": frame.move.astype(float).round(5).tolist(),
         "mirrored": frame.mirrored,
         "yaw": round(pose.yaw(points), 2),

@@ -77,7 +77,7 @@ def _once(rng: np.random.Generator, stage: Stage, kind: str, recipe: Recipe):
 
 def _occluder(rng: np.random.Generator, stage: Stage, kind: str, recipe: Recipe):
     """One thing in the light: placed in 3D, or laid flat where asked or where the pose forbids."""
-    name = occluders.choose(rng, recipe.occluders)
+    name = occluders.choose(rng, recipe.occluders, recipe.shares)
     thing = occluders.OCCLUDERS[name]
     texture = thing.texture(rng, TEXELS)
     opacity = float(rng.uniform(*thing.opacity))

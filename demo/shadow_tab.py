@@ -14,7 +14,7 @@ from demo.restoring import friendly
 from demo.storage import EXAMPLES
 
 PORTRAIT = str(EXAMPLES / "portrait.jpg")
-RECIPES = ["faceshadow", "zhang2020", "self"]
+RECIPES = ["faceshadow", "sunlit", "zhang2020", "self"]
 FORMATS = ["imagefolder", "parquet", "webdataset"]
 
 

@@ -142,7 +142,7 @@ def _plain(row: list) -> list[str]:
 
     def text(value: object) -> str:
         if isinstance(value, dict):
-            return ", ".join(f"{k} {v:.0%}" for k, v in value.items())
+            return ", ".join(f"{k} {v:.0%}" for k, v in value.items()) or "as above"
         if isinstance(value, tuple):
             return " to ".join(f"{v:g}" for v in value)
         return str(value)

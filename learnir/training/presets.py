@@ -51,6 +51,7 @@ class TrainConfig:
     Attributes:
         step_weights: probability of t = 1..T'; None is uniform.
         penalty: "charbonnier" or "l2"; ``gradient_weight`` adds the penalty on its differences.
+        perceptual: weight of LPIPS over SqueezeNet on the result of t = 1; 0 leaves it out.
         lam: lambda of L_total = L_denoise + lambda L_consistency (poster Eq. 9).
         ema: decay of the averaged weights, which are what is validated and shipped.
         clip: largest gradient norm.
@@ -68,6 +69,7 @@ class TrainConfig:
     step_weights: tuple[float, ...] | None = None
     penalty: str = "charbonnier"
     gradient_weight: float = 0.0
+    perceptual: float = 0.0
     lam: float = 0.0
     weight_decay: float = 1e-4
     betas: tuple[float, float] = (0.9, 0.99)
@@ -106,9 +108,9 @@ SMALL_NAF = ModelConfig(
     network_args={
         "width": 32,
         "top": 64,
-        "encoder": (1, 1, 6),
+        "encoder": (2, 2, 6),
         "middle": 8,
-        "decoder": (4, 1, 1),
+        "decoder": (4, 2, 2),
         "gain": True,
     },
 )

@@ -18,6 +18,7 @@ from learnir.objective import (
 from learnir.process import forward
 from learnir.resolution import area_mean, scale_at, white
 from learnir.sampler import sample
+from learnir.training.perceptual import lpips_loss
 from learnir.training.presets import Stage, TrainConfig
 
 
@@ -47,6 +48,7 @@ class TrainStep(nn.Module):
     def __init__(self, model: LearnIRModel, config: TrainConfig) -> None:
         super().__init__()
         self.model, self.config = model, config
+        self.perceptual = lpips_loss() if config.perceptual else None
 
     def forward(
         self, y: Tensor, x: Tensor, draw: Draw, part: str, generator: torch.Generator
@@ -84,13 +86,18 @@ class TrainStep(nn.Module):
             )
 
     def _denoising_loss(self, z_t: Tensor, z_y: Tensor, R: Tensor, t: int) -> Tensor:
-        """L_denoise + lambda L_consistency (poster Eq. 9), plus the gradient term of R."""
+        """L_denoise + lambda L_consistency (poster Eq. 9), plus the gradient term of R.
+
+        At t = 1 the model's z_0 is the restored picture, which LPIPS may judge as well.
+        """
         model, config, schedule = self.model, self.config, self.model.schedule
         output = model.output(z_t, z_y, t, schedule)
         loss = denoise_loss(output, z_t, z_y, R, t, schedule, model.prediction, config.penalty)
         R_hat = model.prediction.residual(output, z_t, z_y, t, schedule)
         if config.gradient_weight:
             loss = loss + config.gradient_weight * gradient_loss(R_hat - R)
+        if self.perceptual is not None and t == 1:
+            loss = loss + config.perceptual * self.perceptual(z_y - R_hat, z_y - R).mean()
         if config.lam:
             loss = loss + config.lam * consistency_loss(
                 R_hat, z_t, z_y, R, t, schedule, config.model.correction, config.model.weight

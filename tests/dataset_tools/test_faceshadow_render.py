@@ -35,7 +35,8 @@ def picture_of(astronaut: np.ndarray, seed: int) -> np.ndarray:
 
 def far_from_shadow(pair) -> np.ndarray:
     """Pixels whose V is 1 as far as light travels in skin."""
-    reach = 2 * int(np.ceil(3 * 2.722 / pair.meta["mm_per_pixel"])) + 3
+    widest = 2.722 * pair.meta["scattering"]
+    reach = 2 * int(np.ceil(3 * widest / pair.meta["mm_per_pixel"])) + 3
     return cv2.dilate(pair.mask, np.ones((reach, reach), np.uint8)) == 0
 
 

@@ -1,0 +1,89 @@
+"""Dyed cloth and the relief of direct light: what the recipe for sunlit photographs adds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from dataset_tools.dye import Dye, cloth, draw_dye, dyed
+from dataset_tools.geometry import surface
+from dataset_tools.light import smoothstep
+from dataset_tools.occluders import OCCLUDERS, choose
+from dataset_tools.photometry import luminance
+from dataset_tools.recipe import RECIPES
+from dataset_tools.relight import relief
+from dataset_tools.render import render
+from learnir.images import decode_linear
+
+
+@pytest.fixture(scope="module")
+def portrait(astronaut, face):
+    """The astronaut in linear light, her surface, points and person."""
+    scene = surface(face.points, astronaut.shape[:2])
+    height, width = astronaut.shape[:2]
+    matte = cv2.resize(face.matte, (width, height)).astype(np.float32) / 255
+    return decode_linear(astronaut), scene, face.points, smoothstep((matte - 0.25) / 0.5)
+
+
+def test_cloth_is_the_suit_and_not_the_face(portrait):
+    linear, scene, points, person = portrait
+    where = cloth(linear, scene, points, person)
+    assert where.min() >= 0
+    assert where.max() <= 1
+    assert where[scene.skin > 0.5].max() < 0.01
+    suit = where[300:500, 100:330]  # orange, and brighter than skin: part of it is skin-like
+    white = where[180:220, 260:300]
+    assert max(suit.mean(), white.mean()) > 0.3
+    assert where[:100].max() < 0.01  # hair
+
+
+def test_the_median_of_dyed_cloth_takes_the_level_and_the_rest_stays(portrait):
+    linear, scene, points, person = portrait
+    where = cloth(linear, scene, points, person)
+    dye = Dye(level=0.05, contrast=0.5, colour=(1.0, 1.0, 1.0), saturation=0.0)
+    changed = dyed(linear, where, dye)
+    whole = where > 0.99
+    assert np.median(luminance(changed)[whole]) == pytest.approx(0.05, rel=0.15)
+    spread = [np.log(luminance(p)[whole] + 1e-3).std() for p in (linear, changed)]
+    assert spread[1] < 0.75 * spread[0]
+    assert np.ptp(changed[whole], axis=-1).max() < 0.01  # grey
+    assert np.array_equal(changed[where == 0], linear[where == 0])
+
+
+def test_dyes_run_from_black_to_white():
+    levels = [draw_dye(np.random.default_rng(seed)).level for seed in range(200)]
+    assert min(levels) < 0.02
+    assert max(levels) > 0.4
+
+
+def test_dye_changes_input_and_target_alike(astronaut, face):
+    plain = replace(RECIPES["sunlit"], mix={"none": 1.0}, noisy=0.0, relit=0.0, dyed=1.0)
+    pair = render(astronaut, face, 3, plain, 256)
+    assert pair.meta["dye"] is not None
+    assert np.array_equal(pair.shadow, pair.clean)
+    undyed = render(astronaut, face, 3, replace(plain, dyed=0.0), 256)
+    assert undyed.meta["dye"] is None
+
+
+def test_relief_is_the_detail_alone():
+    rng = np.random.default_rng(0)
+    flat = np.full((64, 64, 3), 0.3, np.float32)
+    assert relief(flat, 1.0) == pytest.approx(1.0, abs=1e-5)
+    slope = flat * np.linspace(0.5, 1.5, 64, dtype=np.float32)[:, None, None]
+    assert relief(slope, 1.0)[16:48] == pytest.approx(1.0, abs=0.02)
+    rough = flat * np.exp(rng.normal(0, 0.2, (64, 64, 1))).astype(np.float32)
+    own = luminance(rough) / luminance(rough).mean()
+    assert np.corrcoef(relief(rough, 1.0).ravel(), own.ravel())[0, 1] > 0.95
+    assert relief(rough, 1.0).min() >= 0.5
+    assert relief(rough, 1.0).max() <= 2.0
+
+
+def test_shares_of_a_recipe_replace_those_of_the_mix():
+    rng = np.random.default_rng(0)
+    assert {choose(rng, shares={name: 0.0 for name in OCCLUDERS} | {"twig": 1.0})} == {"twig"}
+    assert "twig" not in {choose(rng) for _ in range(2000)}
+    drawn = [choose(rng, ("twig", "hand"), {"twig": 0.17}) for _ in range(1000)]
+    assert 400 < drawn.count("twig") < 600
