@@ -58,7 +58,7 @@ bench: $(READY)  ## every method on every data set at hand, then docs/benchmarks
 	$(BIN)/python scripts/bench_suite.py
 
 train-cpu: $(READY)  ## the small model on two CPU cores: make train-cpu DATA=folder-of-pairs
-	$(BIN)/learnir train cpu --data $(DATA) --out runs/cpu --resume
+	$(BIN)/learnir train cpu --data $(DATA) --out runs/cpu --processes 2 --resume
 
 train-release: $(READY)  ## the release on one GPU: make train-release ARCHIVE=layers.npz DATA=pairs
 	$(BIN)/learnir train release --data $(ARCHIVE) --validation $(DATA) --out runs/release --resume

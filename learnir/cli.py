@@ -135,6 +135,7 @@ def train(
     precision: Literal["fp32", "bf16"] | None = None,
     compile: bool | None = None,
     device: Device = None,
+    processes: int = 1,
 ) -> int:
     """Train a preset on paired data.
 
@@ -149,6 +150,7 @@ def train(
         iterations: steps of every stage, in place of the preset's.
         precision: fp32 or bf16 autocast.
         compile: compile the network first (a minute or two; on the CPU it needs a C++ compiler).
+        processes: on the CPU, share every batch among so many processes of one thread each.
     """
     return _trained(
         lambda command: command.train(
@@ -164,6 +166,7 @@ def train(
             precision=precision,
             compile=compile,
             device=device,
+            processes=processes,
         )
     )
 

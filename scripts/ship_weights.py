@@ -1,7 +1,7 @@
 """Takes the weights of a finished training into learnir/weights.
 
     python scripts/ship_weights.py runs/cpu/last --data "..." --trained-on "..." --build "..." \\
-        --command "..." [--after RUN ...] [--mirror]
+        --command "..." [--from-shipped] [--after RUN ...] [--mirror]
 
 Copies weights and config, and writes training.json with what the record must say to others: the
 command as they would type it, the data in words, its hash, seed, steps and versions; of the runs
@@ -27,6 +27,12 @@ def _run(folder: Path) -> dict[str, Any]:
     return {key: record[key] for key in ("config", "pairs", "step")}
 
 
+def _shipped_runs() -> list[dict[str, Any]]:
+    """The runs that led to the weights shipped until now, and the one that made them."""
+    record = json.loads((SHIPPED / TRAINING).read_text(encoding="utf-8"))
+    return [*record.get("earlier_runs", []), _run(SHIPPED)]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path, help="folder with model.safetensors and training.json")
@@ -37,6 +43,9 @@ def main() -> None:
     parser.add_argument(
         "--after", type=Path, nargs="*", default=[], help="runs that led to it, first to last"
     )
+    parser.add_argument(
+        "--from-shipped", action="store_true", help="the first of them began from shipped weights"
+    )
     parser.add_argument("--mirror", action="store_true", help="sample with mirror images too")
     options = parser.parse_args()
     size = (options.run / WEIGHTS).stat().st_size
@@ -46,7 +55,8 @@ def main() -> None:
     record.pop("validation", None)  # scores.json has the scores, on pairs chosen for it
     record |= {"command": options.command, "data": options.data, "data_command": options.build}
     record["trained_on"] = options.trained_on
-    record["earlier_runs"] = [_run(folder) for folder in options.after]
+    record["earlier_runs"] = _shipped_runs() if options.from_shipped else []
+    record["earlier_runs"] += [_run(folder) for folder in options.after]
     SHIPPED.mkdir(exist_ok=True)
     shutil.copy2(options.run / WEIGHTS, SHIPPED / WEIGHTS)
     config = json.loads((options.run / CONFIG).read_text(encoding="utf-8"))

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ from learnir.checkpoint import CheckpointError, load_checkpoint
 from learnir.model import LearnIRModel, look_up
 from learnir.training.data import Pair, PairError, manifest_hash, open_pairs
 from learnir.training.layers import is_archive, load_layers
-from learnir.training.loop import Run, start_folder
+from learnir.training.loop import Interrupted, Run, TrainingDiverged, start_folder
 from learnir.training.presets import CORRECTOR_STAGE, PRESETS, TrainConfig
+from learnir.training.processes import in_processes, one_thread
 from learnir.training.sources import LayerSource, PairSource, Source
 from learnir.training.state import STATE
 from learnir.training.validate import load_validation
@@ -39,6 +41,7 @@ def train(
     precision: str | None = None,
     compile: bool | None = None,
     device: str | None = None,
+    processes: int = 1,
 ) -> Path:
     """Trains a preset on paired data; returns the folder of the averaged weights.
 
@@ -50,14 +53,17 @@ def train(
         init: checkpoint whose weights are the starting point.
         pairs: train on the first so many only.
         iterations: one number per stage, in place of the preset's.
+        processes: on the CPU, so many of one thread each share every batch.
     """
+    if processes > 1:
+        one_thread()
     config = look_up("preset", preset, PRESETS) if isinstance(preset, str) else preset
     config = _override(config, iterations, seed, precision, compile)
     torch.manual_seed(config.seed)
     model = LearnIRModel(config.model)
     if init is not None:
         take_weights(model, load_checkpoint(init))
-    return _run(config, model, data, validation, Path(out), resume, device, pairs)
+    return _run(config, model, data, validation, Path(out), resume, device, pairs, processes)
 
 
 def adapt(
@@ -124,14 +130,33 @@ def _run(
     resume: bool,
     device: str | None,
     limit: int | None = None,
+    processes: int = 1,
 ) -> Path:
     if (out / STATE).exists() and not resume:
         raise CheckpointError(
             f"{out}: holds a training already; --resume it or choose another --out"
         )
-    accelerator = _accelerator(config, device)
-    _check_processes(config, accelerator.num_processes)
-    source, held_out, facts = _open_data(config, data, validation, accelerator.device, limit)
+    if processes > 1:
+        _check_processes(config, processes)
+        opened = _open_data(config, data, validation, torch.device("cpu"), limit)
+        rank = partial(_run_opened, config, model, out, "cpu", opened)
+        in_processes(processes, rank, (Interrupted, TrainingDiverged, CheckpointError, PairError))
+    else:
+        accelerator = _accelerator(config, device)
+        _check_processes(config, accelerator.num_processes)
+        opened = _open_data(config, data, validation, accelerator.device, limit)
+        _run_opened(config, model, out, device, opened)
+    return out / "last"
+
+
+Opened = tuple[Source, Sequence[Pair], dict[str, Any]]
+"""The batches' source, the pairs to validate on, and what the record says of the data."""
+
+
+def _run_opened(
+    config: TrainConfig, model: LearnIRModel, out: Path, device: str | None, opened: Opened
+) -> None:
+    source, held_out, facts = opened
     run = Run(
         config=config,
         model=model,
@@ -139,11 +164,10 @@ def _run(
         validation=load_validation(held_out, config.validation_pairs, config.stages[-1].size),
         folder=out,
         record=_record(config) | facts,
-        accelerator=accelerator,
+        accelerator=_accelerator(config, device),
     )
     start_folder(out, config)
     run.train()
-    return out / "last"
 
 
 def _open_data(
@@ -152,8 +176,7 @@ def _open_data(
     validation: str | Path | None,
     device: torch.device,
     limit: int | None,
-) -> tuple[Source, Sequence[Pair], dict[str, Any]]:
-    """The batches' source, the pairs to validate on, and what the record says of the data."""
+) -> Opened:
     archives = [Path(path) for path in data if is_archive(path)]
     if not archives:
         pairs = [pair for folder in data for pair in open_pairs(folder, "train")][:limit]

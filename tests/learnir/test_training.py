@@ -4,12 +4,14 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from itertools import pairwise
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from torch.multiprocessing import ProcessRaisedException
 
 from learnir.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from learnir.model import LearnIRModel
@@ -24,6 +26,7 @@ from learnir.training.loop import (
     locate,
 )
 from learnir.training.presets import PRESETS, Stage
+from learnir.training.processes import in_processes
 from learnir.training.state import load_state
 from learnir.training.step import Draw
 
@@ -152,31 +155,58 @@ def test_adapting_trains_the_branch_and_leaves_the_denoiser_alone(tmp_path, pair
     assert after.sample(y).isfinite().all()
 
 
-def test_two_processes_with_torchrun_share_one_model(tmp_path, pairs_folder):
-    program = (
-        "import sys; from learnir.training.command import train;"
-        f"train('smoke', [{str(pairs_folder)!r}], {str(tmp_path / 'run')!r}, device='cpu')"
-    )
-    script = tmp_path / "go.py"
-    script.write_text(program)
-    run = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "torch.distributed.run",
-            "--nproc_per_node=2",
-            "--master_port=0",
-            "--standalone",
-            str(script),
-        ],
+def run_python(program, *launcher):
+    return subprocess.run(
+        [sys.executable, *launcher, str(program)],
         capture_output=True,
         text=True,
         timeout=240,
         check=False,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
-    assert run.returncode == 0, run.stderr[-2000:]
-    assert state(tmp_path / "run")["step"] == PRESETS["smoke"].iterations
+
+
+def test_two_processes_of_a_launcher_or_forked_train_the_same_model(tmp_path, pairs_folder):
+    def script(name, options):
+        path = tmp_path / f"{name}.py"
+        path.write_text(
+            "from learnir.training.command import train\n"
+            f"train('smoke', [{str(pairs_folder)!r}], {str(tmp_path / name)!r}, {options})"
+        )
+        return path
+
+    torchrun = ["-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port=0"]
+    launched = run_python(script("launched", "device='cpu'"), *torchrun, "--standalone")
+    assert launched.returncode == 0, launched.stderr[-2000:]
+    assert state(tmp_path / "launched")["step"] == PRESETS["smoke"].iterations
+    forked = run_python(script("forked", "processes=2"))
+    assert forked.returncode == 0, forked.stderr[-2000:]
+    assert same(state(tmp_path / "forked"), state(tmp_path / "launched"))
+
+
+def test_forked_processes_stop_together_and_resume(tmp_path, pairs_folder):
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "learnir.cli", "train", "smoke", "--data", str(pairs_folder)]
+    command += ["--out", str(out), "--processes", "2", "--iterations", "4000", "4"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 120
+        while not (out / "state.pt").exists() and time.monotonic() < deadline:
+            time.sleep(0.2)
+        process.send_signal(signal.SIGTERM)
+        _, told = process.communicate(timeout=120)
+    assert process.returncode == 130, told[-2000:]
+    assert told.strip().splitlines()[-1].startswith("learnir: stopped at step")
+    assert 0 < state(out)["step"] < 4000
+
+
+def test_what_a_fork_expects_is_raised_and_the_rest_carries_its_traceback():
+    def expected():
+        raise PairError("one line")
+
+    with pytest.raises(PairError, match="one line"):
+        in_processes(2, expected, (PairError,))
+    with pytest.raises(ProcessRaisedException, match="ZeroDivisionError"):
+        in_processes(2, lambda: 1 // 0, (PairError,))
 
 
 def test_learning_rate_warms_up_and_falls_to_zero():
