@@ -113,6 +113,7 @@ SMALL_NAF = ModelConfig(
         "decoder": (4, 2, 2),
         "gain": True,
     },
+    scales=(1, 2, 2, 4, 4),
 )
 STEP_WEIGHTS = (0.5, 0.2, 0.1, 0.1, 0.1)
 
