@@ -21,7 +21,7 @@ from learnir.export import Sampler, export_onnx, noise_for, session
 from learnir.images import to_tensor
 
 RESULT = Path(__file__).resolve().parents[1] / "docs" / "results" / "onnx.json"
-SCHEDULES = ("drm", "fixed")
+SCHEDULES = {"drm": None, "fixed": "fixed"}  # None: as the checkpoint says
 SIZES = (256, 512)
 Run = Callable[[np.ndarray, dict[str, np.ndarray]], np.ndarray]
 
@@ -29,9 +29,9 @@ Run = Callable[[np.ndarray, dict[str, np.ndarray]], np.ndarray]
 def ways(checkpoint: str | None, folder: Path) -> dict[tuple[str, str], tuple[Run, tuple]]:
     """(engine, schedule) -> how to run it, and its draws."""
     model, found = load_checkpoint(checkpoint).eval(), {}
-    for name in SCHEDULES:
-        graph = export_onnx(model, folder / f"{name}.onnx", scales=name)
-        sampler, graph_run = Sampler(model, {"scales": name}), session(graph.path)
+    for name, scales in SCHEDULES.items():
+        graph = export_onnx(model, folder / f"{name}.onnx", scales=scales)
+        sampler, graph_run = Sampler(model, {"scales": scales}), session(graph.path)
 
         def in_torch(y: np.ndarray, noise: dict, sampler: Sampler = sampler) -> np.ndarray:
             with torch.inference_mode():
