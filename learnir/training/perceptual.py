@@ -44,8 +44,9 @@ def _load(model: nn.Module, path: Path) -> None:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         features = {key.removeprefix("features."): value for key, value in state.items()}
-        for name, parameter in model.net.named_parameters():  # "slice1.0.weight" -> "0.weight"
-            parameter.data.copy_(features[name.split(".", 1)[1]])
+        for name, parameter in model.named_parameters():
+            if name.startswith("net."):  # "net.slice1.0.weight" -> "0.weight"
+                parameter.data.copy_(features[name.split(".", 2)[2]])
     except Exception as error:  # torch raises many kinds for a damaged file
         raise CheckpointError(
             f"{path}: not SqueezeNet's features ({error}); set LEARNIR_LPIPS_WEIGHTS to the file "

@@ -26,7 +26,7 @@ def one_thread() -> None:
     cv2.setNumThreads(0)
 
 
-def in_processes(count: int, work: Callable[[], None], expected: tuple[type, ...]) -> None:
+def in_processes(count: int, work: Callable[[], None], expected: tuple[type[BaseException], ...]) -> None:
     """Runs ``work`` in so many forks of one thread each, the ranks of one distributed group.
 
     After ``one_thread``: a fork waits for ever for threads that its parent had and it has not.
@@ -59,7 +59,7 @@ def _rank(
     count: int,
     port: int,
     work: Callable[[], None],
-    expected: tuple[type, ...],
+    expected: tuple[type[BaseException], ...],
     told: Any,
 ) -> None:
     group = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": count, "RANK": rank}
