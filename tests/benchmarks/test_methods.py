@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 from sample_methods import scene, write
+from skimage.data import astronaut
 
 from benchmarks.classical import dark_channel, detect_shadow, region_transfer, retinex
 from benchmarks.methods import METHODS, MethodOptions, make_method
@@ -86,6 +87,9 @@ def test_a_card_says_what_the_checkpoint_was_trained_on(tmp_path):
 
 
 def test_learnir_restores_and_its_seed_counts(pair):
+    face = astronaut()[20:220, 120:320].copy()
+    face[:, :90] //= 3
+    pair = dataclasses.replace(pair, input=face, target=face)
     method = make_method("learnir")
     a, b, c = (method.restore(pair, seed) for seed in (0, 0, 1))
     assert np.array_equal(a, b)
