@@ -258,4 +258,6 @@ def choose(
     """One of ``names`` (default: all), by the shares of the mix or those given in their place."""
     names = tuple(names) or tuple(OCCLUDERS)
     weights = np.array([shares.get(name, OCCLUDERS[name].share) for name in names])
+    if not weights.any():  # asked for by name, though the mix has none of them
+        weights = np.ones(len(names))
     return str(rng.choice(names, p=weights / weights.sum()))

@@ -17,10 +17,9 @@ import cv2
 import numpy as np
 from error_profile import FACE, FLOOR, SIDE
 from fill_page import markdown
-from score_weights import load
+from score_weights import load, pairs_of
 
 from learnir.images import decode_linear
-from learnir.training.data import Pair, PairError, open_pairs
 
 DISTANCES = np.arange(-10, 11)  # pixels
 SHOWN = (-6, -4, -2, 0, 2, 4, 6, 8)
@@ -64,14 +63,6 @@ def profile(y: np.ndarray, x: np.ndarray) -> np.ndarray | None:
     return None if (high - low).min() < DEEP else (medians - low) / (high - low)
 
 
-def pairs_of(folder: Path, split: str, limit: int) -> list[Pair]:
-    try:
-        pairs = open_pairs(folder, split)
-    except PairError:
-        pairs = open_pairs(folder, "all")
-    return pairs[:: max(len(pairs) // limit, 1)]
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("folders", nargs="+", type=Path)
@@ -80,7 +71,8 @@ def main() -> None:
     options = parser.parse_args()
     columns = []
     for folder in options.folders:
-        loaded = load(pairs_of(folder, options.split, options.limit), SIDE)
+        pairs = pairs_of(folder, options.split)
+        loaded = load(pairs[:: max(len(pairs) // options.limit, 1)], SIDE)
         found = np.array([p for p in (profile(y, x) for y, x in loaded) if p is not None])
         rise, lag = np.median(found[..., 1], 0), np.median(found[..., 0] - found[..., 1], 0)
         at = [int(np.flatnonzero(d == DISTANCES)[0]) for d in SHOWN]

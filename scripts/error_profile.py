@@ -17,11 +17,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 from fill_page import markdown
-from score_weights import load, restore, split_by_shadow
+from score_weights import load, pairs_of, restore, split_by_shadow
 
 from learnir.checkpoint import load_checkpoint
 from learnir.images import decode_linear
-from learnir.training.data import Pair, PairError, open_pairs
+from learnir.training.data import Pair
 
 SIDE = 256
 FLOOR = 4e-3  # linear light under which a ratio says nothing
@@ -75,12 +75,8 @@ def across_edge(r: np.ndarray, x: np.ndarray, shadow: np.ndarray) -> list[float]
     return [float(np.median(error[ring])) if ring.sum() >= 20 else np.nan for ring in rings]
 
 
-def pairs_of(folder: Path, split: str, limit: int) -> list[Pair]:
-    try:
-        pairs = open_pairs(folder, split)
-    except PairError:
-        pairs = open_pairs(folder, "all")
-    return split_by_shadow(pairs)[0][:limit]
+def shadowed(folder: Path, split: str) -> list[Pair]:
+    return split_by_shadow(pairs_of(folder, split))[0]
 
 
 def column(model, pairs: Sequence[Pair]) -> list[str]:
@@ -116,7 +112,7 @@ def main() -> None:
         *(f"error at {d:+d} px from the edge, log units" for d in DISTANCES),
     ]
     columns = [
-        [folder.name, *column(model, pairs_of(folder, options.split, options.limit))]
+        [folder.name, *column(model, shadowed(folder, options.split)[: options.limit])]
         for folder in options.folders
     ]
     print(markdown(list(zip(names, *columns, strict=True))))

@@ -22,7 +22,7 @@ from benchmarks.metrics import psnr, ssim
 from benchmarks.perceptual import MetricUnavailable, lpips
 from learnir.checkpoint import load_checkpoint
 from learnir.images import to_picture, to_tensor
-from learnir.training.data import Pair, open_pairs
+from learnir.training.data import Pair, PairError, open_pairs
 
 SHADOWED = 45.0  # dB: an input this close to its target has no shadow
 
@@ -30,6 +30,14 @@ SHADOWED = 45.0  # dB: an input this close to its target has no shadow
 def load(pairs: Sequence[Pair], size: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """Input and target of every pair as uint8 squares."""
     return [tuple(resized(picture, size) for picture in pair.load()) for pair in pairs]
+
+
+def pairs_of(folder: Path, split: str) -> list[Pair]:
+    """The pairs of a split, or all of a folder that has none of that name."""
+    try:
+        return open_pairs(folder, split)
+    except PairError:
+        return open_pairs(folder, "all")
 
 
 def resized(picture: np.ndarray, size: int) -> np.ndarray:

@@ -17,9 +17,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 from fill_page import markdown
+from score_weights import pairs_of
 
 from learnir.images import decode_linear
-from learnir.training.data import PairError, open_pairs
 
 SIDE = 256
 FLOOR = 2e-3  # linear light under which a ratio says nothing
@@ -52,10 +52,7 @@ def measure(g: np.ndarray) -> tuple[float, ...] | None:
 
 def statistics(folder: Path, split: str, limit: int) -> Iterator[tuple[float, ...]]:
     """The ROWS of every pair of a folder that holds a shadow."""
-    try:
-        pairs = open_pairs(folder, split)
-    except PairError:
-        pairs = open_pairs(folder, "all")
+    pairs = pairs_of(folder, split)
     step = max(len(pairs) // limit, 1)
     for pair in pairs[::step]:
         measured = measure(gain(*pair.load()))

@@ -56,6 +56,8 @@ def train(
         processes: on the CPU, so many of one thread each share every batch.
     """
     if processes > 1:
+        if device not in (None, "cpu"):
+            raise PairError(f"--processes is for the CPU; with --device {device} use a launcher")
         one_thread()
     config = look_up("preset", preset, PRESETS) if isinstance(preset, str) else preset
     config = _override(config, iterations, seed, precision, compile)

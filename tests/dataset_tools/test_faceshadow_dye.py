@@ -84,6 +84,7 @@ def test_relief_is_the_detail_alone():
 def test_shares_of_a_recipe_replace_those_of_the_mix():
     rng = np.random.default_rng(0)
     assert {choose(rng, shares={name: 0.0 for name in OCCLUDERS} | {"twig": 1.0})} == {"twig"}
+    assert choose(rng, ("twig",)) == "twig"  # by name alone, though its share is none
     assert "twig" not in {choose(rng) for _ in range(2000)}
     drawn = [choose(rng, ("twig", "hand"), {"twig": 0.17}) for _ in range(1000)]
     assert 400 < drawn.count("twig") < 600

@@ -184,7 +184,7 @@ def test_two_processes_of_a_launcher_or_forked_train_the_same_model(tmp_path, pa
     assert same(state(tmp_path / "forked"), state(tmp_path / "launched"))
 
 
-def test_forked_processes_stop_together_and_resume(tmp_path, pairs_folder):
+def test_forked_processes_stop_together_and_keep_their_state(tmp_path, pairs_folder):
     out = tmp_path / "run"
     command = [sys.executable, "-m", "learnir.cli", "train", "smoke", "--data", str(pairs_folder)]
     command += ["--out", str(out), "--processes", "2", "--iterations", "4000", "4"]
@@ -197,6 +197,11 @@ def test_forked_processes_stop_together_and_resume(tmp_path, pairs_folder):
     assert process.returncode == 130, told[-2000:]
     assert told.strip().splitlines()[-1].startswith("learnir: stopped at step")
     assert 0 < state(out)["step"] < 4000
+
+
+def test_processes_are_for_the_cpu(tmp_path, pairs_folder):
+    with pytest.raises(PairError, match="launcher"):
+        command.train("smoke", [pairs_folder], tmp_path / "run", device="cuda", processes=2)
 
 
 def test_what_a_fork_expects_is_raised_and_the_rest_carries_its_traceback():
