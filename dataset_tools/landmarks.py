@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self
 
 import cv2
 import numpy as np
+
+from learnir.quiet import native_log_silenced
 
 NOSE_TIP, CHIN, FOREHEAD = 1, 152, 10
 RIGHT_IRIS, LEFT_IRIS = 468, 473  # the subject's right eye is on the picture's left
@@ -50,24 +50,10 @@ class Detector(Protocol):
 def open_detector(model: str | Path | None = None) -> Detector:
     """Tasks API when a .task file is given (here or in LEARNIR_FACE_LANDMARKER), else bundled."""
     model = model or os.environ.get(MODEL_VARIABLE)
-    with _native_log_silenced():
+    with native_log_silenced():
         detector: Detector = TasksDetector(Path(model)) if model else BundledDetector()
         detector.detect(np.zeros((64, 64, 3), np.uint8))  # the models load at first use
     return detector
-
-
-@contextmanager
-def _native_log_silenced() -> Iterator[None]:
-    """MediaPipe's C++ writes start-up notices straight to descriptor 2; errors still raise."""
-    sys.stderr.flush()
-    saved, sink = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(sink, 2)
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-        os.close(sink)
 
 
 class BundledDetector:
@@ -91,7 +77,7 @@ class BundledDetector:
         self._person.close()
 
     def detect(self, picture: np.ndarray) -> Landmarks | None:
-        with nullcontext() if self._warm else _native_log_silenced():
+        with nullcontext() if self._warm else native_log_silenced():
             found = self._mesh.process(picture).multi_face_landmarks or ()
         self._warm = self._warm or bool(found)
         return _largest([face.landmark for face in found], picture, self._person)

@@ -158,7 +158,7 @@ def twig(rng: np.random.Generator, n: int) -> np.ndarray:
     canvas = np.zeros((n, n), np.uint8)
     for _ in range(int(rng.integers(1, 4))):
         angle, bend = rng.uniform(0, 2 * np.pi), rng.normal(0, 0.10)
-        r, bud = rng.uniform(1.5, 4.5), 0.35 * (rng.random() < 0.6)
+        r, bud = rng.uniform(1.5, 6.0), 0.35 * (rng.random() < 0.6)
         point = rng.normal(0, 45, 2) - rng.uniform(20, 160) * _heading(angle)
         for _ in range(int(rng.integers(6, 22))):
             angle += bend + rng.normal(0, 0.05)

@@ -31,7 +31,8 @@ class Recipe:
     shares: occluders' shares in place of those of the mix. warmth: mean and deviation of the key's
     tint on relit bases. relief: range of the exponent on the detail of a relit base's direct light,
     which grazes pores and threads. scattering: log-uniform factor on the widths of scattering in
-    skin. dyed: share of bases whose cloth takes another colour."""
+    skin. dyed: share of bases whose cloth takes another colour. Of relit bases, exposure: mean and
+    deviation of the gain's logarithm; contrast, saturation: ranges of the grading, 1 keeps it."""
 
     name: str = "faceshadow"
     mix: Mapping[str, float] = field(default_factory=lambda: dict(DEFAULT_MIX))
@@ -55,6 +56,9 @@ class Recipe:
     relief: tuple[float, float] = (0.0, 0.0)
     scattering: tuple[float, float] = (1.0, 1.0)
     dyed: float = 0.0
+    exposure: tuple[float, float] = (0.4, 0.3)
+    contrast: tuple[float, float] = (0.75, 1.2)
+    saturation: tuple[float, float] = (0.85, 1.2)
 
 
 RECIPES: dict[str, Recipe] = {
@@ -63,7 +67,7 @@ RECIPES: dict[str, Recipe] = {
     "sunlit": Recipe(
         name="sunlit",
         mix={"occluder": 0.70, "flat": 0.22, "tint": 0.05, "none": 0.03},
-        shares={"twig": 0.14, "branches": 0.10},
+        shares={"twig": 0.24, "branches": 0.10, "leaves": 0.12},
         relit=0.85,
         ambient=(0.07, 0.25),
         ambient_spread=0.40,
@@ -71,10 +75,13 @@ RECIPES: dict[str, Recipe] = {
         coverage=(0.04, 0.97),
         aim=(1.5, 1.7),
         close_up=0.7,
-        warmth=(0.10, 0.09),
+        warmth=(0.15, 0.13),
         relief=(0.0, 0.5),
         scattering=(0.8, 2.5),
         dyed=0.6,
+        exposure=(0.6, 0.3),
+        contrast=(0.9, 1.5),
+        saturation=(0.95, 1.3),
     ),
     # Zhang et al. 2020, section 3.1: flat masks over the portrait as it is
     "zhang2020": Recipe(

@@ -46,9 +46,9 @@ def draw_look(rng: np.random.Generator, recipe: Recipe) -> Look:
     return Look(
         strength=float(rng.uniform(0.45, 1.0)),
         warmth=float(rng.normal(*recipe.warmth)),
-        exposure=float(np.exp(rng.normal(0.4, 0.3))),
-        contrast=float(rng.uniform(0.75, 1.2)),
-        saturation=float(rng.uniform(0.85, 1.2)),
+        exposure=float(np.exp(rng.normal(*recipe.exposure))),
+        contrast=float(rng.uniform(*recipe.contrast)),
+        saturation=float(rng.uniform(*recipe.saturation)),
         gloss=float(max(0.0, rng.normal(0.02, 0.03))),
         background=float(background),
         backdrop=int(rng.integers(2**31)) if rng.random() < 0.45 else None,

@@ -7,10 +7,7 @@ Faces are found by MediaPipe's BlazeFace where that is installed; without it the
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from threading import Lock
@@ -18,6 +15,8 @@ from typing import Any
 
 import cv2
 import numpy as np
+
+from learnir.quiet import native_log_silenced
 
 FILL = 0.45  # height of the found box (brow to chin) in a close-up, as in the training pairs
 SMALL = 0.8  # a close-up this large, of the shorter side, shows what the whole picture shows
@@ -136,7 +135,7 @@ _TURN = Lock()  # the finders keep state
 def _finders() -> tuple[Finder, Finder] | None:
     """Short- and full-range BlazeFace, whose models MediaPipe's wheel carries; None without it."""
     try:
-        with _native_log_silenced():
+        with native_log_silenced():
             from mediapipe.python.solutions.face_detection import FaceDetection
 
             made = [FaceDetection(CERTAIN, model_selection=n) for n in (0, 1)]
@@ -145,17 +144,3 @@ def _finders() -> tuple[Finder, Finder] | None:
     except (ImportError, AttributeError, OSError, RuntimeError):
         return None
     return made[0].process, made[1].process
-
-
-@contextmanager
-def _native_log_silenced() -> Iterator[None]:
-    """MediaPipe's C++ writes start-up notices straight to descriptor 2."""
-    sys.stderr.flush()
-    saved, sink = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(sink, 2)
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-        os.close(sink)
