@@ -60,7 +60,7 @@ def restore(
         correction: DPSC correction.
         weight: weight of the correction, 0 to 1.
         eta: share of the fresh noise, 0 to 1.
-        mirror: mean with the mirrored picture's restoration, in twice the time.
+        mirror: last step also on the mirror image, mean of both: better, somewhat slower.
         strength: 0 changes nothing, 1 removes the shadow as estimated, up to 1.5.
         seed: of all noise.
         faces: look again, closely, at faces that are small in the picture.

@@ -20,8 +20,8 @@ class ModelConfig:
         schedule, T: noise schedule and its number of training steps (T = 12 samples in five).
         scales: s(1..T') of the Dynamic Resolution Module.
         correction, weight, eta: DPSC at sampling.
-        mirror: restore the mirrored picture too and take the mean of both, which field and papers
-            call self-ensemble: a little nearer to the truth for twice the time.
+        mirror: estimate the last step on the mirror image too and take the mean of both (the
+            field's self-ensemble): a little nearer to the truth for that step's time.
         corrector: constructor arguments of the learned correction branch, None without one.
         work_size: longest side, in pixels, that the pipeline estimates the residual at.
     """

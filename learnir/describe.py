@@ -44,7 +44,7 @@ def _sampling(model: LearnIRModel) -> dict[str, str]:
         "schedule": f"{config.schedule}, T = {config.T}, T' = {model.schedule.T_prime} steps",
         "scales": f"{model.scales}, the cost of {cost:.3g} full-size evaluations",
         "correction": f"{config.correction}, weight {config.weight:g}, eta {config.eta:g}",
-        "mirror": "mean with the mirrored picture's" if config.mirror else "no",
+        "mirror": "at the last step, mean of both" if config.mirror else "no",
         "work size": f"{config.work_size} px",
     }
 

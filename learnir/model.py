@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import partial
 from typing import TypeVar
 
 import torch
@@ -15,7 +15,7 @@ from learnir.networks import NETWORKS, Corrector
 from learnir.posterior import correction_named
 from learnir.process import PREDICTIONS, Latent
 from learnir.resolution import Scales, check_scales, resolve_scales
-from learnir.sampler import Noise, sample
+from learnir.sampler import Noise, ResidualEstimator, sample
 from learnir.schedule import Schedule, make_schedule, schedule_with_steps
 
 Entry = TypeVar("Entry")
@@ -101,37 +101,52 @@ class LearnIRModel(nn.Module):
             steps: sampling steps T'; another number than the config's takes another T.
             schedule: "linear" or "cosine".
             scales: s(1..T'), "fixed" or "drm".
-            mirror: mean of the pictures' restoration and their mirror images', in one batch of
-                both. Noise that ``noise`` gives is mirrored too; ``callback`` sees the pictures'.
+            mirror: at the last step, see ``BothWays``.
         """
         config = self.config
         levels = self.schedule_for(steps, schedule)
-        run = partial(
-            sample,
-            self,
-            schedule=levels,
+        mirror = config.mirror if mirror is None else mirror
+        return sample(
+            BothWays(self) if mirror else self,
+            y,
+            levels,
             scales=resolve_scales(scales, levels.T_prime, self.scales),
             correction=config.correction if correction is None else correction,
             weight=config.weight if weight is None else weight,
             eta=config.eta if eta is None else eta,
             generator=generator,
+            noise=noise,
+            callback=callback,
         )
-        if not (config.mirror if mirror is None else mirror):
-            return run(y, noise=noise, callback=callback)
-        both = torch.cat([y, y.flip(-1)])
-        tell = callback and (lambda t, z_0: callback(t, z_0[: len(y)]))
-        restored, image = run(both, noise=noise and _mirrored(noise), callback=tell).chunk(2)
-        return (restored + image.flip(-1)) / 2
 
 
-def _mirrored(noise: Noise) -> Noise:
-    """Noise for pictures and, behind them, their mirror images."""
+@dataclass(frozen=True)
+class BothWays:
+    """An estimator whose last R_hat is the mean of the latent's and its mirror image's.
 
-    def draw(number: int, scale: int, shape: tuple[int, ...]) -> Tensor:
-        given = noise(number, scale, (shape[0] // 2, *shape[1:]))
-        return torch.cat([given, given.flip(-1)])
+    The field's self-ensemble, one step of it: as this step weighs most and the ones before it are
+    only on the way, it brings most of what both images' whole restoration would.
+    """
 
-    return draw
+    model: ResidualEstimator
+
+    def residual(self, z_t: Latent, z_y: Latent, t: int, schedule: Schedule) -> Latent:
+        """R_hat at the resolution of ``z_t``."""
+        if t > 1:
+            return self.model.residual(z_t, z_y, t, schedule)
+        R, image = self.model.residual(_both(z_t), _both(z_y), t, schedule).chunk(2)
+        return (R + image.flip(-1)) / 2
+
+    def refine(
+        self, z_t: Latent, z_y: Latent, R: Latent, t: int, schedule: Schedule
+    ) -> tuple[Latent, Latent | None]:
+        """The model's own."""
+        return self.model.refine(z_t, z_y, R, t, schedule)
+
+
+def _both(z: Latent) -> Latent:
+    """Latents and, behind them, their mirror images."""
+    return torch.cat([z, z.flip(-1)])
 
 
 def _level(z_t: Tensor, t: int, schedule: Schedule) -> Tensor:

@@ -39,7 +39,9 @@ def network_line() -> str:
     """What the shipped checkpoint is, in a sentence."""
     model = load_checkpoint(None)
     config, parameters = model.config, sum(p.numel() for p in model.parameters()) / 1e6
-    mirror = ", and the mean with the mirror image's restoration is taken" if config.mirror else ""
+    mirror = (
+        ", the last step's estimate being the mean with its mirror image's" if config.mirror else ""
+    )
     width = config.network_args["width"]
     return (
         f"A conditional NAFNet-style U-Net (width {width}, {parameters:.1f} M parameters) "

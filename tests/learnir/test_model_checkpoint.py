@@ -7,6 +7,7 @@ import torch
 from learnir.checkpoint import CheckpointError, load_checkpoint, read_training, save_checkpoint
 from learnir.config import ModelConfig
 from learnir.model import LearnIRModel
+from learnir.sampler import sample
 
 
 def test_saved_and_read_back_with_its_config(tmp_path, tiny_config):
@@ -42,21 +43,23 @@ def test_sampling_options_override_the_config(tiny_config):
         model.sample(y, correction="learned")
 
 
-def test_a_mirrored_picture_is_restored_as_the_mirror_image(tiny_config, tiny_model):
-    """With mirrored noise the mean of the two runs turns with the picture; one run does not."""
+def test_mirror_takes_the_mean_of_the_last_estimate_and_its_mirror_image(tiny_config, tiny_model):
     model = tiny_model(tiny_config).eval()
     y = torch.rand(2, 3, 32, 64, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    seen = {True: [], False: []}
 
     def noise(draw, scale, shape):
         return torch.randn(shape, generator=torch.Generator().manual_seed(draw))
 
-    def flipped(*given):
-        return noise(*given).flip(-1)
-
-    for mirror, turns in ((True, True), (False, False)):
-        a = model.sample(y, mirror=mirror, noise=noise)
-        b = model.sample(y.flip(-1), mirror=mirror, noise=flipped).flip(-1)
-        assert torch.allclose(a, b, atol=1e-5) == turns
+    for mirror, steps in seen.items():
+        model.sample(y, mirror=mirror, noise=noise, callback=lambda _, z, to=steps: to.append(z))
+    assert all(torch.equal(a, b) for a, b in zip(seen[True][:-1], seen[False][:-1], strict=True))
+    z_1 = sample(model, y, model.schedule, scales=model.scales, until=1, noise=noise)
+    R = model.residual(z_1, y, 1, model.schedule)
+    image = model.residual(z_1.flip(-1), y.flip(-1), 1, model.schedule).flip(-1)
+    assert torch.allclose(seen[False][-1], y - R, atol=1e-5)
+    assert torch.allclose(seen[True][-1], y - (R + image) / 2, atol=1e-5)
+    assert not torch.allclose(R, image, atol=1e-3)
 
 
 def written(tmp_path, tiny_config):
