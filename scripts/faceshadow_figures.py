@@ -138,14 +138,19 @@ def _parameters() -> list[dataclasses.Field]:
 
 
 def _plain(row: list) -> list[str]:
-    """Mappings and tuples as people write them."""
+    """A parameter's name and its values as people write them."""
+    name = row[0]
+    pattern = {
+        "aim": "Beta({:g}, {:g})",
+        "tint_outdoor": "{:g} ± {:g}",
+        "warmth": "{:g} ± {:g}",
+        "exposure": "{:g} ± {:g}",
+    }.get(name, "{:g} to {:g}")
 
     def text(value: object) -> str:
         if isinstance(value, dict):
             return ", ".join(f"{k} {v:.0%}" for k, v in value.items()) or "as above"
-        if isinstance(value, tuple):
-            return " to ".join(f"{v:g}" for v in value)
-        return str(value)
+        return pattern.format(*value) if isinstance(value, tuple) else str(value)
 
     return [text(value) for value in row]
 
