@@ -15,10 +15,20 @@ PAGE, RESULTS = ROOT / "docs" / "performance.md", ROOT / "docs" / "results"
 
 def drm(found: dict[str, Any]) -> str:
     """Seconds and PSNR of both schedules, and their ratio."""
-    head = ["size", "DRM, s", "fixed, s", "ratio", "multiply-adds", "PSNR DRM", "PSNR fixed"]
+    head = [
+        "size",
+        "mirror images",
+        "DRM, s",
+        "fixed, s",
+        "ratio",
+        "multiply-adds",
+        "PSNR DRM",
+        "PSNR fixed",
+    ]
     rows = [
         [
             f"{row['size']} px",
+            "yes" if row["mirror"] else "no",
             f"{row['drm']['seconds']:.3f}",
             f"{row['fixed']['seconds']:.3f}",
             f"**{row['ratio']:.2f}**",
