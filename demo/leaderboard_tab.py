@@ -46,7 +46,7 @@ def build(context: Context, tab: gr.Tab) -> None:
     """Lays the tab out and connects it."""
     folder = context.options.results
     gr.Markdown(RULES, elem_classes="note")
-    with gr.Row():
+    with gr.Row(elem_id="board-bar"):
         board = gr.Dropdown([], label="Data set and protocol", scale=5, elem_id="board-choice")
         save = gr.DownloadButton("CSV", scale=0, min_width=90, elem_id="board-csv")
     shown = _board_parts(folder)

@@ -67,7 +67,8 @@ footer .divider:last-child {display: none;}
   #top {flex-direction: column; align-items: stretch; gap: 2px;}
   #restore-slider {height: 380px !important;}
   .tab-container button {padding: 0 10px;}
-  #board-choice {min-width: 100% !important;}
+  #board-bar {flex-wrap: wrap !important;}
+  #board-bar > .form {flex-basis: 100% !important;}
   #board-choice input {font-size: 0.8rem;}
 }
 """
