@@ -1,15 +1,15 @@
 """Layers of shadow pairs in one archive, for training that composites on the GPU.
 
 A rendered pair freezes one light, one colour and one depth of shadow. An archive keeps what cannot
-be redrawn cheaply (portrait, mattes, shading, visibility maps), so that a trainer draws light and
-colour anew at every step. ``learnir.training.layers`` reads it.
+be redrawn cheaply (portrait, mattes, shading, visibility maps) and the recipe, so that a trainer
+draws light, colour and cloth anew at every step. ``learnir.training.layers`` reads it.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import numpy as np
 
 from dataset_tools import photometry, shadows, visibility
 from dataset_tools.backdrops import backdrop
+from dataset_tools.dye import cloth
 from dataset_tools.engines import run
 from dataset_tools.files import replacing
 from dataset_tools.frame import draw_frame, sharpen, warp_landmarks, warp_picture
@@ -30,12 +31,12 @@ from dataset_tools.relight import direct_shading, highlight
 from dataset_tools.render import pair_seed
 from dataset_tools.shards import Source
 from dataset_tools.survey import load_landmarks
-from learnir.images import encode_linear
+from learnir.images import decode_linear, encode_linear
 
 SHADE_MAX = 1.25  # direct_shading's ceiling, stored as 255
-MAPS = ("matte", "face", "shade", "gloss")  # side by side in one grey picture
+MAPS = ("matte", "face", "shade", "gloss", "cloth")  # side by side in one grey picture
 BACKDROPS = 192
-QUALITY = {"base": 86, "maps": 76, "shadow": 80, "backdrop": 80}
+QUALITY = {"base": 84, "maps": 66, "shadow": 72, "backdrop": 80}
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,17 @@ class PackJob:
     plan: PackPlan
 
 
-def scene(
-    picture: np.ndarray, face: Landmarks, seed: tuple[int, ...], plan: PackPlan
-) -> list[bytes]:
-    """One crop under one light: WebP bytes of the base, of the maps, then of each shadow."""
+@dataclass(frozen=True)
+class Scene:
+    """One crop under one light. files: WebP bytes of the base, of the maps, then of each shadow.
+    mm: of the face, per pixel."""
+
+    files: list[bytes]
+    mm: float
+
+
+def scene(picture: np.ndarray, face: Landmarks, seed: tuple[int, ...], plan: PackPlan) -> Scene:
+    """Draws a crop, its light and ``plan.shadows`` shadows."""
     rng, size = np.random.default_rng(seed), plan.size
     shape = (picture.shape[0], picture.shape[1])
     recipe = plan.recipe
@@ -71,23 +79,21 @@ def scene(
     person = smoothstep((moved.matte.astype(np.float32) / 255 - 0.25) / 0.5)
     crisp = float(rng.uniform(0, 0.7)) if frame.scale > 1 else 0.0
     base = sharpen(warp_picture(picture, frame, size), crisp, frame.scale)
-    maps = _maps(stage, person)
+    maps = _maps(stage, person, base)
     cast = [_shadow(rng, stage, person, recipe) for _ in range(plan.shadows)]
-    return [
-        _webp(base, "base"),
-        _webp(maps, "maps"),
-        *(_webp(visible, "shadow") for visible in cast),
-    ]
+    shadow_files = [_webp(visible, "shadow") for visible in cast]
+    return Scene([_webp(base, "base"), _webp(maps, "maps"), *shadow_files], stage.scene.mm)
 
 
-def _maps(stage: visibility.Stage, person: np.ndarray) -> np.ndarray:
-    """matte | face | shade | gloss, uint8 (H, 4 W)."""
+def _maps(stage: visibility.Stage, person: np.ndarray, base: np.ndarray) -> np.ndarray:
+    """MAPS side by side, uint8 (H, 5 W)."""
     scene, light = stage.scene, stage.light
     maps = [
         person,
         scene.face.astype(np.float32),
         direct_shading(scene, light) / SHADE_MAX,
         highlight(scene, light),
+        cloth(decode_linear(base), scene, stage.face.points, person),
     ]
     return np.round(255 * np.clip(np.concatenate(maps, axis=1), 0, 1)).astype(np.uint8)
 
@@ -102,7 +108,8 @@ def _shadow(
     visible, _ = visibility.draw(rng, stage, kind, recipe)
     if rng.random() < recipe.person_only:
         visible = shadows.within(visible, person)
-    seen = photometry.scatter(visible, stage.scene.skin, stage.scene.mm)
+    mm = stage.scene.mm / recipe.draw_scattering(rng)
+    seen = photometry.scatter(visible, stage.scene.skin, mm)
     return np.round(255 * np.clip(seen, 0, 1)).astype(np.uint8)
 
 
@@ -114,7 +121,7 @@ def _webp(picture: np.ndarray, kind: str) -> bytes:
     return data.tobytes()
 
 
-def pack_photos(job: PackJob) -> list[list[bytes]]:
+def pack_photos(job: PackJob) -> list[Scene]:
     """The scenes of the job's photos."""
     cv2.setNumThreads(1)
     scenes = []
@@ -139,18 +146,20 @@ def pack(sources: list[Source], out: Path, plan: PackPlan, engine: Any) -> int:
 
     ordered = sorted(sources, key=lambda s: (s.bucket.name, s.photo.key))
     jobs = [PackJob(tuple(ordered[i : i + 8]), plan) for i in range(0, len(ordered), 8)]
-    scenes: list[list[bytes]] = []
+    scenes: list[Scene] = []
     with tqdm(total=len(ordered) * plan.frames, unit="scene", disable=None) as bar:
         for part in run(engine, pack_photos, jobs):
             scenes.extend(part)
             bar.update(len(part))
-    files = [data for one in scenes for data in one] + list(_backdrops(plan))
+    files = [data for one in scenes for data in one.files] + list(_backdrops(plan))
     about: dict[str, Any] = {"scenes": len(scenes), "shadows": plan.shadows, "size": plan.size}
     about |= {"seed": plan.seed, "maps": MAPS, "shade_max": SHADE_MAX, "backdrops": BACKDROPS}
+    about |= {"recipe": asdict(plan.recipe)}
     with replacing(out) as handle:
         np.savez(
             handle,
             about=np.frombuffer(json.dumps(about).encode(), np.uint8),
+            mm=np.array([one.mm for one in scenes], np.float32),
             lengths=np.array([len(data) for data in files], np.int64),
             blob=np.frombuffer(b"".join(files), np.uint8),
         )

@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+
 DEFAULT_MIX = {
     "occluder": 0.55,
     "flat": 0.22,
@@ -59,6 +61,11 @@ class Recipe:
     exposure: tuple[float, float] = (0.4, 0.3)
     contrast: tuple[float, float] = (0.75, 1.2)
     saturation: tuple[float, float] = (0.85, 1.2)
+
+    def draw_scattering(self, rng: np.random.Generator) -> float:
+        """Factor on the widths of scattering in skin; no number is taken where there is no range."""
+        low, high = np.log(self.scattering)
+        return float(np.exp(rng.uniform(low, high))) if high > low else float(np.exp(low))
 
 
 RECIPES: dict[str, Recipe] = {

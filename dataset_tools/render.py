@@ -61,7 +61,7 @@ def render(
     on_person = kind == "none" or bool(rng.random() < recipe.person_only)
     if on_person:
         visible = shadows.within(visible, person)
-    spread = _draw_scattering(rng, recipe)
+    spread = recipe.draw_scattering(rng)
     seen = photometry.scatter(visible, stage.scene.skin, stage.scene.mm / spread)
     darkened = photometry.composite(base, stays, seen)
     noise, noise_meta = _draw_noise(rng, recipe, base, darkened)
@@ -145,11 +145,6 @@ def _draw_noise(rng: np.random.Generator, recipe: Recipe, base, darkened):
     keep = np.clip((darkened + 1e-4) / (base + 1e-4), 0, 1)  # black stays black, not noisy
     noise = photometry.sensor_noise(rng, darkened, keep, a, b)
     return noise, {"noise_a": a, "noise_b": b}
-
-
-def _draw_scattering(rng: np.random.Generator, recipe: Recipe) -> float:
-    low, high = np.log(recipe.scattering)
-    return float(np.exp(rng.uniform(low, high))) if high > low else float(np.exp(low))
 
 
 def _describe(stage: Stage, frame: Frame, look: Look | None, dye: Dye | None) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from learnir.model import LearnIRModel
 from learnir.training.ema import EMA
 from learnir.training.layers import load_layers
 from learnir.training.presets import PRESETS, Stage, TrainConfig
-from learnir.training.sources import LayerSource
+from learnir.training.sources import Scenes, Source
 from learnir.training.step import Draw, TrainStep, draw_step
 
 
@@ -88,7 +88,7 @@ def main() -> None:
             config, model=dataclasses.replace(config.model, network_args=arguments)
         )
     peak = matmul_peak(device)
-    layers = load_layers(options.data)
+    layers = [load_layers(path) for path in options.data]
     for number, stage in enumerate(config.stages):
         if options.stages is not None and number not in options.stages:
             continue
@@ -110,7 +110,8 @@ def measure(config, stage, layers, device, options) -> dict[str, float]:
     optimizer = torch.optim.AdamW(model.denoiser.parameters(), lr=1e-6)
     if options.compile != "no":
         model.denoiser.compile(dynamic=options.compile == "dynamic")
-    source, step = LayerSource(config, layers, device), TrainStep(model, config)
+    source = Source([Scenes(config, one, device) for one in layers], config.seed)
+    step = TrainStep(model, config)
     kind = device.type
 
     def run(number: int, draw: Draw) -> None:

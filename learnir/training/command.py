@@ -21,7 +21,7 @@ from learnir.training.layers import is_archive, load_layers
 from learnir.training.loop import Interrupted, Run, TrainingDiverged, start_folder
 from learnir.training.presets import CORRECTOR_STAGE, PRESETS, TrainConfig
 from learnir.training.processes import in_processes, one_thread
-from learnir.training.sources import LayerSource, PairSource, Source
+from learnir.training.sources import Pairs, Scenes, Source, Store
 from learnir.training.state import STATE
 from learnir.training.validate import load_validation
 from learnir.training.warm_start import take_weights
@@ -47,7 +47,8 @@ def train(
 
     Args:
         preset: name in PRESETS, or a configuration of one's own.
-        data: folders of pairs (see ``open_pairs``), joined, or archives of layers.
+        data: folders of pairs (see ``open_pairs``) and archives of layers, joined; what is named
+            twice counts twice.
         validation: folder whose val split is scored; the first of ``data`` if not given.
         resume: go on from the state in ``out``; without it a used ``out`` is refused.
         init: checkpoint whose weights are the starting point.
@@ -180,18 +181,19 @@ def _open_data(
     limit: int | None,
 ) -> Opened:
     archives = [Path(path) for path in data if is_archive(path)]
-    if not archives:
-        pairs = [pair for folder in data for pair in open_pairs(folder, "train")][:limit]
-        facts = {"pairs": len(pairs), "data_sha256": manifest_hash(pairs)}
-        return PairSource(config, pairs), _held_out(validation or data[0], pairs), facts
-    if len(archives) < len(data) or validation is None:
-        raise PairError(
-            "archives of layers are trained on alone, with --validation DIR (pairs) beside them"
-        )
-    layers = load_layers(archives)
-    digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in archives]
-    facts = {"scenes": len(layers), "data_sha256": digests}
-    return LayerSource(config, layers, device), open_pairs(validation, "val"), facts
+    folders = [path for path in data if not is_archive(path)]
+    if not folders and validation is None:
+        raise PairError("archives hold no val split; name pairs with --validation DIR")
+    stores: list[Store] = [Scenes(config, load_layers(path), device) for path in archives]
+    facts: dict[str, Any] = {}
+    if archives:
+        digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in archives]
+        facts |= {"scenes": sum(map(len, stores)), "archives_sha256": digests}
+    pairs = [pair for folder in folders for pair in open_pairs(folder, "train")][:limit]
+    if folders:
+        stores.append(Pairs(config, pairs))
+        facts |= {"pairs": len(pairs), "data_sha256": manifest_hash(pairs)}
+    return Source(stores, config.seed), _held_out(validation or folders[0], pairs), facts
 
 
 def _accelerator(config: TrainConfig, device: str | None) -> Accelerator:
@@ -215,6 +217,8 @@ def _held_out(folder: str | Path, pairs: Sequence[Pair]) -> Sequence[Pair]:
         held_out = open_pairs(folder, "val")
     except PairError:
         held_out = []
+    if not held_out and not pairs:
+        raise PairError(f"{folder}: no val split to validate on; name another with --validation")
     if not held_out:
         print(f"{folder}: no val split; validating on training pairs", file=sys.stderr)
     return held_out or pairs

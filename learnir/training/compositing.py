@@ -1,7 +1,7 @@
 """The shadow renderer's photometry for whole batches on any device.
 
-The equations are those of ``dataset_tools`` (``photometry``, ``relight``), which render one pair at
-a time in NumPy; a test holds the two to the same numbers. Pictures are linear light (B, 3, H, W),
+The equations are those of ``dataset_tools`` (``photometry``, ``relight``, ``dye``), which render one
+pair at a time in NumPy; a test holds the two to the same numbers. Pictures are linear light (B, 3, H, W),
 maps (B, 1, H, W), drawn parameters (B, 1, 1, 1).
 """
 
@@ -74,6 +74,7 @@ class Looks:
     contrast: Tensor
     saturation: Tensor
     gloss: Tensor
+    relief: Tensor
     background: Tensor
     has_backdrop: Tensor
     backdrop: Tensor
@@ -81,13 +82,59 @@ class Looks:
 
 @dataclass(frozen=True)
 class Maps:
-    """What the renderer knows of the scene, each (B, 1, H, W): person and face in [0, 1], the
-    direct shading (about 1 where best lit) and the highlight lobe."""
+    """What the renderer knows of the scene, each (B, 1, H, W): person, face and cloth in [0, 1],
+    the direct shading (about 1 where best lit) and the highlight lobe. mm (B, 1, 1, 1): of the
+    face, per pixel."""
 
     person: Tensor
     face: Tensor
     shade: Tensor
     gloss: Tensor
+    cloth: Tensor
+    mm: Tensor
+
+
+@dataclass(frozen=True)
+class Dyes:
+    """Another colour for the cloth of each picture: level, contrast, saturation (B, 1, 1, 1) and
+    colour (B, 3, 1, 1). See ``dataset_tools.dye.Dye``."""
+
+    level: Tensor
+    contrast: Tensor
+    colour: Tensor
+    saturation: Tensor
+
+
+def dyed(linear: Tensor, cloth: Tensor, dyes: Dyes) -> Tensor:
+    """The cloth's luminance Y becomes level (Y / median Y)^contrast, its colour the dye's."""
+    y, inside = luminance(linear).clamp(min=1e-3), cloth > 0.5
+    middle = percentile(y, inside, 0.5).clamp(min=1e-3)
+    shade = (dyes.level * (y / middle) ** dyes.contrast).clamp(max=0.9)
+    own = 1 + dyes.saturation * (linear / y - 1)
+    changed = (shade * own * dyes.colour).clamp(0, 1)
+    enough = inside.sum(dim=(2, 3), keepdim=True) >= 50
+    return torch.where(enough, mix(changed, linear, cloth), linear)
+
+
+def blur(maps: Tensor, sigma: Tensor) -> Tensor:
+    """Gaussian blur of (B, 1, H, W), ``sigma`` (B, 1, 1, 1) pixels each; border repeated.
+
+    None below 0.3 pixels; beyond 16 pixels from the centre the Gaussian is cut off.
+    """
+    B, _, H, W = maps.shape
+    reach = torch.arange(-16, 17, device=maps.device, dtype=maps.dtype)
+    weights = torch.exp(-0.5 * (reach / sigma.view(B, 1).clamp(min=0.3)) ** 2)
+    weights = weights / weights.sum(dim=1, keepdim=True)
+    padded = F.pad(maps.view(1, B, H, W), (16, 16, 16, 16), mode="replicate")
+    across = F.conv2d(padded, weights.view(B, 1, 1, -1), groups=B)
+    soft = F.conv2d(across, weights.view(B, 1, -1, 1), groups=B).view(B, 1, H, W)
+    return torch.where(sigma < 0.3, maps, soft)
+
+
+def relief(linear: Tensor, mm: Tensor) -> Tensor:
+    """Luminance over its own blur of 2.5 mm, within a factor of two; (B, 1, H, W)."""
+    y = luminance(linear) + 0.01
+    return (y / blur(y, 2.5 / mm)).clamp(0.5, 2.0)
 
 
 def grade(linear: Tensor, contrast: Tensor, saturation: Tensor) -> Tensor:
@@ -108,6 +155,7 @@ def relight(linear: Tensor, maps: Maps, ambient: Tensor, look: Looks) -> tuple[T
     key = torch.cat([1 + look.warmth, torch.ones_like(look.warmth), 1 - look.warmth], dim=1)
     gloss = look.gloss * maps.gloss * shading.clamp(0, 1)
     indirect = graded * ambient
+    shading = shading * relief(graded, maps.mm) ** look.relief
     lit = indirect + graded * (1 - ambient) * (shading * key) + gloss
     gain = _exposure(linear, lit, maps.face > 0.5, look.exposure)
     share = indirect / lit.clamp(min=1e-5)

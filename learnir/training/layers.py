@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields, replace
 from math import log
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import cv2
@@ -20,54 +21,73 @@ from torch import Tensor
 from learnir.training import compositing as light
 from learnir.training.data import PairError
 
-MAPS = ("matte", "face", "shade", "gloss")
+MAPS = ("matte", "face", "shade", "gloss", "cloth")
 
 
 @dataclass(frozen=True)
 class Ranges:
-    """What is drawn for every pair; the values of ``dataset_tools``' recipe "faceshadow".
+    """What is drawn for every pair.
 
-    ambient, noise_a, noise_b are log-uniform. outdoor: share with a bluish ambient light, mean and
-    deviation in ``tint_outdoor``; strong: share with a strong tint of either sign. exposure (stops)
-    and warmth apply to input and target alike. jpeg: share of inputs compressed.
+    The first fields are the archive's recipe (``dataset_tools.recipe.Recipe`` says what each is);
+    the others are constants of the renderer, and a compression that it leaves out. noise_a and
+    noise_b are log-uniform; strong: share with a strong tint of either sign; jpeg: share of inputs
+    compressed.
     """
 
-    relit: float = 0.6
-    backdrop: float = 0.45
-    ambient: tuple[float, float] = (0.07, 0.30)
-    spread: float = 0.28
-    outdoor: float = 0.8
-    tint_outdoor: tuple[float, float] = (0.20, 0.07)
-    tint_indoor: float = 0.03
+    relit: float
+    ambient: tuple[float, float]
+    ambient_spread: float
+    outdoor: float
+    tint_outdoor: tuple[float, float]
+    noisy: float
+    warmth: tuple[float, float]
+    relief: tuple[float, float]
+    dyed: float
+    exposure: tuple[float, float]
+    contrast: tuple[float, float]
+    saturation: tuple[float, float]
     strong: float = 0.07
+    backdrop: float = 0.45
+    tint_indoor: float = 0.03
     tint_strong: tuple[float, float] = (0.15, 0.35)
-    noisy: float = 0.6
     noise_a: tuple[float, float] = (3e-5, 5e-4)
     noise_b: tuple[float, float] = (1e-7, 3e-6)
-    exposure: float = 0.35
-    warmth: float = 0.08
     jpeg: float = 0.25
     quality: tuple[float, float] = (60.0, 96.0)
+
+    @classmethod
+    def of(cls, recipe: Mapping[str, Any]) -> Ranges:
+        """The ranges of a recipe as an archive states it."""
+        stated = {key: recipe[key] for key in RECIPE}
+        mix = {kind: share for kind, share in recipe["mix"].items() if kind != "none"}
+        return cls(**stated, strong=mix.get("tint", 0.0) / sum(mix.values()))
+
+
+RECIPE = tuple(one.name for one in fields(Ranges) if one.default is MISSING)
+"""Fields that a recipe states."""
 
 
 @dataclass(frozen=True)
 class Layers:
-    """Decoded archive, uint8. base (N, 3, H, W); maps (N, 4, H, W), see MAPS; shadows
-    (N, K, 3, H, W), linear visibility after scattering; backdrops (M, 3, H, W)."""
+    """Decoded archive, uint8. base (N, 3, H, W); maps (N, 5, H, W), see MAPS; shadows
+    (N, K, 3, H, W), linear visibility after scattering; backdrops (M, 3, H, W). mm (N,): of the
+    face, per pixel."""
 
     base: Tensor
     maps: Tensor
     shadows: Tensor
     backdrops: Tensor
+    mm: Tensor
     shade_max: float
+    ranges: Ranges
 
     def __len__(self) -> int:
         return len(self.base)
 
     def to(self, device: torch.device) -> Layers:
         """The same layers in the memory of ``device``."""
-        base, maps, shadows = (t.to(device) for t in (self.base, self.maps, self.shadows))
-        return Layers(base, maps, shadows, self.backdrops.to(device), self.shade_max)
+        names = ("base", "maps", "shadows", "backdrops", "mm")
+        return replace(self, **{name: getattr(self, name).to(device) for name in names})
 
 
 def is_archive(path: str | os.PathLike[str]) -> bool:
@@ -75,22 +95,13 @@ def is_archive(path: str | os.PathLike[str]) -> bool:
     return Path(path).suffix == ".npz"
 
 
-def load_layers(paths: Sequence[str | os.PathLike[str]]) -> Layers:
-    """The scenes of one or more archives, decoded; PairError for a file that is none."""
-    parts = [_load(Path(path)) for path in paths]
-
-    def joined(name: str) -> Tensor:
-        return torch.cat([getattr(part, name) for part in parts])
-
-    pictures = {name: joined(name) for name in ("base", "maps", "shadows", "backdrops")}
-    return Layers(**pictures, shade_max=parts[0].shade_max)
-
-
-def _load(path: Path) -> Layers:
+def load_layers(path: str | os.PathLike[str]) -> Layers:
+    """The scenes of an archive, decoded; PairError for a file that is none."""
     try:
         with np.load(path) as archive:
             about = json.loads(archive["about"].tobytes())
-            ends, blob = archive["lengths"].cumsum(), archive["blob"]
+            ends, blob, mm = archive["lengths"].cumsum(), archive["blob"], archive["mm"]
+        ranges = Ranges.of(about["recipe"])
     except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
         raise PairError(
             f"{path}: no archive of layers ({error}); make one with faceshadow pack"
@@ -105,7 +116,9 @@ def _load(path: Path) -> Layers:
         backdrops = list(pool.map(_colour, files[about["scenes"] * per :]))
     pictures = {"base": base, "maps": maps, "shadows": shadows, "backdrops": backdrops}
     stacks = {name: torch.from_numpy(np.stack(part)) for name, part in pictures.items()}
-    return Layers(**stacks, shade_max=about["shade_max"])
+    return Layers(
+        **stacks, mm=torch.from_numpy(mm), shade_max=about["shade_max"], ranges=ranges
+    )
 
 
 def _colour(data: np.ndarray) -> np.ndarray:
@@ -152,23 +165,24 @@ def draw_pairs(
     view: tuple[float, float],
     clean: float,
     generator: torch.Generator,
-    ranges: Ranges = Ranges(),
 ) -> tuple[Tensor, Tensor]:
     """Input and target, signed (B, 3, size, size), for the numbered ``scenes`` (B,).
 
-    Each gets a random shadow of its scene, crop, light and colour; a share ``clean`` gets none.
+    Each gets a random shadow of its scene, crop, light and cloth; a share ``clean`` gets none.
     """
-    draws = _Draws(len(scenes), generator)
+    draws, ranges = _Draws(len(scenes), generator), layers.ranges
     base, maps, visible = _views(layers, scenes, size, view, draws)
     visible = torch.where(draws.happens(clean) > 0, torch.ones_like(visible), visible)
     colour = light.ambient_colour(draws.log_uniform(*ranges.ambient), _tint(draws, ranges))
     wave = light.upsampled(draws.white(1, 4, 4), size)
-    ambient = light.ambient_field(colour, wave, ranges.spread)
+    ambient = light.ambient_field(colour, wave, ranges.ambient_spread)
+    if ranges.dyed:
+        changed = light.dyed(base, maps.cloth, _dyes(draws))
+        base = light.mix(changed, base, draws.happens(ranges.dyed))
     look = _looks(layers, size, draws, ranges)
     lit, stays = light.relight(base, maps, ambient, look)
     relit = draws.happens(ranges.relit)
     base, stays = light.mix(lit, base, relit), light.mix(stays, ambient, relit)
-    base = base * _white_balance(draws, ranges)
     darkened = light.composite(base, stays, visible)
     noise = _noise(base, darkened, draws, ranges)
     target = light.mix(light.shoulder(base), base, relit)
@@ -193,9 +207,10 @@ def _views(
     move = torch.cat([flip * side, zero, x, zero, side, y], dim=1).view(-1, 2, 3)
     grid = F.affine_grid(move, [len(scenes), 1, size, size], align_corners=False)
     seen = F.grid_sample(stack.float() / 255, grid, padding_mode="reflection", align_corners=False)
-    person, face, shade, gloss = (seen[:, i : i + 1] for i in range(3, 7))
-    maps = light.Maps(person, face, shade * layers.shade_max, gloss)
-    return light.decode(seen[:, :3]), maps, seen[:, 7:]
+    person, face, shade, gloss, cloth = (seen[:, i : i + 1] for i in range(3, 8))
+    mm = layers.mm[scenes].view(-1, 1, 1, 1) * side * (layers.base.shape[-1] / size)
+    maps = light.Maps(person, face, shade * layers.shade_max, gloss, cloth, mm)
+    return light.decode(seen[:, :3]), maps, seen[:, 8:]
 
 
 def _tint(draws: _Draws, ranges: Ranges) -> Tensor:
@@ -206,6 +221,17 @@ def _tint(draws: _Draws, ranges: Ranges) -> Tensor:
     return light.mix(strong, tint, draws.happens(ranges.strong))
 
 
+def _dyes(draws: _Draws) -> light.Dyes:
+    """From black to white, mostly grey (``dataset_tools.dye.draw_dye``)."""
+    vivid = 0.05 + 0.20 * draws.happens(0.25)
+    return light.Dyes(
+        level=draws.log_uniform(0.012, 0.5),
+        contrast=draws.uniform(0.15, 0.9),
+        colour=(vivid * draws.white(3, 1, 1)).exp(),
+        saturation=draws.uniform(0, 1),
+    )
+
+
 def _looks(layers: Layers, size: int, draws: _Draws, ranges: Ranges) -> light.Looks:
     """A look between overcast and hard sunlight (``dataset_tools.relight.draw_look``)."""
     dark, lit = draws.uniform(0.01, 0.2), draws.normal(-0.2, 0.5).exp()
@@ -213,21 +239,16 @@ def _looks(layers: Layers, size: int, draws: _Draws, ranges: Ranges) -> light.Lo
     backdrop = F.interpolate(layers.backdrops[which].float() / 255, size=(size, size), mode="area")
     return light.Looks(
         strength=draws.uniform(0.45, 1.0),
-        warmth=draws.normal(0.05, 0.07),
-        exposure=draws.normal(0.4, 0.3).exp(),
-        contrast=draws.uniform(0.75, 1.2),
-        saturation=draws.uniform(0.85, 1.2),
+        warmth=draws.normal(*ranges.warmth),
+        exposure=draws.normal(*ranges.exposure).exp(),
+        contrast=draws.uniform(*ranges.contrast),
+        saturation=draws.uniform(*ranges.saturation),
         gloss=draws.normal(0.02, 0.03).clamp(min=0),
+        relief=draws.uniform(*ranges.relief),
         background=light.mix(dark, lit, draws.happens(0.2)),
         has_backdrop=draws.happens(ranges.backdrop),
         backdrop=light.decode(backdrop),
     )
-
-
-def _white_balance(draws: _Draws, ranges: Ranges) -> Tensor:
-    warmth = draws.uniform(-ranges.warmth, ranges.warmth)
-    gain = torch.cat([1 + warmth, torch.ones_like(warmth), 1 - warmth], dim=1)
-    return gain * 2 ** draws.uniform(-ranges.exposure, ranges.exposure)
 
 
 def _noise(base: Tensor, darkened: Tensor, draws: _Draws, ranges: Ranges) -> Tensor:

@@ -25,10 +25,14 @@ from learnir.model import LearnIRModel
 from learnir.resolution import scale_at
 from learnir.training.ema import EMA
 from learnir.training.presets import Stage, TrainConfig
-from learnir.training.sources import Prepared, Source
+from learnir.training.sources import Prepared, Source, Store
 from learnir.training.state import load_state, save_state
 from learnir.training.step import Draw, TrainStep, draw_step
 from learnir.training.validate import validate
+
+
+Batch = tuple[Stage, Draw, list[tuple[Store, Prepared]]]
+"""A step's stage at its resolution, its draw, and its pairs by store."""
 
 
 class TrainingDiverged(RuntimeError):
@@ -110,7 +114,7 @@ class Run:
             disable=not self.accelerator.is_main_process,
         )
 
-    def _prefetch(self) -> Iterator[tuple[Stage, Draw, Prepared]]:
+    def _prefetch(self) -> Iterator[Batch]:
         """Batches in order, the next few prepared in threads; each depends on its step alone."""
         steps = iter(range(self.step, self.config.iterations))
         with ThreadPoolExecutor(4 if self.accelerator.device.type == "cuda" else 1) as pool:
@@ -124,7 +128,7 @@ class Run:
                     waiting.append(pool.submit(self._batch, following))
                 yield ready
 
-    def _batch(self, step: int) -> tuple[Stage, Draw, Prepared]:
+    def _batch(self, step: int) -> Batch:
         stage, first, pairs_before = locate(self.config, step)
         processes, rank = self.accelerator.num_processes, self.accelerator.process_index
         draw = draw_step(
@@ -136,7 +140,7 @@ class Run:
         rng = np.random.default_rng([self.config.seed, step, rank, 11])
         return stage, draw, self.source.prepare(stage, position, share, rng)
 
-    def _optimise(self, stage: Stage, draw: Draw, prepared: Prepared) -> Tensor:
+    def _optimise(self, stage: Stage, draw: Draw, prepared: list[tuple[Store, Prepared]]) -> Tensor:
         config, device, rank = self.config, self.accelerator.device, self.accelerator.process_index
         generator = torch.Generator(device).manual_seed(_seed(config.seed, self.step, rank))
         y, x = self.source.finish(stage, prepared, generator)

@@ -1,12 +1,14 @@
-"""Where batches come from: pairs read from disk, or layers composited anew at every step.
+"""Where batches come from: pairs read from disk, and layers composited anew at every step.
 
-A source's work is split in two, so that the first part runs ahead in threads: ``prepare`` on the
+A store's work is split in two, so that the first part runs ahead in threads: ``prepare`` on the
 CPU, ``finish`` on the training device. Both are pure functions of what they are given.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Protocol
 
 import numpy as np
@@ -22,13 +24,13 @@ from learnir.training.presets import Stage, TrainConfig
 Prepared = tuple[Tensor, ...]
 
 
-class Source(Protocol):
-    """What the training loop asks for."""
+class Store(Protocol):
+    """Numbered pairs of one origin."""
 
-    def prepare(
-        self, stage: Stage, position: int, count: int, rng: np.random.Generator
-    ) -> Prepared:
-        """CPU tensors of ``count`` pairs from ``position`` of an endless shuffled stream on."""
+    def __len__(self) -> int: ...
+
+    def prepare(self, stage: Stage, indices: Sequence[int], rng: np.random.Generator) -> Prepared:
+        """CPU tensors of the numbered pairs."""
         ...
 
     def finish(
@@ -38,17 +40,17 @@ class Source(Protocol):
         ...
 
 
-class PairSource:
+class Pairs:
     """Rendered or photographed pairs."""
 
     def __init__(self, config: TrainConfig, pairs: Sequence[Pair]) -> None:
         self.config = config
         self.store = PairStore(pairs, max_side=max(256, *(s.size for s in config.stages)))
 
-    def prepare(
-        self, stage: Stage, position: int, count: int, rng: np.random.Generator
-    ) -> Prepared:
-        indices = shuffled_indices(len(self.store), position, count, self.config.seed)
+    def __len__(self) -> int:
+        return len(self.store)
+
+    def prepare(self, stage: Stage, indices: Sequence[int], rng: np.random.Generator) -> Prepared:
         y, x = self.store.batch(indices, stage.size, stage.view, rng, self.config.turn)
         return to_tensor(y), to_tensor(x)
 
@@ -61,20 +63,55 @@ class PairSource:
         return y, x
 
 
-class LayerSource:
+class Scenes:
     """Layers held in the memory of the training device."""
 
     def __init__(self, config: TrainConfig, layers: Layers, device: torch.device) -> None:
         self.config, self.layers = config, layers.to(device)
 
-    def prepare(
-        self, stage: Stage, position: int, count: int, rng: np.random.Generator
-    ) -> Prepared:
-        indices = shuffled_indices(len(self.layers), position, count, self.config.seed)
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def prepare(self, stage: Stage, indices: Sequence[int], rng: np.random.Generator) -> Prepared:
         return (torch.tensor(indices),)
 
     def finish(
         self, stage: Stage, prepared: Prepared, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
         scenes = prepared[0].to(generator.device)
-        return draw_pairs(self.layers, scenes, stage.size, stage.view, self.config.clean, generator)
+        clean = self.config.clean
+        y, x = draw_pairs(self.layers, scenes, stage.size, stage.view, clean, generator)
+        if self.config.augment == "shadow":
+            return redraw_photometry(y, x, 0.0, generator)
+        return y, x
+
+
+class Source:
+    """An endless shuffled stream over all pairs of some stores."""
+
+    def __init__(self, stores: Sequence[Store], seed: int) -> None:
+        self.stores, self.seed = stores, seed
+        self.starts = list(accumulate(map(len, stores), initial=0))
+
+    def __len__(self) -> int:
+        return self.starts[-1]
+
+    def prepare(
+        self, stage: Stage, position: int, count: int, rng: np.random.Generator
+    ) -> list[tuple[Store, Prepared]]:
+        """The ``count`` pairs from ``position`` on, by store."""
+        shares: dict[int, list[int]] = {}
+        for index in shuffled_indices(len(self), position, count, self.seed):
+            which = bisect_right(self.starts, index) - 1
+            shares.setdefault(which, []).append(index - self.starts[which])
+        return [
+            (self.stores[which], self.stores[which].prepare(stage, share, rng))
+            for which, share in sorted(shares.items())
+        ]
+
+    def finish(
+        self, stage: Stage, shares: list[tuple[Store, Prepared]], generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Input and target of the whole batch, signed (B, 3, size, size)."""
+        parts = [store.finish(stage, prepared, generator) for store, prepared in shares]
+        return torch.cat([y for y, _ in parts]), torch.cat([x for _, x in parts])

@@ -24,7 +24,7 @@ def test_packing_one_portrait(tmp_path, astronaut):
     assert pack(photos, again) == 0
     assert _content(first) == _content(again)
 
-    layers = load_layers([first])
+    layers = load_layers(first)
     assert len(layers) == 1
     assert layers.shadows.shape == (1, 2, 3, 128, 128)
     y, x = draw_pairs(

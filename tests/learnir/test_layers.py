@@ -1,14 +1,16 @@
 """Compositing on the device: the renderer's own numbers, and batches that can be drawn again."""
 
 import json
+from dataclasses import asdict
 
 import cv2
 import numpy as np
 import pytest
 import torch
 
-from dataset_tools import photometry, relight
+from dataset_tools import dye, gaussian, photometry, relight
 from dataset_tools.geometry import Surface
+from dataset_tools.recipe import RECIPES
 from dataset_tools.light import Light
 from learnir.images import linear_to_srgb, srgb_to_linear
 from learnir.training import command, compositing, layers
@@ -88,7 +90,7 @@ def test_relighting_agrees_with_the_renderer(smooth, rng):
     lamp = Light(-60.0, 40.0, 1.0)
     person = np.clip(2 * skin + 0.3, 0, 1).astype(np.float32)
     ambient = photometry.ambient_field(rng, photometry.ambient_colour(0.2, 0.1), (SIZE, SIZE), 0.1)
-    look = relight.Look(0.8, 0.05, 1.3, 1.1, 0.9, 0.03, 0.6, None)
+    look = relight.Look(0.8, 0.05, 1.3, 1.1, 0.9, 0.03, 0.6, None, relief=0.4)
     lit, stays = relight.relight(
         smooth, scene, person=person, light=lamp, ambient=ambient, look=look
     )
@@ -97,8 +99,11 @@ def test_relighting_agrees_with_the_renderer(smooth, rng):
         batched(face.astype(np.float32)),
         batched(relight.direct_shading(scene, lamp)),
         batched(relight.highlight(scene, lamp)),
+        batched(skin),
+        scalar(scene.mm),
     )
     values = (look.strength, look.warmth, look.exposure, look.contrast, look.saturation, look.gloss)
+    values += (look.relief,)
     looks = compositing.Looks(
         *map(scalar, values), scalar(look.background), scalar(0), batched(smooth)
     )
@@ -110,6 +115,29 @@ def test_relighting_agrees_with_the_renderer(smooth, rng):
     assert float(ratio.std()) < 1e-4
     assert float(ratio.mean()) == pytest.approx(1, abs=0.03)
     assert np.allclose(ours_lit[~inside], batched(lit)[~inside], atol=0.02)
+
+
+@pytest.mark.parametrize("sigma", [0.2, 0.8, 3.7])
+def test_blur_agrees_with_the_renderer(smooth, sigma):
+    plane = smooth[..., 0] + 0.2 * np.random.default_rng(1).random((SIZE, SIZE), np.float32)
+    ours = compositing.blur(batched(plane), scalar(sigma))
+    assert np.allclose(ours, batched(gaussian.blur(plane, sigma)), atol=1e-3)
+
+
+def test_dyeing_agrees_with_the_renderer(smooth):
+    where = np.zeros((SIZE, SIZE), np.float32)
+    where[40:, 10:50], where[38:40] = 1, 0.4
+    one = dye.Dye(level=0.06, contrast=0.4, colour=(1.2, 1.0, 0.8), saturation=0.5)
+    colour = torch.tensor(one.colour).view(1, 3, 1, 1)
+    dyes = compositing.Dyes(
+        scalar(one.level), scalar(one.contrast), colour, scalar(one.saturation)
+    )
+    ours = compositing.dyed(batched(smooth), batched(where), dyes)
+    # the median is read without interpolation
+    assert np.allclose(ours, batched(dye.dyed(smooth, where, one)), atol=2e-3)
+    few = where * 0
+    few[:2, :20] = 1
+    assert torch.equal(compositing.dyed(batched(smooth), batched(few), dyes), batched(smooth))
 
 
 def test_jpeg_keeps_what_a_real_encoder_keeps(rng):
@@ -135,15 +163,17 @@ def archive(tmp_path, rng):
     size, files = 32, []
     for _ in range(5):
         base = rng.integers(20, 230, (size, size, 3), dtype=np.uint8)
-        maps = rng.integers(0, 255, (size, 4 * size), dtype=np.uint8)
+        maps = rng.integers(0, 255, (size, 5 * size), dtype=np.uint8)
         shadows = [rng.integers(0, 255, (size, size, 3), dtype=np.uint8) for _ in range(3)]
         files += [cv2.imencode(".webp", p)[1] for p in (base, maps, *shadows)]
     files += [cv2.imencode(".webp", rng.integers(0, 255, (size, size, 3), dtype=np.uint8))[1]]
     about = {"scenes": 5, "shadows": 3, "size": size, "shade_max": 1.25}
+    about |= {"recipe": asdict(RECIPES["sunlit"])}
     path = tmp_path / "layers.npz"
     np.savez(
         path,
         about=np.frombuffer(json.dumps(about).encode(), np.uint8),
+        mm=np.full(5, 1.2, np.float32),
         lengths=np.array([len(f) for f in files]),
         blob=np.concatenate([f.ravel() for f in files]),
     )
@@ -156,7 +186,7 @@ def draw(loaded, seed, clean=0.0, size=32):
 
 
 def test_batches_are_functions_of_the_seed(archive):
-    loaded = layers.load_layers([archive])
+    loaded = layers.load_layers(archive)
     first, again, other = draw(loaded, 1), draw(loaded, 1), draw(loaded, 2)
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
     assert not torch.equal(first[0], other[0])
@@ -167,15 +197,25 @@ def test_batches_are_functions_of_the_seed(archive):
 
 
 def test_shadows_darken_and_clean_pairs_do_not(archive):
-    loaded = layers.load_layers([archive])
+    loaded = layers.load_layers(archive)
     y, x = draw(loaded, 3)
     assert float((x - y).mean()) > 0.05
     y, x = draw(loaded, 3, clean=1.0)
     assert float((x - y).abs().mean()) < 0.05  # JPEG and rounding at most
 
 
-def test_archives_join(archive):
-    assert len(layers.load_layers([archive, archive])) == 10
+def test_the_ranges_are_the_recipes(archive):
+    ranges, recipe = layers.load_layers(archive).ranges, RECIPES["sunlit"]
+    for name in layers.RECIPE:
+        assert tuple(np.ravel(getattr(ranges, name))) == tuple(np.ravel(getattr(recipe, name)))
+    assert ranges.strong == pytest.approx(0.05 / 0.97)
+
+
+def test_an_archive_of_another_format_is_named(archive):
+    with np.load(archive) as old:
+        np.savez(archive, **{name: old[name] for name in ("about", "lengths", "blob")})
+    with pytest.raises(PairError, match="faceshadow pack"):
+        layers.load_layers(archive)
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04nonsense", b"text"])
@@ -183,7 +223,7 @@ def test_a_file_that_is_no_archive_is_named(tmp_path, content):
     path = tmp_path / "bad.npz"
     path.write_bytes(content)
     with pytest.raises(PairError, match=r"bad\.npz"):
-        layers.load_layers([path])
+        layers.load_layers(path)
 
 
 def test_training_from_an_archive(archive, tmp_path, rng):
@@ -197,7 +237,7 @@ def test_training_from_an_archive(archive, tmp_path, rng):
     )
     record = json.loads((last / "training.json").read_text())
     assert record["scenes"] == 5
-    assert len(record["data_sha256"][0]) == 64
+    assert len(record["archives_sha256"][0]) == 64
 
 
 def test_an_archive_needs_pairs_to_validate_on(archive, tmp_path):
