@@ -63,7 +63,7 @@ class Recipe:
     saturation: tuple[float, float] = (0.85, 1.2)
 
     def draw_scattering(self, rng: np.random.Generator) -> float:
-        """Factor on the widths of scattering in skin; no number is taken where there is no range."""
+        """Factor on the widths of scattering in skin; takes no number where there is no range."""
         low, high = np.log(self.scattering)
         return float(np.exp(rng.uniform(low, high))) if high > low else float(np.exp(low))
 

@@ -152,6 +152,20 @@ def _run(
     return out / "last"
 
 
+def prepare_run(
+    config: TrainConfig,
+    data: Sequence[str | Path],
+    out: Path,
+    validation: str | Path | None = None,
+    device: str | None = None,
+) -> Run:
+    """A run of a new model that has not begun, in this process; for benchmarks."""
+    torch.manual_seed(config.seed)
+    accelerator = _accelerator(config, device)
+    opened = _open_data(config, data, validation, accelerator.device, None)
+    return _make_run(config, LearnIRModel(config.model), out, device, opened)
+
+
 Opened = tuple[Source, Sequence[Pair], dict[str, Any]]
 """The batches' source, the pairs to validate on, and what the record says of the data."""
 
@@ -159,8 +173,16 @@ Opened = tuple[Source, Sequence[Pair], dict[str, Any]]
 def _run_opened(
     config: TrainConfig, model: LearnIRModel, out: Path, device: str | None, opened: Opened
 ) -> None:
+    run = _make_run(config, model, out, device, opened)
+    start_folder(out, config)
+    run.train()
+
+
+def _make_run(
+    config: TrainConfig, model: LearnIRModel, out: Path, device: str | None, opened: Opened
+) -> Run:
     source, held_out, facts = opened
-    run = Run(
+    return Run(
         config=config,
         model=model,
         source=source,
@@ -169,8 +191,6 @@ def _run_opened(
         record=_record(config) | facts,
         accelerator=_accelerator(config, device),
     )
-    start_folder(out, config)
-    run.train()
 
 
 def _open_data(

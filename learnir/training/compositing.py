@@ -1,8 +1,8 @@
 """The shadow renderer's photometry for whole batches on any device.
 
-The equations are those of ``dataset_tools`` (``photometry``, ``relight``, ``dye``), which render one
-pair at a time in NumPy; a test holds the two to the same numbers. Pictures are linear light (B, 3, H, W),
-maps (B, 1, H, W), drawn parameters (B, 1, 1, 1).
+The equations are those of ``dataset_tools`` (``photometry``, ``relight``, ``dye``), which render
+one pair at a time in NumPy; a test holds the two to the same numbers. Pictures are linear light
+(B, 3, H, W), maps (B, 1, H, W), drawn parameters (B, 1, 1, 1).
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from math import pi
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from learnir.resolution import area_mean
 
 LUMINANCE = (0.2126, 0.7152, 0.0722)
 
@@ -55,6 +57,18 @@ def ambient_field(colour: Tensor, wave: Tensor, spread: float) -> Tensor:
 def composite(base: Tensor, ambient: Tensor, visible: Tensor) -> Tensor:
     """J = I [A + (1 - A) S], per channel."""
     return base * (ambient + (1 - ambient) * visible)
+
+
+def reduced_visibility(visible: Tensor, f: int, ambient: float = 0.15) -> Tensor:
+    """Visibility for means of f x f blocks, such that compositing gives the mean of sRGB values.
+
+    The sampler averages pictures as they are encoded. At an edge that is darker than the encoded
+    mean of the light; the power law of a shadow of typical depth makes up for it.
+    """
+    if f == 1:
+        return visible
+    encoded = area_mean((ambient + (1 - ambient) * visible) ** (1 / 2.2), f)
+    return ((encoded**2.2 - ambient) / (1 - ambient)).clamp(0, 1)
 
 
 def shoulder(linear: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from learnir.resolution import area_mean
 from learnir.training import compositing as light
 from learnir.training.data import PairError
 
@@ -116,9 +117,7 @@ def load_layers(path: str | os.PathLike[str]) -> Layers:
         backdrops = list(pool.map(_colour, files[about["scenes"] * per :]))
     pictures = {"base": base, "maps": maps, "shadows": shadows, "backdrops": backdrops}
     stacks = {name: torch.from_numpy(np.stack(part)) for name, part in pictures.items()}
-    return Layers(
-        **stacks, mm=torch.from_numpy(mm), shade_max=about["shade_max"], ranges=ranges
-    )
+    return Layers(**stacks, mm=torch.from_numpy(mm), shade_max=about["shade_max"], ranges=ranges)
 
 
 def _colour(data: np.ndarray) -> np.ndarray:
@@ -184,11 +183,19 @@ def draw_pairs(
     relit = draws.happens(ranges.relit)
     base, stays = light.mix(lit, base, relit), light.mix(stays, ambient, relit)
     darkened = light.composite(base, stays, visible)
-    noise = _noise(base, darkened, draws, ranges)
+    f = reduction(layers, size)
+    noise = _noise(base, darkened, draws, ranges) / f
     target = light.mix(light.shoulder(base), base, relit)
     observed = light.mix(light.shoulder(darkened), darkened, relit) + noise
-    observed = _compressed(light.encode(observed), draws, ranges)
+    observed = light.encode(observed)
+    if f == 1:  # means of blocks keep next to nothing of what compression does
+        observed = _compressed(observed, draws, ranges)
     return _levels(observed) * 2 - 1, light.encode(target) * 2 - 1
+
+
+def reduction(layers: Layers, size: int) -> int:
+    """How many stored pixels, along a side, go into one of a picture of ``size``."""
+    return max(layers.base.shape[-1] // size, 1)
 
 
 def _views(
@@ -196,9 +203,10 @@ def _views(
 ) -> tuple[Tensor, light.Maps, Tensor]:
     """The same random square of all layers, mirrored at random; pictures in linear light."""
     which = draws.uniform(0, layers.shadows.shape[1]).view(-1).long()
-    stack = torch.cat(
-        [layers.base[scenes], layers.maps[scenes], layers.shadows[scenes, which]], dim=1
-    )
+    f = reduction(layers, size)
+    pictures = area_mean(torch.cat([layers.base[scenes], layers.maps[scenes]], dim=1) / 255, f)
+    visible = light.reduced_visibility(layers.shadows[scenes, which] / 255, f)
+    stack = torch.cat([pictures, visible], dim=1)
     side = draws.uniform(*view)
     slack = (1 - side).abs()
     x, y = slack * draws.uniform(-1, 1), slack * draws.uniform(-1, 1)
@@ -206,7 +214,7 @@ def _views(
     zero = torch.zeros_like(side)
     move = torch.cat([flip * side, zero, x, zero, side, y], dim=1).view(-1, 2, 3)
     grid = F.affine_grid(move, [len(scenes), 1, size, size], align_corners=False)
-    seen = F.grid_sample(stack.float() / 255, grid, padding_mode="reflection", align_corners=False)
+    seen = F.grid_sample(stack, grid, padding_mode="reflection", align_corners=False)
     person, face, shade, gloss, cloth = (seen[:, i : i + 1] for i in range(3, 8))
     mm = layers.mm[scenes].view(-1, 1, 1, 1) * side * (layers.base.shape[-1] / size)
     maps = light.Maps(person, face, shade * layers.shade_max, gloss, cloth, mm)

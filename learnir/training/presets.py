@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from learnir.config import ModelConfig
@@ -102,7 +102,6 @@ class TrainConfig:
         return cls(**{**values, "model": model, "stages": stages})
 
 
-NAF = ModelConfig(network="naf", network_args={"width": 48, "gain": True})
 SMALL_NAF = ModelConfig(
     network="naf",
     network_args={
@@ -115,6 +114,7 @@ SMALL_NAF = ModelConfig(
     },
     scales=(1, 2, 2, 4, 4),
 )
+NAF = replace(SMALL_NAF, network_args={**SMALL_NAF.network_args, "top": 96})
 STEP_WEIGHTS = (0.5, 0.2, 0.1, 0.1, 0.1)
 
 PRESETS: dict[str, TrainConfig] = {
@@ -148,28 +148,29 @@ PRESETS: dict[str, TrainConfig] = {
         clean=0.25,
         turn=15.0,
     ),
-    # One GPU and an archive of layers (faceshadow pack): the same recipe, a larger network, longer.
+    # One GPU and archives of layers (faceshadow pack): a wider network, grown from earlier weights.
     "release": TrainConfig(
         model=NAF,
         stages=(
             Stage(
-                iterations=24_000,
-                size=128,
+                iterations=12_000,
+                size=256,
                 batch=128,
-                lr=1e-3,
-                view=(0.55, 1.1),
+                lr=1.2e-3,
+                view=(0.75, 1.0),
+                fixed=0.05,
                 rollout=1.0,
-                rollout_from=1000,
+                coarse=4,
             ),
-            Stage(iterations=12_000, size=256, batch=64, lr=4e-4, view=(0.6, 1.15), rollout=1.0),
         ),
         step_weights=STEP_WEIGHTS,
         gradient_weight=0.5,
+        perceptual=0.3,
+        warmup=300,
         clean=0.25,
-        ema=0.9995,
         compile=True,
-        validate_every=2000,
-        save_every=2000,
+        validate_every=3000,
+        save_every=1500,
     ),
     # The paper's own training: eps_res, a residual U-Net, fixed size first, then DRM.
     "paper": TrainConfig(

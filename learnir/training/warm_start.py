@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
 
 import torch
@@ -20,7 +21,9 @@ def take_weights(model: LearnIRModel, source: LearnIRModel) -> None:
     """Gives ``model`` the weights of another training, whose network may be smaller.
 
     A ``naf`` may lack the gain, channels or blocks. The gain begins as zero, channels as copies and
-    blocks as the identity: nothing changes until they are trained.
+    blocks as the identity: nothing changes until they are trained, where every channel of a level
+    gets as many copies. Where some get more than others, normalisation sees those more often and
+    the result is the old one only nearly.
 
     Raises:
         CheckpointError: the networks differ in something else.
@@ -45,11 +48,12 @@ def take_weights(model: LearnIRModel, source: LearnIRModel) -> None:
 
 
 def widened(weights: Mapping[str, Tensor], like: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """NAF weights with every channel as often as ``like`` has room for it (a whole number).
+    """NAF weights with copies of the channels, in order and over again, while ``like`` has room.
 
     The layers after copies share what they made of the one channel, every weight in random parts:
     equal parts would have equal gradients, and copies would stay copies (Net2WiderNet, Chen et al.
-    2016). The mean and variance over channels are the same, so normalisation does not notice.
+    2016). With as many of each, the mean and variance over channels are the same, so normalisation
+    does not notice.
     """
     generator = torch.Generator().manual_seed(0)
     return {
@@ -59,16 +63,23 @@ def widened(weights: Mapping[str, Tensor], like: Mapping[str, Tensor]) -> dict[s
 
 
 def _widened(weight: Tensor, shape: torch.Size, name: str, generator: torch.Generator) -> Tensor:
-    outputs = shape[0] // len(weight)
-    inputs = shape[1] // weight.shape[1] if weight.ndim > 1 else 1
-    if outputs > 1:
+    if weight.ndim != len(shape) or any(map(operator.gt, weight.shape, shape)):
+        return weight  # another layer: loading it says so
+    if shape[0] > len(weight):
         halves = 2 if any(f".{layer}." in name for layer in GATED) else 1
         weight = weight.unflatten(0, (halves, -1))
-        weight = weight.repeat(1, outputs, *[1] * (weight.ndim - 2)).flatten(0, 1)
-    if inputs > 1 and len(weight) == 1:  # a factor per channel
-        return weight.repeat(1, inputs, 1, 1)
-    if inputs > 1:
-        size = (len(weight), inputs, *weight.shape[1:])
-        parts = torch.rand(size, generator=generator, dtype=weight.dtype)
-        return (parts / parts.sum(dim=1, keepdim=True) * weight[:, None]).flatten(1, 2)
-    return weight
+        weight = weight[:, _copies(shape[0] // halves, weight.shape[1])].flatten(0, 1)
+    if weight.ndim == 1 or shape[1] == weight.shape[1]:
+        return weight
+    copies = _copies(shape[1], weight.shape[1])
+    if len(weight) == 1:  # a factor per channel
+        return weight[:, copies]
+    size = (len(weight), shape[1], *weight.shape[2:])
+    parts = torch.rand(size, generator=generator, dtype=weight.dtype)
+    whole = torch.zeros_like(weight).index_add(1, copies, parts)
+    return parts / whole[:, copies] * weight[:, copies]
+
+
+def _copies(new: int, old: int) -> Tensor:
+    """The old channel of each new one."""
+    return torch.arange(new) % old

@@ -10,8 +10,8 @@ import torch
 
 from dataset_tools import dye, gaussian, photometry, relight
 from dataset_tools.geometry import Surface
-from dataset_tools.recipe import RECIPES
 from dataset_tools.light import Light
+from dataset_tools.recipe import RECIPES
 from learnir.images import linear_to_srgb, srgb_to_linear
 from learnir.training import command, compositing, layers
 from learnir.training.data import PairError
@@ -129,9 +129,7 @@ def test_dyeing_agrees_with_the_renderer(smooth):
     where[40:, 10:50], where[38:40] = 1, 0.4
     one = dye.Dye(level=0.06, contrast=0.4, colour=(1.2, 1.0, 0.8), saturation=0.5)
     colour = torch.tensor(one.colour).view(1, 3, 1, 1)
-    dyes = compositing.Dyes(
-        scalar(one.level), scalar(one.contrast), colour, scalar(one.saturation)
-    )
+    dyes = compositing.Dyes(scalar(one.level), scalar(one.contrast), colour, scalar(one.saturation))
     ours = compositing.dyed(batched(smooth), batched(where), dyes)
     # the median is read without interpolation
     assert np.allclose(ours, batched(dye.dyed(smooth, where, one)), atol=2e-3)
