@@ -296,10 +296,10 @@ def test_a_deeper_network_with_gain_starts_as_the_shallow_one(tmp_path, pairs_fo
     noise["generator"].manual_seed(0)
     assert torch.allclose(a, shallow.sample(y, **noise), atol=1e-5)
     assert sum(p.numel() for p in deep.parameters()) > sum(p.numel() for p in shallow.parameters())
-    wider = dataclasses.replace(tiny_config, network_args={**tiny_config.network_args, "width": 12})
+    other = dataclasses.replace(tiny_config, network_args={**tiny_config.network_args, "width": 6})
     with pytest.raises(CheckpointError, match="another network"):
         command.train(
-            dataclasses.replace(config, model=wider),
+            dataclasses.replace(config, model=other),
             [pairs_folder],
             tmp_path / "wide",
             init=str(tmp_path / "shallow"),
