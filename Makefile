@@ -10,7 +10,8 @@ PYTHON ?= $(shell for p in python3.12 python3.11 python3; do \
 	&& echo $$p && break; done)
 DATA ?= data/faceshadow
 PHOTOS ?= photos
-ARCHIVE ?= data/layers.npz
+ARCHIVES ?= data/sunlit.npz data/faceshadow.npz
+INIT ?=
 
 .PHONY: help setup system demo app test check fast pins clean bench figures train-cpu train-release
 
@@ -60,8 +61,9 @@ bench: $(READY)  ## every method on every data set at hand, then docs/benchmarks
 train-cpu: $(READY)  ## the small model on two CPU cores: make train-cpu DATA=folder-of-pairs
 	$(BIN)/learnir train cpu --data $(DATA) --out runs/cpu --processes 2 --resume
 
-train-release: $(READY)  ## the release on one GPU: make train-release ARCHIVE=layers.npz DATA=pairs
-	$(BIN)/learnir train release --data $(ARCHIVE) --validation $(DATA) --out runs/release --resume
+train-release: $(READY)  ## the release on one GPU: make train-release ARCHIVES="a.npz b.npz" DATA=pairs
+	$(BIN)/learnir train release --data $(ARCHIVES) --validation $(DATA) --out runs/release --resume \
+	$(if $(INIT),--init $(INIT))
 
 pins: $(READY)  ## resolve requirements*.txt anew from pyproject.toml
 	bash scripts/pin_requirements.sh

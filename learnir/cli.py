@@ -141,7 +141,7 @@ def train(
 
     Args:
         preset: cpu, release, paper or smoke.
-        data: folders with input/ and target/, or built FaceShadow folders.
+        data: folders with input/ and target/, built FaceShadow folders, or archives of layers.
         out: folder of the run; its last/ holds the averaged weights.
         validation: folder whose val split is scored; the first of --data by default.
         resume: go on from the state in --out.
@@ -149,7 +149,8 @@ def train(
         pairs: train on the first so many only.
         iterations: steps of every stage, in place of the preset's.
         precision: fp32 or bf16 autocast.
-        compile: compile the network first (a minute or two; on the CPU it needs a C++ compiler).
+        compile: on the CPU, compile the network first (minutes; needs a C++ compiler); on a GPU,
+            record every kind of step once and replay it (seconds).
         processes: on the CPU, share every batch among so many processes of one thread each.
     """
     return _trained(

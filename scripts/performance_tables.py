@@ -56,7 +56,7 @@ def restore(found: dict[str, Any]) -> str:
     told = (
         f"Five evaluations of the {unet['parameters'] / 1e6:.0f} M `unet` at 256 x 256 take "
         f"{unet['seconds']:.1f} s: {found['ratio_to_unet']:.0f} times a whole restoration, "
-        f"{found['ratio_to_unet_without_mirror']:.0f} times one without mirror images."
+        f"{found['ratio_to_unet_mirrored']:.0f} times one with mirror images."
     )
     return f"{markdown([['picture', 'mode', 'seconds', 'peak memory, GiB'], *rows])}\n\n{told}"
 
@@ -100,6 +100,19 @@ def video(found: dict[str, Any]) -> str:
     return markdown([["", "flicker, 8-bit levels", "PSNR", "seconds a frame"], *rows])
 
 
+def training(found: dict[str, Any]) -> str:
+    """What a training run on a GPU did."""
+    rows = [
+        ["card", found["device"]],
+        ["steps, seconds", f"{found['steps']}, {found['seconds']:.0f}"],
+        ["pairs a second", f"{found['images_per_second']:.0f}"],
+        ["network's TFLOP/s", f"{found['tflops']:.1f}"],
+        ["GPU busy", f"{found['busy']:.0%}"],
+        ["memory, GiB", f"{found['memory_gib']:.1f}"],
+    ]
+    return markdown([["what", "measured"], *rows])
+
+
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "drm": drm,
     "restore": restore,
@@ -107,6 +120,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "load": load,
     "onnx": onnx,
     "video": video,
+    "training": training,
 }
 
 

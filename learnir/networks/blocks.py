@@ -66,29 +66,6 @@ class Pointwise(nn.Conv2d):
         return F.linear(x.permute(0, 2, 3, 1), weight, self.bias).permute(0, 3, 1, 2)
 
 
-class Depthwise(nn.Conv2d):
-    """3 x 3 convolution of every channel by itself.
-
-    Compiled for a GPU it is nine shifted products, which join what is before and behind them in
-    one kernel; the library's gradients of such convolutions take several times as long.
-    """
-
-    def __init__(self, channels: int) -> None:
-        super().__init__(channels, channels, 3, padding=1, groups=channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        if not (x.is_cuda and torch.compiler.is_compiling()):
-            return super().forward(x)
-        assert self.bias is not None
-        H, W = x.shape[-2:]
-        around, taps = F.pad(x, (1, 1, 1, 1)), self.weight.to(x.dtype).flatten(2)[:, 0]
-        total = self.bias.to(x.dtype).view(1, -1, 1, 1)
-        for tap in range(9):
-            i, j = divmod(tap, 3)
-            total = total + around[..., i : i + H, j : j + W] * taps[:, tap].view(1, -1, 1, 1)
-        return total
-
-
 class SimpleGate(nn.Module):
     """Half of the channels times the other half: the only non-linearity of a NAF block."""
 
@@ -116,7 +93,7 @@ class NAFBlock(nn.Module):
         self.norm1 = ChannelNorm(channels, condition)
         self.mix = nn.Sequential(
             Pointwise(channels, 2 * channels),
-            Depthwise(2 * channels),
+            nn.Conv2d(2 * channels, 2 * channels, 3, padding=1, groups=2 * channels),
             SimpleGate(),
             ChannelAttention(channels),
             Pointwise(channels, channels),

@@ -22,10 +22,10 @@ from tqdm import tqdm
 
 from learnir.checkpoint import save_checkpoint, write_atomically, write_json
 from learnir.model import LearnIRModel
-from learnir.networks.blocks import NAFBlock
 from learnir.resolution import scale_at
 from learnir.training.ema import EMA
 from learnir.training.presets import Stage, TrainConfig
+from learnir.training.recorded import RecordedSteps
 from learnir.training.sources import Prepared, Source, Store
 from learnir.training.state import load_state, save_state
 from learnir.training.step import Draw, TrainStep, draw_step
@@ -90,10 +90,15 @@ class Run:
             fused=self.accelerator.device.type == "cuda",
         )
         self.resumed = self._restore()
-        if config.compile:
-            compile_network(self.model.denoiser, self.accelerator.device)
+        recorded = config.compile and self.accelerator.device.type == "cuda"
+        if config.compile and not recorded:
+            # one graph for each resolution and batch, with and without gradients
+            torch._dynamo.config.recompile_limit = 64
+            self.model.denoiser.compile(dynamic=False)
         step = TrainStep(self.model, config)
         self.train_step, self.optimizer = self.accelerator.prepare(step, self.optimizer)
+        parameters = list(trained.parameters())
+        self.recorded = RecordedSteps(self._backward, parameters) if recorded else None
         self.losses: list[Tensor] = []
         self.pairs_seen = 0
         self.clock = time.perf_counter()
@@ -154,13 +159,23 @@ class Run:
             group["lr"] = learning_rate(
                 stage, self.step - locate(config, self.step)[1], config.warmup
             )
-        with self.accelerator.autocast():
-            loss = self.train_step(y, x, draw, stage.part, generator)
-        self.accelerator.backward(loss)
+        if self.recorded is None:
+            loss = self._backward(y, x, draw, stage.part, generator)
+        else:
+            loss = self.recorded(y, x, draw, stage.part, generator.initial_seed())
         self.accelerator.clip_grad_norm_(self.train_step.parameters(), config.clip)
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.ema.update(self.model, self.step)
+        return loss
+
+    def _backward(
+        self, y: Tensor, x: Tensor, draw: Draw, part: str, generator: torch.Generator
+    ) -> Tensor:
+        """The step's loss; its gradients are added to those of the parameters."""
+        with self.accelerator.autocast():
+            loss = self.train_step(y, x, draw, part, generator)
+        self.accelerator.backward(loss)
         return loss.detach()
 
     def _report(self, bar: tqdm, loss: Tensor, stopped: list[int]) -> None:
@@ -229,18 +244,6 @@ class Run:
         if self.accelerator.is_main_process:
             with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
                 file.write(json.dumps(values) + "\n")
-
-
-def compile_network(network: nn.Module, device: torch.device) -> None:
-    """One graph for each resolution and batch, with and without gradients.
-
-    On a GPU block by block: blocks of one shape share their graph, which is ready in seconds where
-    the whole network's takes minutes, and runs as fast.
-    """
-    torch._dynamo.config.recompile_limit = 256
-    blocks = [module for module in network.modules() if isinstance(module, NAFBlock)]
-    for part in blocks if blocks and device.type == "cuda" else [network]:
-        part.compile(dynamic=False)
 
 
 def locate(config: TrainConfig, step: int) -> tuple[Stage, int, int]:

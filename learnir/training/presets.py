@@ -58,6 +58,7 @@ class TrainConfig:
         augment: "shadow" re-draws photometry in linear light, "geometric" only crops and flips.
         clean: share of pairs whose input is replaced by the target.
         turn: largest rotation of a view, degrees either way.
+        compile: the network compiled on the CPU; on a GPU steps recorded as CUDA graphs.
         precision: "fp32" or "bf16" autocast; None is bf16 on CUDA and fp32 on the CPU.
         validate_every, save_every: steps between validations and between resumable states.
         validation_pairs: pairs of the val split that are restored each time.
@@ -153,10 +154,10 @@ PRESETS: dict[str, TrainConfig] = {
         model=NAF,
         stages=(
             Stage(
-                iterations=12_000,
+                iterations=5_400,
                 size=256,
-                batch=128,
-                lr=1.2e-3,
+                batch=64,
+                lr=1e-3,
                 view=(0.75, 1.0),
                 fixed=0.05,
                 rollout=1.0,
@@ -169,8 +170,8 @@ PRESETS: dict[str, TrainConfig] = {
         warmup=300,
         clean=0.25,
         compile=True,
-        validate_every=3000,
-        save_every=1500,
+        validate_every=1800,
+        save_every=600,
     ),
     # The paper's own training: eps_res, a residual U-Net, fixed size first, then DRM.
     "paper": TrainConfig(

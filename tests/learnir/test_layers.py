@@ -1,5 +1,6 @@
 """Compositing on the device: the renderer's own numbers, and batches that can be drawn again."""
 
+import dataclasses
 import json
 from dataclasses import asdict
 
@@ -13,7 +14,8 @@ from dataset_tools.geometry import Surface
 from dataset_tools.light import Light
 from dataset_tools.recipe import RECIPES
 from learnir.images import linear_to_srgb, srgb_to_linear
-from learnir.training import command, compositing, layers
+from learnir.resolution import area_mean
+from learnir.training import command, compositing, layers, presets
 from learnir.training.data import PairError
 
 SIZE = 64
@@ -222,6 +224,54 @@ def test_a_file_that_is_no_archive_is_named(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(PairError, match=r"bad\.npz"):
         layers.load_layers(path)
+
+
+def test_shadows_for_reduced_pictures_give_the_mean_of_the_picture(rng):
+    """An edge through blocks of one colour: as dark as the mean of what the sampler averages."""
+    visible = torch.zeros(1, 3, 32, 32)
+    for row in range(32):
+        visible[..., row, : 5 + row // 2] = 1
+    base, f = torch.full((1, 3, 32, 32), 0.5), 4
+
+    def encoded(base, visible):
+        ambient = torch.full_like(base, 0.15)
+        return compositing.encode(compositing.composite(base, ambient, visible))
+
+    exact = area_mean(encoded(base, visible), f)
+    ours = encoded(area_mean(base, f), compositing.reduced_visibility(visible, f))
+    naive = encoded(area_mean(base, f), area_mean(visible, f))
+    assert float((ours - exact).abs().max()) < 0.01
+    assert float((naive - exact).abs().max()) > 0.05
+    assert torch.equal(compositing.reduced_visibility(visible, 1), visible)
+
+
+def test_reduced_pairs_look_like_whole_ones_reduced(archive):
+    loaded = layers.load_layers(archive)
+    clean = dataclasses.replace(loaded.ranges, noisy=0.0, jpeg=0.0, relit=0.0, dyed=0.0)
+    loaded = dataclasses.replace(loaded, ranges=clean)
+    small, large = (draw(loaded, 4, size=size) for size in (16, 32))
+    for ours, whole in zip(small, large, strict=True):
+        assert ours.shape[-1] == 16
+        assert float((ours - area_mean(whole, 2)).abs().mean()) < 0.15
+
+
+def test_archives_and_folders_train_together(archive, tmp_path, rng):
+    for side in ("input", "target"):
+        (tmp_path / "pairs" / "train" / side).mkdir(parents=True)
+        for i in range(3):
+            picture = rng.integers(0, 255, (32, 32, 3), dtype=np.uint8)
+            cv2.imwrite(str(tmp_path / "pairs" / "train" / side / f"{i}.png"), picture)
+    config = presets.PRESETS["smoke"]
+    run = command.prepare_run(config, [archive, tmp_path / "pairs"], tmp_path / "run", None, "cpu")
+    assert len(run.source) == 5 + 3
+    stage = dataclasses.replace(config.stages[0], size=32)
+    generator = torch.Generator().manual_seed(0)
+    # one epoch of the stream holds every pair once, whichever store it is in
+    shares = run.source.prepare(stage, 0, 8, np.random.default_rng(0))
+    counts = {type(store).__name__: len(prepared[0]) for store, prepared in shares}
+    assert counts == {"Scenes": 5, "Pairs": 3}
+    y, x = run.source.finish(stage, shares, generator)
+    assert y.shape == x.shape == (8, 3, 32, 32)
 
 
 def test_training_from_an_archive(archive, tmp_path, rng):
