@@ -1,8 +1,9 @@
-"""The average of two checkpoints of one network, for weights that were trained on from each other.
+"""The average of two checkpoints, for weights that were trained on from each other.
 
     python scripts/average_weights.py runs/last runs/earlier --share 0.25 --out runs/mixed
 
-``--share`` is the second one's. Config and training record are the first one's.
+``--share`` is the second one's. It may be of a smaller network, which is grown as it was when the
+first one's training began with it. Config and training record are the first one's.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ import argparse
 import json
 from pathlib import Path
 
-from learnir.checkpoint import TRAINING, load_checkpoint, save_checkpoint
+from learnir.checkpoint import TRAINING, CheckpointError, load_checkpoint, save_checkpoint
+from learnir.model import LearnIRModel
+from learnir.training.warm_start import take_weights
 
 
 def main() -> None:
@@ -21,10 +24,15 @@ def main() -> None:
     parser.add_argument("--share", type=float, required=True)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
-    model, other = load_checkpoint(options.first), load_checkpoint(options.second)
+    model = load_checkpoint(options.first)
+    other = LearnIRModel(model.config)
+    try:
+        take_weights(other, load_checkpoint(options.second))
+    except CheckpointError:
+        raise SystemExit(
+            f"{options.second}: another network than that of {options.first}"
+        ) from None
     ours, theirs = model.state_dict(), other.state_dict()
-    if {k: v.shape for k, v in ours.items()} != {k: v.shape for k, v in theirs.items()}:
-        raise SystemExit(f"{options.second}: another network than that of {options.first}")
     model.load_state_dict(
         {k: (1 - options.share) * v + options.share * theirs[k] for k, v in ours.items()}
     )

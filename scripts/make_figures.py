@@ -42,9 +42,10 @@ def network_line() -> str:
     mirror = (
         ", the last step's estimate being the mean with its mirror image's" if config.mirror else ""
     )
-    width = config.network_args["width"]
+    width, top = (config.network_args.get(key) for key in ("width", "top"))
+    widths = f"width {width}" if top in (None, width) else f"width {top}, then {2 * width} and on"
     return (
-        f"A conditional NAFNet-style U-Net (width {width}, {parameters:.1f} M parameters) "
+        f"A conditional NAFNet-style U-Net ({widths}, {parameters:.1f} M parameters) "
         f"predicts the {config.prediction} in {len(model.scales)} steps of residual "
         f"diffusion from the smooth equivalence point, at scales {model.scales}, with the "
         f"`{config.correction}` correction{mirror}."
