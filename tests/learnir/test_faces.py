@@ -150,14 +150,18 @@ def test_the_astronaut_is_found_whole_and_small(dtype):
 @needs_mediapipe
 @pytest.mark.slow
 def test_a_face_in_a_wide_picture_loses_its_shadow():
-    """In a close-up of the face, no worse than over the whole picture at once."""
+    """In a close-up of the face, on the whole better than over the whole picture at once."""
     pytest.importorskip("skimage.data", reason="scikit-image is not installed")
     from demo.quickstart import shadowed_faces
     from learnir.pipeline import LearnIR
 
     learnir = LearnIR.from_pretrained(device="cpu")
-    _, shadowed, clean = next(iter(shadowed_faces(1024, 0)))
-    far, near = (learnir.restore(shadowed, faces=faces).picture for faces in (False, True))
-    assert psnr(near, clean) > psnr(shadowed, clean) + 6
-    assert psnr(near, clean) > psnr(far, clean)
+    before, far, near = [], [], []
+    for _, shadowed, clean in shadowed_faces(1024, 0):
+        before.append(psnr(shadowed, clean))
+        far.append(psnr(learnir.restore(shadowed, faces=False).picture, clean))
+        near.append(psnr(learnir.restore(shadowed, faces=True).picture, clean))
+        assert near[-1] > before[-1] + 1
+    assert np.mean(near) > np.mean(before) + 6
+    assert np.mean(near) > np.mean(far) + 1
     assert psnr(learnir.restore(clean).picture, clean) > 40
