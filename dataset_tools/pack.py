@@ -26,7 +26,7 @@ from dataset_tools.geometry import surface
 from dataset_tools.landmarks import Landmarks
 from dataset_tools.light import draw_light, smoothstep
 from dataset_tools.photos import PhotoError, decode_picture, read_bytes
-from dataset_tools.recipe import Recipe
+from dataset_tools.recipe import Recipe, RecipeError
 from dataset_tools.relight import direct_shading, highlight
 from dataset_tools.render import pair_seed
 from dataset_tools.shards import Source
@@ -170,9 +170,12 @@ def pack_build(plan: Any, out: Path, layers: PackPlan) -> int:
     """Survey, curate and split as ``faceshadow build`` does, then pack the train split."""
     from dataset_tools.build import decide, find_photos, require_pairs, survey_photos
 
+    recipe = plan.pairs.recipe
+    if recipe.colour != "ambient":
+        raise RecipeError(f"recipe {recipe.name!r} has a colour of its own; build pairs of it")
     photos = find_photos(plan)
     verdicts, dealt = decide(plan, photos, survey_photos(plan, photos))
     require_pairs(verdicts)
     if not dealt["train"]:
         raise PhotoError("every photo was dealt to val or test; give more portraits")
-    return pack(dealt["train"], out, replace(layers, recipe=plan.pairs.recipe), plan.engine)
+    return pack(dealt["train"], out, replace(layers, recipe=recipe), plan.engine)

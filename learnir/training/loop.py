@@ -90,8 +90,10 @@ class Run:
             fused=self.accelerator.device.type == "cuda",
         )
         self.resumed = self._restore()
-        recorded = config.compile and self.accelerator.device.type == "cuda"
-        if config.compile and not recorded:
+        on_gpu = self.accelerator.device.type == "cuda"
+        # several processes exchange gradients within the backward pass, which is not recorded
+        recorded = config.compile and on_gpu and self.accelerator.num_processes == 1
+        if config.compile and not on_gpu:
             # one graph for each resolution and batch, with and without gradients
             torch._dynamo.config.recompile_limit = 64
             self.model.denoiser.compile(dynamic=False)

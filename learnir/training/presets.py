@@ -58,7 +58,7 @@ class TrainConfig:
         augment: "shadow" re-draws photometry in linear light, "geometric" only crops and flips.
         clean: share of pairs whose input is replaced by the target.
         turn: largest rotation of a view, degrees either way.
-        compile: the network compiled on the CPU; on a GPU steps recorded as CUDA graphs.
+        compile: the network compiled on the CPU; on one GPU steps recorded as CUDA graphs.
         precision: "fp32" or "bf16" autocast; None is bf16 on CUDA and fp32 on the CPU.
         validate_every, save_every: steps between validations and between resumable states.
         validation_pairs: pairs of the val split that are restored each time.

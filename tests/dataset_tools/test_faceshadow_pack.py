@@ -45,6 +45,13 @@ def test_a_folder_without_faces_is_one_line(tmp_path, capsys):
     assert not (tmp_path / "a.npz").exists()
 
 
+def test_a_recipe_that_layers_cannot_redraw_is_refused(tmp_path, capsys):
+    options = ["--recipe", "zhang2020", "--licence", "public domain"]
+    assert main(["pack", str(tmp_path), str(tmp_path / "a.npz"), *options]) == 1
+    assert "zhang2020" in capsys.readouterr().err
+    assert not (tmp_path / "a.npz").exists()
+
+
 def _content(path: Path) -> dict[str, bytes]:
     with np.load(path) as archive:
         return {name: archive[name].tobytes() for name in archive.files}
