@@ -245,14 +245,21 @@ def test_shadows_for_reduced_pictures_give_the_mean_of_the_picture(rng):
     assert torch.equal(compositing.reduced_visibility(visible, 1), visible)
 
 
-def test_reduced_pairs_look_like_whole_ones_reduced(archive):
+def test_reduced_pairs_are_whole_ones_reduced(archive):
     loaded = layers.load_layers(archive)
-    clean = dataclasses.replace(loaded.ranges, noisy=0.0, jpeg=0.0, relit=0.0, dyed=0.0)
-    loaded = dataclasses.replace(loaded, ranges=clean)
-    small, large = (draw(loaded, 4, size=size) for size in (16, 32))
-    for ours, whole in zip(small, large, strict=True):
-        assert ours.shape[-1] == 16
-        assert float((ours - area_mean(whole, 2)).abs().mean()) < 0.15
+    plain = dataclasses.replace(loaded.ranges, noisy=0.0, jpeg=0.0, relit=0.0, dyed=0.0)
+    loaded = dataclasses.replace(loaded, ranges=plain)
+
+    def whole_view(size):
+        generator = torch.Generator().manual_seed(4)
+        return layers.draw_pairs(loaded, torch.arange(5), size, (1, 1), 0.0, generator)
+
+    (y, x), (y_large, x_large) = whole_view(16), whole_view(32)
+    assert torch.allclose(x, area_mean(x_large, 2), atol=1e-4)
+    # of noise for shadows, block by block nearly the same, and the same on the whole
+    error = y - area_mean(y_large, 2)
+    assert float(error.abs().mean()) < 0.03
+    assert abs(float(error.mean())) < 0.005
 
 
 def test_archives_and_folders_train_together(archive, tmp_path, rng):
