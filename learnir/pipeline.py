@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,8 @@ class LearnIR:
         result = learnir.restore(picture, seed=1)     # a Restoration: gain, mask, any strength
 
     Attributes:
-        model: the LearnIRModel; ``config`` is its ModelConfig; ``device`` where it runs.
+        model: the LearnIRModel; ``config`` is its ModelConfig; ``device`` where it runs. The first
+            picture fixes its weights: changed ones need another LearnIR.
         training: the record of its training, empty when there is none.
     """
 
@@ -74,6 +76,10 @@ class LearnIR:
         self.device = next(model.parameters()).device
         self.training = training or {}
         self.card: str | None = None
+
+    @cached_property
+    def _folded(self) -> LearnIRModel:
+        return self.model.folded()
 
     @classmethod
     def from_pretrained(
@@ -186,7 +192,7 @@ class LearnIR:
         sampling = Sampling(steps, schedule, scales, correction, weight, eta, mirror)
         work_size = self.config.work_size if work_size is None else work_size
         resolved = _check(self.model, sampling, mode, work_size, strength)
-        job = _Job(self.model, sampling, resolved, NoiseField(seed), progress)
+        job = _Job(self._folded, sampling, resolved, NoiseField(seed), progress)
         began = time.perf_counter()
         how, size = _plan(picture, mode, work_size)
         squares = close_ups(find_faces(picture), *picture.shape[:2]) if faces else []

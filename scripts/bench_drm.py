@@ -76,7 +76,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("-o", "--out", type=Path)
     options = parser.parse_args()
-    model = load_checkpoint(options.checkpoint)
+    model = load_checkpoint(options.checkpoint).folded()
     found = [
         measure(model, size, mirror, options.repeats)
         for size in options.size

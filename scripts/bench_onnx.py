@@ -28,10 +28,11 @@ Run = Callable[[np.ndarray, dict[str, np.ndarray]], np.ndarray]
 
 def ways(checkpoint: str | None, folder: Path) -> dict[tuple[str, str], tuple[Run, tuple]]:
     """(engine, schedule) -> how to run it, and its draws."""
-    model, found = load_checkpoint(checkpoint).eval(), {}
+    model, found = load_checkpoint(checkpoint), {}
+    fast = model.folded()
     for name, scales in SCHEDULES.items():
         graph = export_onnx(model, folder / f"{name}.onnx", scales=scales)
-        sampler, graph_run = Sampler(model, {"scales": scales}), session(graph.path)
+        sampler, graph_run = Sampler(fast, {"scales": scales}), session(graph.path)
 
         def in_torch(y: np.ndarray, noise: dict, sampler: Sampler = sampler) -> np.ndarray:
             with torch.inference_mode():

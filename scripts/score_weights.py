@@ -112,7 +112,7 @@ def main() -> None:
     parser.add_argument("-o", "--out", type=Path)
     parser.add_argument("--sheet", type=Path, help="folder for contact sheets (never commit them)")
     options = parser.parse_args()
-    model = load_checkpoint(options.checkpoint).eval()
+    model = load_checkpoint(options.checkpoint).folded()
     sampling = {"scales": options.scales, "correction": options.correction}
     sets: dict[str, list[Pair]] = {}
     if options.faceshadow:

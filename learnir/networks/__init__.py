@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 from torch import nn
 
+from learnir.networks.folded import folded
 from learnir.networks.naf import Corrector, NAFDenoiser
 from learnir.networks.unet import ResidualUNet
 
 NETWORKS: dict[str, Callable[..., nn.Module]] = {"naf": NAFDenoiser, "unet": ResidualUNet}
 
-__all__ = ["NETWORKS", "Corrector", "NAFDenoiser", "ResidualUNet"]
+__all__ = ["NETWORKS", "Corrector", "NAFDenoiser", "ResidualUNet", "folded"]

@@ -43,11 +43,16 @@ class ChannelNorm(nn.Module):
         nn.init.zeros_(self.affine.weight)
         nn.init.zeros_(self.affine.bias)
 
+    def constants(self, condition: Tensor) -> tuple[Tensor, Tensor]:
+        """Scale and shift, each (C,), at least in single precision."""
+        affine = self.affine(condition).squeeze(0)
+        # the CPU's kernel does not mix half precision with single
+        affine = affine.to(torch.promote_types(affine.dtype, torch.float32))
+        scale, shift = affine.chunk(2, dim=-1)
+        return 1 + scale, shift
+
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
-        # never in half precision, which the CPU's kernel does not mix with single
-        exact = torch.promote_types(x.dtype, torch.float32)
-        scale, shift = self.affine(condition).to(exact).squeeze(0).chunk(2, dim=-1)
-        y = F.layer_norm(x.permute(0, 2, 3, 1), (self.channels,), 1 + scale, shift)
+        y = F.layer_norm(x.permute(0, 2, 3, 1), (self.channels,), *self.constants(condition))
         return y.permute(0, 3, 1, 2)
 
 

@@ -92,11 +92,14 @@ class NAFDenoiser(NAFUNet):
 
     def forward(self, pictures: Sequence[Tensor], level: Tensor) -> Tensor:
         """(z_t, z_y), each (B, 3, H, W), and a_t of shape (1,) -> (B, 3, H, W)."""
-        out = super().forward(pictures, level)
+        return self.applied(super().forward(pictures, level), pictures[1])
+
+    def applied(self, out: Tensor, z_y: Tensor) -> Tensor:
+        """What the exit's ``outputs`` channels say of z_y."""
         if not self.gain:
             return out
         offset, factor = out.chunk(2, dim=1)
-        return offset + factor * (pictures[1] + 1)
+        return offset + factor * (z_y + 1)
 
 
 class Corrector(NAFUNet):

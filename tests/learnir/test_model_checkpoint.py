@@ -127,3 +127,17 @@ def test_unknown_hub_ids_name_the_remedy(monkeypatch):
 def test_config_round_trips_through_json():
     config = ModelConfig(scales=(1, 2, 2, 4, 4), corrector={"width": 8})
     assert ModelConfig.from_json(json.loads(json.dumps(config.to_json()))) == config
+
+
+def test_a_folded_model_samples_the_same_and_leaves_the_model_alone(tiny_config, tiny_model):
+    model = tiny_model(tiny_config)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    y = torch.rand(2, 3, 48, 40) * 2 - 1
+    with torch.inference_mode():
+        ours, theirs = (
+            one.sample(y, generator=torch.Generator().manual_seed(0))
+            for one in (model.folded(), model)
+        )
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)
+    assert float((theirs - y).abs().max()) > 0.01
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from learnir.networks import NETWORKS, Corrector, NAFDenoiser, ResidualUNet
+from learnir.networks import NETWORKS, Corrector, NAFDenoiser, ResidualUNet, folded
 from learnir.training.presets import NAF, SMALL_NAF
 
 SMALL = {
@@ -97,3 +97,20 @@ def test_the_gain_carries_texture_that_the_channels_cannot():
 def test_uneven_levels_are_refused():
     with pytest.raises(ValueError, match="levels"):
         NAFDenoiser(encoder=(1, 1), decoder=(1,))
+
+
+@pytest.mark.parametrize("gain", [False, True])
+@pytest.mark.parametrize("shape", [(1, 3, 32, 32), (2, 3, 33, 50)])
+def test_folded_for_restoring_gives_the_same(awake, gain, shape):
+    network = awake(NAFDenoiser(**SMALL["naf"], top=12, gain=gain)).double()
+    fast = folded(network)
+    z = [torch.randn(shape, dtype=torch.float64) for _ in range(2)]
+    with torch.inference_mode():
+        for a_t in (0.9, 0.5, 0.9):  # the constants of each level are kept apart
+            level = torch.tensor([a_t])
+            torch.testing.assert_close(fast(z, level), network(z, level), rtol=0, atol=1e-12)
+
+
+def test_a_network_without_a_folded_form_stays_as_it_is():
+    network = NETWORKS["unet"](**SMALL["unet"])
+    assert folded(network) is network
