@@ -41,6 +41,17 @@ def drm(found: dict[str, Any]) -> str:
     return markdown([head, *rows])
 
 
+def network(found: dict[str, Any]) -> str:
+    """Milliseconds of one evaluation, as trained and folded."""
+    ways = list(found["rows"][0]["seconds"])
+    rows = [
+        [f"{r['size']} px", *(f"{1000 * r['seconds'][w]:.1f}" for w in ways)]
+        + [f"{r['seconds'][ways[1]] / r['seconds'][ways[0]]:.2f}", f"{r['difference']:.0e}"]
+        for r in found["rows"]
+    ]
+    return markdown([["ms", *ways, "ratio", "largest difference"], *rows])
+
+
 def restore(found: dict[str, Any]) -> str:
     """Seconds and peak memory by size and mode, and the ratio to the large U-Net."""
     rows = [
@@ -115,6 +126,7 @@ def training(found: dict[str, Any]) -> str:
 
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "drm": drm,
+    "network": network,
     "restore": restore,
     "metrics": metrics,
     "load": load,
