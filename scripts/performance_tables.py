@@ -45,8 +45,12 @@ def network(found: dict[str, Any]) -> str:
     """Milliseconds of one evaluation, as trained and folded."""
     ways = list(found["rows"][0]["seconds"])
     rows = [
-        [f"{r['size']} px", *(f"{1000 * r['seconds'][w]:.1f}" for w in ways)]
-        + [f"{r['seconds'][ways[1]] / r['seconds'][ways[0]]:.2f}", f"{r['difference']:.0e}"]
+        [
+            f"{r['size']} px",
+            *(f"{1000 * r['seconds'][way]:.1f}" for way in ways),
+            f"{r['seconds'][ways[1]] / r['seconds'][ways[0]]:.2f}",
+            f"{r['difference']:.0e}",
+        ]
         for r in found["rows"]
     ]
     return markdown([["ms", *ways, "ratio", "largest difference"], *rows])
