@@ -1,8 +1,8 @@
 """The default network for restoring alone: what no picture changes is worked out once.
 
-The same function as ``NAFDenoiser`` in two thirds of its time on small maps, where the CPU spends
-more on calls than on arithmetic. The normalisations' constants, which depend on the signal level
-alone, are kept for every level asked for; residual scales are folded into the products before
+The same function as ``NAFDenoiser`` in three quarters of its time on small maps, where the CPU
+spends more on calls than on arithmetic. The normalisations' constants, which depend on the signal
+level alone, are kept for every level asked for; residual scales are folded into the products before
 them; maps are (B, H, W, C) throughout, so that a pointwise convolution is a matrix product.
 """
 
