@@ -96,13 +96,18 @@ def column(model, pairs: Sequence[Pair]) -> list[str]:
     )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+def asked_for(about: str | None) -> argparse.Namespace:
+    """The command line: a checkpoint and folders of pairs."""
+    parser = argparse.ArgumentParser(description=(about or "").split("\n\n")[0])
     parser.add_argument("checkpoint")
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--split", default="test")
     parser.add_argument("--limit", type=int, default=64, help="shadowed pairs of each folder")
-    options = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = asked_for(__doc__)
     model = load_checkpoint(options.checkpoint).eval()
     names = [
         "",

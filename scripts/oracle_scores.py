@@ -10,12 +10,11 @@ score rewards a picture that is worse. "Restored again" is the sampler's result 
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from error_profile import FLOOR, SIDE, blurred, shadow_of, shadowed
+from error_profile import FLOOR, SIDE, asked_for, blurred, shadow_of, shadowed
 from fill_page import markdown
 from score_weights import load, restore, score
 
@@ -78,12 +77,7 @@ def cell(pictures: Sequence[np.ndarray], targets: Sequence[np.ndarray]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("checkpoint")
-    parser.add_argument("folders", nargs="+", type=Path)
-    parser.add_argument("--split", default="test")
-    parser.add_argument("--limit", type=int, default=64, help="shadowed pairs of each folder")
-    options = parser.parse_args()
+    options = asked_for(__doc__)
     model = load_checkpoint(options.checkpoint).folded()
     columns = [rows(model, f, options.split, options.limit) for f in options.folders]
     table = [["PSNR / SSIM / LPIPS", *(folder.name for folder in options.folders)]]
