@@ -25,11 +25,11 @@ class Line:
 
     file: str
     output: str = ""
+    message: str = ""
     width: int = 0
     height: int = 0
     mode: str = ""
     seconds: float = 0.0
-    message: str = ""
 
     def row(self) -> list[object]:
         """Values in the order of COLUMNS."""
@@ -54,7 +54,10 @@ def restore_files(
     progress: Callable[..., object],
     flag: threading.Event | None = None,
 ) -> Done:
-    """Restores every file; raises gr.Error for none, too many, a missing model or a cancel."""
+    """Restores every file.
+
+    Raises gr.Error for none, too many or a missing model, Cancelled once ``flag`` is set.
+    """
     if not paths:
         raise restoring.refusal("Choose some pictures first.")
     if len(paths) > MOST_FILES:
@@ -92,7 +95,7 @@ def _add(
     output = unused(output, set(archive.namelist()))
     archive.writestr(output, data)
     h, w = photo.picture.shape[:2]
-    return Line(name, output, w, h, result.mode, round(result.seconds, 3))
+    return Line(name, output, "", w, h, result.mode, round(result.seconds, 3))
 
 
 def unused(name: str, taken: set[str]) -> str:

@@ -8,6 +8,7 @@ import gradio as gr
 
 from demo import batch, restoring
 from demo.context import AT_ONCE, MODEL, PRIVATE, Context
+from demo.engine import Cancelled
 
 COLUMNS = list(batch.COLUMNS)
 NOTE = (
@@ -48,11 +49,13 @@ def build(context: Context) -> None:
         strength: float,
         request: gr.Request,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - how Gradio injects it
-    ) -> tuple[list[list[Any]], str]:
+    ) -> Any:
         settings = restoring.make_settings(0, correction, restoring.OWN, 0, "auto", strength)
         flag = context.runs.begin(request.session_hash)
         try:
             done = batch.restore_files(context, paths or [], settings, progress, flag)
+        except Cancelled:
+            return gr.skip()
         finally:
             context.runs.end(request.session_hash, flag)
         return [line.row() for line in done.lines], done.archive

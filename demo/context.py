@@ -10,6 +10,8 @@ from demo.options import Options
 from demo.photos import Photo
 from learnir.restoration import Restoration
 
+SHOWN_BUTTONS: Any = ["download", "fullscreen"]
+"""On every picture shown; Gradio's own choice has a third, which sends the picture to a forum."""
 SHELF_BYTES = 768 << 20
 MOST_UPLOAD = "64mb"
 QUEUE: dict[str, Any] = {"max_size": 64, "default_concurrency_limit": 4}

@@ -96,7 +96,7 @@ def page_of(browser: Browser, indices: np.ndarray, page: int) -> list[tuple[np.n
 
 def _caption(browser: Browser, index: int) -> str:
     row = browser.table.iloc[index]
-    return f"{row['split']} · {row['kind']} · {row['coverage']:.0%}"
+    return f"{row['coverage']:.0%} · {row['kind']} · {row['split']}"
 
 
 def pages(count: int) -> int:

@@ -9,7 +9,7 @@ import gradio as gr
 import numpy as np
 
 from demo import dataset_browsing as browsing
-from demo.context import LIVE, PRIVATE, QUIET, Context
+from demo.context import LIVE, PRIVATE, QUIET, SHOWN_BUTTONS, Context
 from demo.dataset_browsing import CHOICES, PAGE, SPANS, Wanted
 
 LABELS = {
@@ -163,6 +163,7 @@ def _gallery() -> tuple[gr.Gallery, tuple[gr.Button, gr.Number, gr.Button]]:
         format="jpeg",
         object_fit="cover",
         allow_preview=False,
+        buttons=SHOWN_BUTTONS,
         interactive=False,
         elem_id="dataset-gallery",
     )
@@ -174,7 +175,16 @@ def _gallery() -> tuple[gr.Gallery, tuple[gr.Button, gr.Number, gr.Button]]:
 
 
 def _plot(title: str) -> gr.BarPlot:
-    return gr.BarPlot(x="value", y="pairs", title=title, height=220, min_width=240, x_title=" ")
+    return gr.BarPlot(
+        x="value",
+        y="pairs",
+        title=title,
+        height=260,
+        min_width=240,
+        x_title=" ",
+        y_lim=[0, None],
+        x_label_angle=-30,
+    )
 
 
 def _picture(name: str) -> gr.Image:
@@ -182,6 +192,7 @@ def _picture(name: str) -> gr.Image:
         label=name,
         alt_text=f"{name} picture of the chosen pair",
         format="png",
+        buttons=SHOWN_BUTTONS,
         interactive=False,
         height=260,
         min_width=160,

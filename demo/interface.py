@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from functools import partial
 from typing import Any
 
@@ -32,15 +33,26 @@ HEADER = (
 
 
 def serve(options: Options) -> None:
-    """Serves until Ctrl-C; the model loads once the server answers."""
+    """Serves until Ctrl-C or SIGTERM; the model loads once the server answers.
+
+    Exits with one line when the port is taken.
+    """
     if options.mcp:
         check_mcp()
     open_cache()
     context = Context(options, Engine(options.checkpoint))
     page = build(context)
-    page.launch(prevent_thread_lock=True, **launch_options(options))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: uploads are removed
+    try:
+        page.launch(prevent_thread_lock=True, **launch_options(options))
+    except OSError as error:
+        raise SystemExit(f"app.py: {_first_line(error)}; try another --port") from None
     context.engine.start(then=partial(first_result, context))
     page.block_thread()
+
+
+def _first_line(error: OSError) -> str:
+    return str(error).splitlines()[0].rstrip(". ")
 
 
 def launch_options(options: Options) -> dict[str, Any]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from benchmarks.leaderboard import Board
+    from benchmarks.pairs import Collection
 
 METRICS = {"psnr": 2, "ssim": 4, "lpips_alex": 4, "lab_mae": 2}
 """Columns shown, and their digits."""
@@ -82,13 +83,19 @@ def _score(row: dict[str, Any], metric: str, digits: int) -> str:
     mean, low, high = (row[metric], row[f"{metric}_low"], row[f"{metric}_high"])
     if mean is None or np.isnan(mean):
         return "–"
+    known = _padded(mean, digits)
     if low is None or np.isnan(low):
-        return f"{mean:.{digits}f}"
-    return f"{mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+        return known
+    return f"{known} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
 def _number(value: float | None, unit: float, digits: int) -> str:
-    return "" if value is None or np.isnan(value) else f"{value / unit:.{digits}f}"
+    return "" if value is None or np.isnan(value) else _padded(value / unit, digits)
+
+
+def _padded(value: float, digits: int) -> str:
+    """As wide as a thousand: tables sort their cells as text, and browsers fold the spaces."""
+    return f"{value:{5 + digits}.{digits}f}"
 
 
 def plots(folder: Path, name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -157,7 +164,7 @@ def pictures(folder: Path, a: str, b: str, name: str) -> tuple[np.ndarray, np.nd
     """
     from benchmarks.leaderboard import find_run
     from benchmarks.methods import METHODS, make_method
-    from benchmarks.pairs import load, open_collection
+    from benchmarks.pairs import load
     from benchmarks.protocols import protocol_named
     from benchmarks.runner import as_seen
 
@@ -166,7 +173,7 @@ def pictures(folder: Path, a: str, b: str, name: str) -> tuple[np.ndarray, np.nd
         dataset = found[0].facts["dataset"]
         clean = dataset["name"].endswith("-clean")
         own = dataset["name"].removesuffix("-clean")
-        collection = open_collection(own, None, dataset["split"], clean)
+        collection = _opened(own, dataset["split"], clean)
         source = next((s for s in collection.sources if s.key == name), None)
         if source is None:
             raise refusal(f"{name}: not in the copy of {own} that is here.")
@@ -178,6 +185,19 @@ def pictures(folder: Path, a: str, b: str, name: str) -> tuple[np.ndarray, np.nd
                 raise refusal(f"{method}: its pictures are not stored, and it cannot be run here.")
             restored.append(make_method(method).restore(pair, run.facts["seeds"][0]))
     return restored[0], restored[1]
+
+
+def _opened(name: str, split: str, clean: bool) -> Collection:
+    """The data set a board was scored on; gr.Error, without the server's paths, where it is not."""
+    from benchmarks.names import BenchmarkError
+    from benchmarks.pairs import open_collection
+
+    try:
+        return open_collection(name, None, split, clean)
+    except BenchmarkError as error:
+        raise refusal(
+            f"{name} is not on this machine, and results keep scores only: nothing to show."
+        ) from error
 
 
 def as_csv(folder: Path, name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,8 +14,9 @@ import gradio as gr
 
 from demo import photos, restoring, views
 from demo.context import AT_ONCE, LIVE, MODEL, PRIVATE, QUIET, Context, Kept
-from demo.engine import Settings
+from demo.engine import Cancelled, Settings
 from demo.storage import EXAMPLES, keep
+from learnir.images import ImageError
 
 SIDE = 900
 """Longest side of the smaller views, pixels."""
@@ -89,9 +91,12 @@ class Page:
     token: gr.State
 
     def connect_source(self, samples: gr.Dataset, paths: Sequence[str]) -> None:
-        """Uploads are checked when they arrive; an example brings its ground truth along."""
+        """Uploads are checked when they arrive; an example brings its ground truth along.
+
+        The latest upload counts, also where it comes while the one before is being checked.
+        """
         picture, truth = self.source.shown, self.source.truth
-        raw: dict[str, Any] = {"preprocess": False, "show_progress": "hidden", **PRIVATE}
+        raw: dict[str, Any] = {"preprocess": False, **LIVE}
         picture.input(take, [picture], [picture, self.source.path, self.shown.facts], **raw)
         picture.input(lambda: (None, None), None, [truth, self.source.truth_path], **raw)
         truth.input(take, [truth], [truth, self.source.truth_path, self.shown.facts], **raw)
@@ -100,7 +105,7 @@ class Page:
         )
 
     def connect_run(self, run: gr.Button, cancel: gr.Button) -> None:
-        """Run and cancel; strength re-blends while it moves and saves when it is let go."""
+        """Run and cancel; strength re-blends while it moves, and the download follows."""
         inputs = [self.source.path, self.token, self.wanted]
         running = run.click(
             self.restore,
@@ -115,8 +120,9 @@ class Page:
         )
         cancel.click(self.cancel, None, None, cancels=[running], **AT_ONCE)
         strength, view = self.controls.strength, [self.shown.slider, self.shown.after]
-        strength.input(self.blend, [self.token, strength], view, **LIVE)
-        strength.release(self.save, [self.token, strength], [self.shown.save], **LIVE)
+        strength.input(self.blend, [self.token, strength], view, **LIVE).then(
+            self.save, [self.token, strength], [self.shown.save], **LIVE
+        )  # not on release: arrow keys and the number beside the slider have none
 
     def connect_load(self, blocks: gr.Blocks) -> None:
         """A page opens with the example's result, once there is one."""
@@ -142,8 +148,8 @@ class Page:
         strength: float,
         request: gr.Request,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - how Gradio injects it
-    ) -> tuple[Any, ...]:
-        """Runs the model and returns the token and every view of the result."""
+    ) -> Any:
+        """Runs the model: the token and every view of the result; nothing once cancelled."""
         settings = restoring.make_settings(steps, correction, scales, seed, mode, strength)
         flag = self.context.runs.begin(request.session_hash)
         progress(0, desc="Waiting for the model")
@@ -156,6 +162,8 @@ class Page:
                 flag=flag,
                 trajectory=wanted,
             )
+        except Cancelled:
+            return gr.skip()
         finally:
             self.context.runs.end(request.session_hash, flag)
         token = uuid.uuid4().hex if token in ("", FIRST) else token
@@ -187,7 +195,7 @@ class Page:
         kept = self.context.shelf.get(token)
         if not truth or kept is None:
             return gr.update(visible=False)
-        with restoring.friendly():
+        with restoring.friendly("Choose the same picture without its shadow."):
             target = photos.open_photo(truth).picture
             rows = views.scores(kept.photo.picture, kept.restoration.picture, target)
         return gr.update(value=[score.row() for score in rows], visible=True)
@@ -222,25 +230,25 @@ def report(progress: gr.Progress, done: int, total: int) -> None:
     progress((done, total), desc="Removing the shadow", unit="evaluations")
 
 
-def take(raw: dict[str, Any] | None) -> tuple[Any, str | None, Any]:
+def take(raw: dict[str, Any] | None) -> tuple[Any, str | None, str]:
     """A picture the user chose: itself or a preview of it, its path, a line about it.
 
-    ``raw`` is the browser's file record, whose path Gradio has found to be an upload.
+    ``raw`` is the browser's file record, whose path Gradio has found to be an upload. A file that
+    is none we can read clears the picture, so that nobody restores the one before it instead.
     """
     if not raw:
         return None, None, "No picture chosen."
-    with restoring.friendly():
+    try:
         photo = photos.open_photo(raw.get("path") or "")
+    except (ImageError, MemoryError) as error:
+        message = html.escape(str(error) or "Out of memory: choose a smaller picture.")
+        gr.Warning(message, title="Not possible")
+        return None, None, message
     line = f"{photo.name}: {photo.size_text}"
     if photos.shown_by_browsers(photo):
         return gr.skip(), raw["path"], line
-    return picture_record(photo), raw["path"], f"{line} (preview; the original is restored)"
-
-
-def picture_record(photo: photos.Photo) -> dict[str, Any]:
-    """A PNG preview as the record an unprocessed gr.Image takes."""
-    path = keep(photos.encode_png(views.preview(photo.picture)), "preview.png")
-    return {"path": path, "meta": {"_type": "gradio.FileData"}}
+    preview = keep(photos.encode_png(views.preview(photo.picture)), "preview.png")
+    return preview, raw["path"], f"{line} (preview; the original is restored)"
 
 
 def hand_over(path: str) -> tuple[str, str, str | None, str | None]:

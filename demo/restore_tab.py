@@ -5,7 +5,7 @@ from __future__ import annotations
 import gradio as gr
 
 from demo import restore_events, restoring
-from demo.context import Context
+from demo.context import SHOWN_BUTTONS, Context
 from demo.restore_events import Controls, Shown, Source
 from demo.storage import EXAMPLES
 
@@ -125,6 +125,7 @@ def _results() -> Shown:
                 height=480,
                 format="png",
                 object_fit="contain",
+                buttons=SHOWN_BUTTONS,
                 elem_id="restore-trajectory",
             )
             gr.Markdown("Tick *Show every step* under *Sampler*, then run.", elem_classes="note")
@@ -144,5 +145,11 @@ def _results() -> Shown:
 
 def _picture(label: str, alt: str) -> gr.Image:
     return gr.Image(
-        label=label, alt_text=alt, format="png", interactive=False, min_width=220, height=420
+        label=label,
+        alt_text=alt,
+        format="png",
+        buttons=SHOWN_BUTTONS,
+        interactive=False,
+        min_width=220,
+        height=420,
     )

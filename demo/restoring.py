@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import gradio as gr
 
 from demo.context import Context, Kept
-from demo.engine import Cancelled, NotReady, Progress, Settings, device_name
+from demo.engine import NotReady, Progress, Settings, device_name
 from demo.photos import open_photo
 from learnir.images import ImageError
 
@@ -26,9 +26,9 @@ def refusal(message: str, title: str = "Not possible") -> gr.Error:
 
 
 def make_settings(
-    steps: float, correction: str, scales: str, seed: float, mode: str, strength: float
+    steps: float, correction: str, scales: str, seed: float | None, mode: str, strength: float
 ) -> Settings:
-    """Settings from the controls' values; 0 steps and OWN leave the checkpoint's.
+    """Settings from the controls' values; 0 steps and OWN leave the checkpoint's, no seed is 0.
 
     Raises gr.Error for scales that are neither a name nor comma-separated whole numbers.
     """
@@ -36,7 +36,7 @@ def make_settings(
         steps=int(steps) or None,
         correction=None if correction in (OWN, "", None) else correction,
         scales=_scales(scales),
-        seed=int(seed),
+        seed=int(seed or 0),
         mode=mode,
         strength=float(strength),
     )
@@ -57,16 +57,14 @@ def _scales(text: str) -> tuple[int, ...] | str | None:
 
 
 @contextmanager
-def friendly() -> Iterator[None]:
-    """Expected failures become messages that say what to do."""
+def friendly(remedy: str = "Change the sampler settings.") -> Iterator[None]:
+    """Expected failures become messages that say what to do: ``remedy`` for a ValueError."""
     try:
         yield
     except (ImageError, NotReady) as error:
         raise refusal(str(error)) from error
-    except Cancelled:
-        raise refusal("Cancelled; nothing was changed.", title="Stopped") from None
     except ValueError as error:
-        raise refusal(f"{error}. Change the sampler settings.") from error
+        raise refusal(f"{error}. {remedy}") from error
     except MemoryError as error:
         raise refusal("Out of memory: choose a smaller picture.") from error
 
@@ -80,7 +78,10 @@ def restore(
     flag: threading.Event | None = None,
     trajectory: bool = False,
 ) -> Kept:
-    """One uploaded file restored. Raises gr.Error for whatever the user can mend."""
+    """One uploaded file restored.
+
+    Raises gr.Error for whatever the user can mend, Cancelled once ``flag`` is set.
+    """
     if not path:
         raise refusal("Choose a picture first: upload one or take an example.")
     with friendly():

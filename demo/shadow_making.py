@@ -77,7 +77,7 @@ def make_settings(
     opacity: float,
     face_shadow: bool,
     person_only: bool,
-    seed: float,
+    seed: float | None,
 ) -> ShadowSettings:
     """Settings from the controls' values, in the order of the tab."""
     from dataset_tools.studio import ShadowSettings
@@ -93,7 +93,7 @@ def make_settings(
         opacity=float(opacity),
         face_shadow=bool(face_shadow),
         person_only=bool(person_only),
-        seed=int(seed),
+        seed=int(seed or 0),
     )
 
 

@@ -7,10 +7,9 @@ from typing import Any
 
 import gradio as gr
 
-from demo import photos, shadow_making
-from demo.context import LIVE, PRIVATE, Context
-from demo.restore_events import Source, hand_over, picture_record
-from demo.restoring import friendly
+from demo import shadow_making
+from demo.context import LIVE, PRIVATE, SHOWN_BUTTONS, Context
+from demo.restore_events import Source, hand_over, take
 from demo.storage import EXAMPLES
 
 PORTRAIT = str(EXAMPLES / "portrait.jpg")
@@ -127,7 +126,7 @@ def _picture(label: str, alt: str, elem_id: str, height: int) -> gr.Image:
         elem_id=elem_id,
         height=height,
         format="png",
-        buttons=["download", "fullscreen"],
+        buttons=SHOWN_BUTTONS,
         interactive=False,
         min_width=180,
     )
@@ -147,23 +146,16 @@ def _connect_portrait(
 ) -> None:
     """A new portrait, a moved control or the opened tab draws the shadow anew; the latest wins."""
 
-    def draw(chosen: str, *values: Any) -> tuple[Any, ...]:
+    def draw(chosen: str | None, *values: Any) -> tuple[Any, ...]:
+        if not chosen:
+            return (None,) * (len(shown.outputs) - 1) + ("No portrait chosen.",)
         made = _made(chosen, *values)
         pictures = vars(shadow_making.layers(*made)).values()
         return *pictures, shadow_making.facts_line(made[1])
 
-    def take(raw: dict[str, Any] | None) -> tuple[Any, str | None]:
-        """The upload as it is; what a browser cannot show (TIFF) as a preview."""
-        if not raw:
-            return None, None
-        with friendly():
-            photo = photos.open_photo(raw.get("path") or "")
-        shown_as_is = photos.shown_by_browsers(photo)
-        return gr.skip() if shown_as_is else picture_record(photo), raw["path"]
-
     portrait.input(
-        take, [portrait], [portrait, path], preprocess=False, show_progress="hidden", **PRIVATE
-    ).success(draw, [path, *controls], shown.outputs, **PRIVATE)
+        lambda raw: take(raw)[:2], [portrait], [portrait, path], preprocess=False, **LIVE
+    ).success(draw, [path, *controls], shown.outputs, **LIVE)
     example.click(lambda: (PORTRAIT, PORTRAIT), None, [portrait, path], **PRIVATE).success(
         draw, [path, *controls], shown.outputs, **PRIVATE
     )
@@ -186,7 +178,7 @@ def _small_dataset() -> None:
         report = gr.Markdown(elem_classes="note", elem_id="shadow-report")
         run.click(
             lambda files, n, s, r, licence, f: shadow_making.build_dataset(
-                files or [], n, int(s), r, licence, f
+                files or [], n, int(s or 0), r, licence, f
             ),
             [portraits, pairs, seed, recipe, licence, format],
             [archive, report],

@@ -115,8 +115,13 @@ def _boxes(finder: Finder, part: np.ndarray, area: tuple[slice, slice]) -> Itera
 
 
 def _parts(H: int, W: int) -> list[tuple[slice, slice]]:
-    """Squares over the whole picture, each half as large as its shorter side, half overlapping."""
-    side = max(min(H, W) // 2, 1)
+    """Squares over the whole picture, each half as large as its shorter side, half overlapping.
+
+    None where they would be smaller than the least close-up.
+    """
+    side = min(H, W) // 2
+    if side < LEAST:
+        return []  # nothing to see, and the parts of a narrow strip are thousands
 
     def starts(length: int) -> np.ndarray:
         return np.linspace(0, length - side, -(-2 * length // side) - 1).round().astype(int)

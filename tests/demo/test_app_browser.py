@@ -97,6 +97,9 @@ def test_a_run_can_be_cancelled(page, app, monkeypatch):
     page.wait_for_timeout(1500)
     page.locator("#restore-cancel").click()
     page.get_by_text(re.compile("Stopped|Nothing is running")).first.wait_for(timeout=LONG)
+    page.wait_for_timeout(3000)  # the evaluation under way ends
+    assert page.locator(".toast-body.error").count() == 0
+    assert page.locator("#restore-slider .error").count() == 0
 
 
 def test_the_line_can_be_dragged(page):

@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 import cv2
+import gradio as gr
 import numpy as np
 import pytest
 from PIL import Image
@@ -98,6 +99,17 @@ def test_the_drill_down_shows_both_methods_pictures(results, data_root, monkeypa
     left, right = leaderboard_reading.pictures(results, a, b, rows[0][0])
     assert left.shape == right.shape == (256, 256, 3)
     assert not np.array_equal(left, right)
+
+
+def test_the_drill_down_without_the_data_names_no_folder_of_the_server(
+    results, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("LEARNIR_DATA", str(tmp_path))
+    name = leaderboard_reading.board_choices(results)[0][1]
+    (_, a), (_, b) = leaderboard_reading.runs(results, name)
+    with pytest.raises(gr.Error, match="ucb is not on this machine") as told:
+        leaderboard_reading.pictures(results, a, b, "0-0")
+    assert str(tmp_path) not in told.value.message
 
 
 def test_a_small_dataset_from_portraits(monkeypatch, tmp_path):

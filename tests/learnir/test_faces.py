@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from learnir import faces
-from learnir.faces import BORDER, FILL, MOST, SMALL, Square, close_ups, find_faces
+from learnir.faces import BORDER, FILL, LEAST, MOST, SMALL, Square, _parts, close_ups, find_faces
 
 HAS_MEDIAPIPE = importlib.util.find_spec("mediapipe") is not None
 needs_mediapipe = pytest.mark.skipif(not HAS_MEDIAPIPE, reason="MediaPipe is not installed")
@@ -165,3 +165,9 @@ def test_a_face_in_a_wide_picture_loses_its_shadow():
     assert np.mean(near) > np.mean(before) + 6
     assert np.mean(near) > np.mean(far) + 1
     assert psnr(learnir.restore(clean).picture, clean) > 40
+
+
+@pytest.mark.parametrize(("height", "width"), [(6, 2000), (2000, 6), (94, 1500)])
+def test_a_narrow_strip_is_not_searched_in_thousands_of_parts(height, width):
+    assert _parts(height, width) == []
+    assert _parts(2 * LEAST, 2 * LEAST)
