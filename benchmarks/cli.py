@@ -6,6 +6,7 @@ import argparse
 import json
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,6 +67,17 @@ def _results(command: argparse.ArgumentParser) -> None:
     command.add_argument("--results", type=Path, default=RESULTS, help="folder of result files")
 
 
+def _from(least: int) -> Callable[[str], int]:
+    """An argument's type: a whole number of at least ``least``."""
+
+    def number(text: str) -> int:
+        if not text.isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text!r}: a whole number of at least {least}")
+        return int(text)
+
+    return number
+
+
 def _run_options(run: argparse.ArgumentParser) -> None:
     run.add_argument("--method", help="a name (see methods), results:, python:, exec:, gradio:")
     run.add_argument("--exec", dest="exec_", metavar="COMMAND", help="a command as the method")
@@ -74,10 +86,10 @@ def _run_options(run: argparse.ArgumentParser) -> None:
     run.add_argument("--out", type=Path, default=Path("results"), help="folder of result files")
     run.add_argument("--split", default="test")
     run.add_argument("--data-root", default=None)
-    run.add_argument("--seeds", type=int, nargs="+", default=[0])
+    run.add_argument("--seeds", type=_from(0), nargs="+", default=[0])
     run.add_argument("--clean", action="store_true", help="targets stand in as inputs")
-    run.add_argument("--limit", type=int, default=None, help="only the first so many pairs")
-    run.add_argument("--workers", type=int, default=2)
+    run.add_argument("--limit", type=_from(1), default=None, help="only the first so many pairs")
+    run.add_argument("--workers", type=_from(1), default=2)
     run.add_argument("--checkpoint", default=None)
     run.add_argument("--device", default=None)
     run.add_argument("--name", default=None, help="of an outside method, on the leaderboard")
@@ -132,10 +144,9 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _verify_results(folder: Path) -> int:
-    from benchmarks.results import load_runs, stored_problems
+    from benchmarks.results import checked_runs
 
-    runs = load_runs(folder)
-    wrong = [f"{run.id}: {line}" for run in runs for line in stored_problems(run)]
+    runs, wrong = checked_runs(folder)
     print("\n".join(wrong), file=sys.stderr, end="\n" if wrong else "")
     print(f"{len(runs)} results, {len(wrong)} problems")
     return 1 if wrong else 0
@@ -209,9 +220,11 @@ def _run(options: argparse.Namespace) -> int:
             bar.set_postfix_str(f"PSNR {psnr:.2f}", refresh=False)
             bar.update(done - bar.n)
 
-        stored = run(plan, progress)
+        stored = run(plan, progress, lambda line: print(line, file=sys.stderr))
+    pairs = stored.facts["dataset"]["pairs"]
     for name, score in stored.facts["scores"].items():
-        print(f"{name:<20}{score['mean']:.4f}")
+        part = f"  ({count} of {pairs} pictures)" if (count := score["pictures"]) < pairs else ""
+        print(f"{name:<20}{score['mean']:.4f}{part}")
     for name, reason in stored.facts["missing"].items():
         print(f"{name:<20}missing: {reason}", file=sys.stderr)
     print(stored.path)
@@ -223,9 +236,11 @@ def _table(options: argparse.Namespace) -> int:
     from benchmarks.leaderboard import METRICS_SHOWN, board_named, boards
     from benchmarks.metrics import METRICS
     from benchmarks.names import look_up
+    from benchmarks.results import checked_runs
 
     metrics = [look_up("metric", m, METRICS).name for m in options.metrics or METRICS_SHOWN]
-
+    for line in checked_runs(options.results)[1]:
+        print(f"learnir-bench: {line}", file=sys.stderr)
     chosen = (
         [board_named(options.board, options.results)] if options.board else boards(options.results)
     )
@@ -340,7 +355,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return RUNNERS[options.command](options)
     except KeyboardInterrupt:
-        print("learnir-bench: stopped; run the same command to go on", file=sys.stderr)
+        print("learnir-bench: stopped; run the same command again", file=sys.stderr)
         return 130
     except (ValueError, OSError) as error:
         print(f"learnir-bench: {' '.join(str(error).split())}", file=sys.stderr)

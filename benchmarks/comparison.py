@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 def compare_runs(run_a: str, run_b: str, folder: str | Path = RESULTS) -> pd.DataFrame:
     """One row a metric both have: means, paired difference with its 95 % interval, p, verdict.
 
-    Infinite PSNR counts as the protocol's cap. BenchmarkError for runs of two boards: other files
-    or another protocol make other numbers.
+    Each metric is compared on the pictures where both have it (``pictures`` says how many): a
+    result in which no face is found has no landmark shift. Infinite PSNR counts as the protocol's
+    cap. BenchmarkError for runs of two boards: other files or another protocol make other numbers.
     """
     import pandas as pd
 
@@ -32,7 +33,16 @@ def compare_runs(run_a: str, run_b: str, folder: str | Path = RESULTS) -> pd.Dat
         )
     rows_a, rows_b = (capped(run.rows()) for run in (a, b))
     shared = [m for m in METRICS if m in a.facts["scores"] and m in b.facts["scores"]]
-    return pd.DataFrame([_row(compare(rows_a, rows_b, m), rows_a, rows_b) for m in shared])
+    paired = ((m, *_on_shared_pictures(rows_a, rows_b, m)) for m in shared)
+    return pd.DataFrame([_row(compare(x, y, m), x, y) for m, x, y in paired if len(x)])
+
+
+def _on_shared_pictures(
+    a: pd.DataFrame, b: pd.DataFrame, metric: str
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Both runs' rows of the pictures where both have the metric."""
+    a, b = (rows.dropna(subset=[metric]) for rows in (a, b))
+    return a[a["name"].isin(b["name"])], b[b["name"].isin(a["name"])]
 
 
 def _row(found: Comparison, a: pd.DataFrame, b: pd.DataFrame) -> dict[str, object]:

@@ -57,8 +57,12 @@ class Layout:
         return list(self._keys(root / self.target, self.target_ending).values())
 
     def found_in(self, root: Path) -> bool:
-        """Whether this layout lies under ``root``."""
-        return bool(self._keys(root / self.input, self.input_ending, first=True))
+        """Whether this layout lies under ``root``: a picture on either side, with its ending.
+
+        Two releases of one set may differ in their targets' folder or names alone.
+        """
+        sides = ((self.input, self.input_ending), (self.target, self.target_ending))
+        return all(self._keys(root / folder, ending, first=True) for folder, ending in sides)
 
     def sources(self, root: Path) -> tuple[list[Source], list[str]]:
         """The pairs by key, and the keys that lack a partner."""
@@ -85,6 +89,7 @@ class Layout:
 
 
 SHADOW_FREE = "none"  # ``kind`` of a FaceShadow pair whose input is its target
+SHARDS = (".parquet", ".tar")  # of a built FaceShadow
 PLAIN = Layout("input", "target", "mask")
 
 
@@ -94,20 +99,27 @@ def natural(key: str) -> tuple[Any, ...]:
 
 
 def is_face_shadow(root: Path) -> bool:
-    """Whether a built FaceShadow lies here, whatever its splits."""
-    return any(root.glob("*/metadata.jsonl")) or any((root / "data").glob("*-of-*.parquet"))
+    """Whether a built FaceShadow lies here, whatever its splits and its format."""
+    shards = (root / "data").glob("*-of-*.*")
+    return any(root.glob("*/metadata.jsonl")) or any(s.suffix in SHARDS for s in shards)
 
 
 def face_shadow(root: Path, split: str) -> list[Source]:
     """The pairs of a built FaceShadow (ImageFolder or parquet); empty where none is there.
 
     Pairs without a shadow are left out: their input is the target, and a mean with an infinite PSNR
-    in it says nothing. Scoring with clean inputs asks what they are there for.
+    in it says nothing. Scoring with clean inputs asks what they are there for. BenchmarkError for
+    one in webdataset format.
     """
     metadata = root / split / "metadata.jsonl"
     if metadata.is_file():
         rows = map(json.loads, _lines(metadata))
         return [_row(root / split, row) for row in rows if row.get("kind") != SHADOW_FREE]
+    if any((root / "data").glob("*-of-*.tar")):
+        raise BenchmarkError(
+            f"{root}: a FaceShadow in webdataset format, which is not scored; build it with "
+            "--format parquet or imagefolder"
+        )
     shards = sorted((root / "data").glob(f"{split}-*.parquet"))
     return [source for shard in shards for source in _parquet(shard)]
 

@@ -2,6 +2,7 @@
 
 Nothing is ranked across boards. Of a method's runs on a board the newest counts; the older ones
 stay in the folder. Rows that the best one does not beat for certain share its place ("tied").
+A file that is no result is passed over: ``results.checked_runs`` names it and every changed one.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from benchmarks.datasets import DATASETS
 from benchmarks.locations import RESULTS
 from benchmarks.metrics import METRICS
 from benchmarks.names import BenchmarkError, look_up
-from benchmarks.results import Run, capped, load_runs
+from benchmarks.results import Run, capped, load_runs, readable_runs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,7 +58,7 @@ class Board:
 
 def boards(folder: str | Path = RESULTS) -> list[Board]:
     """Every board that has a run: by task, shadow-free inputs last, in the order of declaration."""
-    found = {board.id: board for board in map(_board, load_runs(Path(folder)))}
+    found = {board.id: board for board in map(_board, readable_runs(Path(folder))[0])}
     order = list(DATASETS)
 
     def place(board: Board) -> tuple[int, bool, int, str]:
@@ -97,7 +98,7 @@ def _board(run: Run) -> Board:
 def runs_of(board: Board, folder: str | Path = RESULTS) -> list[Run]:
     """The newest run of every method on a board, best main score first."""
     newest: dict[tuple[str, str], Run] = {}
-    for run in sorted(load_runs(Path(folder)), key=lambda r: r.facts["provenance"]["at"]):
+    for run in sorted(readable_runs(Path(folder))[0], key=lambda r: r.facts["provenance"]["at"]):
         if _board(run).id == board.id:
             newest[run.facts["method"]["name"], run.facts["badge"]] = run
     sign = -1 if METRICS[board.main_score].direction == "higher" else 1
@@ -140,7 +141,7 @@ def _ties(runs: list[Run], metric: str) -> list[bool]:
         try:
             found = compare(capped(runs[0].rows()), capped(run.rows()), metric)
             ties.append(not found.certain)
-        except (KeyError, ValueError):
+        except (KeyError, ValueError, OSError):  # other pictures, or rows that cannot be read
             ties.append(False)
     return ties
 
@@ -178,10 +179,11 @@ def _row(run: Run, metrics: tuple[str, ...]) -> dict[str, Any]:
 
 def find_run(run_id: str, folder: str | Path = RESULTS) -> Run:
     """A run by its id, or by the beginning of one that only one has; its facts are the JSON."""
-    found = {run.id: run for run in load_runs(Path(folder))}
+    found = {run.id: run for run in readable_runs(Path(folder))[0]}
     begun = [run for id_, run in found.items() if id_.startswith(run_id)]
     if len(begun) == 1 and run_id:
         return begun[0]
+    load_runs(Path(folder))  # a file that cannot be read may be the one asked for: that is said
     return look_up("run", run_id, found)
 
 

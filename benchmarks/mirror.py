@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benchmarks.names import BenchmarkError
 from benchmarks.pictures import write_atomically
-from benchmarks.results import load_runs, stored_problems
+from benchmarks.results import checked_runs
 
 
 def push(folder: Path, where: str, private: bool = True) -> str:
@@ -14,8 +14,7 @@ def push(folder: Path, where: str, private: bool = True) -> str:
 
     Files that are there already are left alone: results are append-only.
     """
-    runs = load_runs(folder)
-    wrong = [f"{run.id}: {line}" for run in runs for line in stored_problems(run)]
+    runs, wrong = checked_runs(folder)
     if wrong:
         raise BenchmarkError(wrong[0])
     if where.startswith(("/", ".", "file://")):
@@ -28,9 +27,17 @@ def push(folder: Path, where: str, private: bool = True) -> str:
     return _upload(folder, where, private)
 
 
+def _not_reached() -> tuple[type[Exception], ...]:
+    """What stands for "no network": the Hub's client is built on requests, httpx or httpx2."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    bases = HfHubHTTPError.__bases__
+    return (OSError, *(base for base in bases if issubclass(base, Exception)))
+
+
 def _upload(folder: Path, name: str, private: bool) -> str:
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
 
     api = HfApi()
     try:
@@ -42,6 +49,15 @@ def _upload(folder: Path, name: str, private: bool) -> str:
             allow_patterns=["*.json", "*.parquet"],
             commit_message="LearnIR benchmark results",
         )
-    except (HfHubHTTPError, OSError) as error:
+    except HFValidationError as error:
+        raise BenchmarkError(
+            f"{name}: not the owner/name of a data set on the Hub; write ./{name} for a folder"
+        ) from error
+    except (HfHubHTTPError, LocalTokenNotFoundError) as error:
         raise BenchmarkError(f"{name}: the Hub refused ({error}); run hf auth login") from error
+    except _not_reached() as error:
+        raise BenchmarkError(
+            f"{name}: the Hub was not reached ({error}); check the network, or write ./{name} for "
+            "a folder"
+        ) from error
     return str(done)

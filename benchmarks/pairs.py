@@ -180,11 +180,29 @@ def _read(entry: Dataset, folder: Path, split: str) -> Collection:
         if there is not None and there.found_in(folder):
             sources, lonely = there.sources(folder)
             kept = _of_split(entry, split, sources, layout.at("train"), folder)
-            return Collection(entry, split, folder, tuple(kept), tuple(lonely))
-    raise BenchmarkError(
-        f"{folder}: no known layout of the {split} split; expected input/ and target/, or the "
-        f"original one ({entry.where})"
+            alone = (key for key in lonely if re.fullmatch(_rule(entry, split), key))
+            return Collection(entry, split, folder, tuple(kept), tuple(alone))
+    raise BenchmarkError(_no_layout(entry, folder, split))
+
+
+def _no_layout(entry: Dataset, folder: Path, split: str) -> str:
+    """What was looked for: releases as they unpack are known by name, plain folders by path."""
+    if entry.folders:
+        return (
+            f"{folder}: no known layout of the {split} split; expected input/ and target/, or the "
+            f"original one ({entry.where})"
+        )
+    root, name = folder.resolve().parent, folder.resolve().name
+    meant = next((d.name for d in DATASETS.values() if name in d.folders), "NAME")
+    return (
+        f"{folder}: no pictures in input/ and target/; a release as it unpacks is read by its "
+        f"name: --dataset {meant} --data-root {root}"
     )
+
+
+def _rule(entry: Dataset, split: str) -> str:
+    """The pattern of the split's keys, where the split is a part of a folder."""
+    return entry.test if split == "test" else ".*"
 
 
 def _of_split(
@@ -192,8 +210,7 @@ def _of_split(
 ) -> list[Source]:
     if split == "disjoint":
         return _unseen(sources, train.targets(folder) if train else [], folder)
-    rule = entry.test if split == "test" else ".*"
-    return [s for s in sources if re.fullmatch(rule, s.key)]
+    return [s for s in sources if re.fullmatch(_rule(entry, split), s.key)]
 
 
 def _unseen(sources: list[Source], trained: list[Path], folder: Path) -> list[Source]:

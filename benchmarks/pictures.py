@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -22,15 +24,18 @@ def decode(data: bytes, name: str, most_pixels: int = MOST_PIXELS) -> np.ndarray
     from PIL import ImageOps
 
     image = _opened(data, name, most_pixels)
-    try:
+    with _damage_named(name):
         return np.array(ImageOps.exif_transpose(image).convert("RGB"))
-    except (OSError, ValueError, SyntaxError) as error:
-        raise BenchmarkError(f"{name}: damaged picture ({error}); replace the file") from error
 
 
 def decode_mask(data: bytes, name: str) -> np.ndarray:
-    """Encoded mask -> uint8 (H, W), as stored: any nonzero value is shadow."""
-    return np.array(_opened(data, name, MOST_PIXELS).convert("L"))
+    """Encoded mask -> uint8 (H, W), as stored: any nonzero value is shadow.
+
+    BenchmarkError names a file that is damaged or enormous.
+    """
+    image = _opened(data, name, MOST_PIXELS)
+    with _damage_named(name):
+        return np.array(image.convert("L"))
 
 
 def header(data: bytes, name: str) -> tuple[str, int, int]:
@@ -57,6 +62,15 @@ def write_atomically(path: Path, data: bytes) -> None:
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _damage_named(name: str) -> Iterator[None]:
+    """What Pillow says of pixels that it cannot decode, with the picture's name."""
+    try:
+        yield
+    except (OSError, ValueError, SyntaxError) as error:
+        raise BenchmarkError(f"{name}: damaged picture ({error}); replace the file") from error
 
 
 def _opened(data: bytes, name: str, most_pixels: int | None):  # type: ignore[no-untyped-def]

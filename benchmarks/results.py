@@ -45,7 +45,7 @@ REQUIRED: dict[str, type] = {
     "rows_sha256": str,
 }
 ROW_COLUMNS = ("name", "scene", "seed", "psnr", "ssim", "seconds", "result_sha256")
-TEXT = re.compile(r"[\w .,;:+\-()/#@={}'\[\]*|&%~]{0,300}", re.UNICODE)
+TEXT = re.compile(r"[\w .,;:+\-()/#@={}'\[\]*|&%~?]{0,300}", re.UNICODE)
 NAME = re.compile(r"[\w.+\-() ]{1,80}", re.UNICODE)
 
 
@@ -81,11 +81,11 @@ class Run:
 def summarise(rows: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """Per metric: mean, clustered 95 % interval, number of pictures and scenes, seed spread."""
     scores: dict[str, dict[str, Any]] = {}
+    rows = capped(rows)
     for name in METRICS:
         kept = rows.dropna(subset=[name]) if name in rows else rows.iloc[:0]
         if name == "seconds" or kept.empty:
             continue
-        kept = kept.assign(**{name: kept[name].clip(upper=CAPPED_PSNR)})
         found = interval(kept[name].to_numpy(float), kept["scene"].to_numpy(str))
         scores[name] = {
             "mean": found.mean,
@@ -100,7 +100,7 @@ def summarise(rows: pd.DataFrame) -> dict[str, dict[str, Any]]:
 
 def capped(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows with infinite PSNR as the protocols count it."""
-    columns = [c for c in rows if c.startswith("psnr")]
+    columns = [c for c in rows if c.startswith(("psnr", "input_psnr"))]
     return rows.assign(**{c: rows[c].clip(upper=CAPPED_PSNR) for c in columns})
 
 
@@ -150,8 +150,25 @@ def load_run(path: Path) -> Run:
 
 
 def load_runs(folder: Path) -> list[Run]:
-    """Every run in a folder, by id."""
+    """Every run in a folder, by id; BenchmarkError names a file that is no result."""
     return [load_run(path) for path in sorted(folder.glob("*.json"))]
+
+
+def readable_runs(folder: Path) -> tuple[list[Run], list[str]]:
+    """The runs in a folder that can be read, by id, and one line for each file that is none."""
+    runs, wrong = [], []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            runs.append(load_run(path))
+        except BenchmarkError as error:
+            wrong.append(str(error))
+    return runs, wrong
+
+
+def checked_runs(folder: Path) -> tuple[list[Run], list[str]]:
+    """``readable_runs``, with a line for everything that was changed after it was stored."""
+    runs, wrong = readable_runs(folder)
+    return runs, wrong + [f"{run.id}: {line}" for run in runs for line in stored_problems(run)]
 
 
 def problems(facts: Any, rows: pd.DataFrame | None) -> list[str]:
@@ -170,6 +187,30 @@ def problems(facts: Any, rows: pd.DataFrame | None) -> list[str]:
     return wrong + ([] if rows is None else row_problems(rows, facts))
 
 
+def card_problems(method: dict[str, Any]) -> list[str]:
+    """What is wrong with what a result says of its method, one line each."""
+    wrong = []
+    if method.get("mask") not in MASKS:
+        wrong.append(f"method.mask: one of {', '.join(MASKS)}")
+    name = method.get("name")
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        allowed = "letters, digits, space and . + - ( ) only, at most 80"
+        wrong.append(f"method.name: {allowed}{_refused(name, NAME)}")
+    for key in ("training_data", "source"):
+        text = str(method.get(key) or "")
+        if not TEXT.fullmatch(text):
+            wrong.append(
+                f"method.{key}: plain text only, at most 300 characters{_refused(text, TEXT)}"
+            )
+    return wrong
+
+
+def _refused(text: Any, pattern: re.Pattern[str]) -> str:
+    """The first character that a pattern does not allow, to be said behind its rule."""
+    first = next((c for c in str(text or "") if not pattern.fullmatch(c)), None)
+    return "" if first is None else f"; it holds {first!r}"
+
+
 def row_problems(rows: pd.DataFrame, facts: dict[str, Any]) -> list[str]:
     """Rows that are missing columns, out of range, doubled, or disagree with the summary."""
     absent = [c for c in ROW_COLUMNS if c not in rows]
@@ -178,6 +219,7 @@ def row_problems(rows: pd.DataFrame, facts: dict[str, Any]) -> list[str]:
     wrong = (
         ["rows: a picture and seed occurs twice"] if rows.duplicated(["name", "seed"]).any() else []
     )
+    counted = capped(rows)
     for name, score in facts["scores"].items():
         if name not in rows:
             wrong.append(f"rows: no column {name!r}, but the summary has it")
@@ -185,7 +227,7 @@ def row_problems(rows: pd.DataFrame, facts: dict[str, Any]) -> list[str]:
         values = rows[name].dropna()
         if not values.map(METRICS[name].accepts).all():
             wrong.append(f"rows: {name} out of range")
-        elif abs(values.clip(upper=CAPPED_PSNR).mean() - score["mean"]) > 1e-6:
+        elif abs(counted[name].mean() - score["mean"]) > 1e-6:
             wrong.append(f"rows: the mean of {name} is not the summary's")
     return wrong
 
@@ -215,19 +257,11 @@ def _fact_problems(facts: dict[str, Any]) -> list[str]:
         wrong.append(f"schema: {facts['schema']}, this version reads {SCHEMA}")
     if facts["badge"] not in BADGES:
         wrong.append(f"badge: {facts['badge']!r}, one of {', '.join(BADGES)}")
-    if facts["method"].get("mask") not in MASKS:
-        wrong.append(f"method.mask: one of {', '.join(MASKS)}")
-    if not isinstance(facts["method"].get("name"), str) or not NAME.fullmatch(
-        facts["method"]["name"]
-    ):
-        wrong.append("method.name: letters, digits, space and . + - ( ) only, at most 80")
+    wrong += card_problems(facts["method"])
     if facts["protocol"].get("id") not in PROTOCOLS:
         wrong.append(f"protocol.id: unknown {facts['protocol'].get('id')!r}")
     elif facts["protocol"] != json.loads(json.dumps(PROTOCOLS[facts["protocol"]["id"]].to_json())):
         wrong.append("protocol: differs from the protocol of that id")
-    for key in ("training_data", "source"):
-        if not TEXT.fullmatch(str(facts["method"].get(key) or "")):
-            wrong.append(f"method.{key}: plain text only, at most 300 characters")
     return wrong
 
 

@@ -21,6 +21,7 @@ from benchmarks.faces import FaceJudge
 from benchmarks.locations import REPOSITORY
 from benchmarks.machine import best_device, environment, peak_memory, reset_peak
 from benchmarks.methods import Method, MethodOptions, checked_result, make_method
+from benchmarks.names import BenchmarkError
 from benchmarks.pairs import (
     Collection,
     Pair,
@@ -30,7 +31,7 @@ from benchmarks.pairs import (
     open_collection,
 )
 from benchmarks.protocols import Protocol, protocol_named
-from benchmarks.results import Run, load_runs, store, summarise
+from benchmarks.results import Run, capped, card_problems, readable_runs, store, summarise
 from benchmarks.scoring import Judge
 
 PIXELS_A_BATCH = 16 * 256 * 256
@@ -60,28 +61,38 @@ class RunPlan:
 
 
 Progress = Callable[[int, int, float], None]
+Say = Callable[[str], None]
 
 
-def run(plan: RunPlan, progress: Progress | None = None) -> Run:
+def run(plan: RunPlan, progress: Progress | None = None, say: Say | None = None) -> Run:
     """Restores and scores every pair, then stores the result in ``plan.out``.
 
     Rows are written as they come; the same plan started again goes on where it stopped, and one
-    that is finished is returned as it was stored.
+    that is finished is returned as it was stored. Methods that are not settled start anew each
+    time: rows of what may have been another version are not mixed with today's. ``say`` is told,
+    one line each, what is left out.
     """
     collection = open_collection(plan.dataset, plan.root, plan.split, plan.clean)
     collection = replace(collection, sources=collection.sources[: plan.limit])
     protocol = protocol_named(plan.protocol or collection.entry.main_protocol)
     device = best_device(plan.options.device)
     method = make_method(plan.method, replace(plan.options, device=device))
+    _check_card(method)
     files = manifest_hash(manifest(collection))
     seeds = plan.seeds if method.card.stochastic else plan.seeds[:1]
     judge = Judge(protocol, device, workers=plan.workers)
     judge_faces = collection.entry.faces if plan.faces is None else plan.faces
     key = _plan_key(method, protocol, files, seeds, [judge_faces, sorted(judge.missing)])
-    finished = [r for r in load_runs(plan.out) if r.facts["provenance"]["plan"] == key]
+    stored, unreadable = readable_runs(plan.out)
+    if say is not None:
+        for line in (*_without_partner(collection), *unreadable):
+            say(line)
+    finished = [r for r in stored if r.facts["provenance"]["plan"] == key]
     if finished and method.card.settled:
         return finished[0]
     journal = Journal(plan.out / ".partial" / f"{key}.jsonl")
+    if not method.card.settled:
+        journal.clear()
     with ExitStack() as stack:
         judge.faces = stack.enter_context(FaceJudge()) if judge_faces else None
         tasks = Tasks(collection, protocol, method, judge, plan.workers)
@@ -89,7 +100,24 @@ def run(plan: RunPlan, progress: Progress | None = None) -> Run:
             _run_seed(tasks, seed, journal, progress, len(seeds))
     facts = _facts(plan, tasks, files, seeds, device)
     facts["provenance"]["plan"] = key
-    return _finish(plan.out, facts, journal)
+    return _finish(plan.out, facts, journal, judge)
+
+
+def _check_card(method: Method) -> None:
+    """Before the first picture, what would be refused behind the last one."""
+    wrong = card_problems(method.card.to_json())
+    if wrong:
+        raise BenchmarkError(f"{wrong[0]}; say it with --name, --source or --training-data")
+
+
+def _without_partner(collection: Collection) -> list[str]:
+    alone = collection.lonely
+    if not alone:
+        return []
+    return [
+        f"{collection.entry.name}: left out, without a partner: {len(alone)}, such as {alone[0]}; "
+        "learnir-bench verify names them all"
+    ]
 
 
 @dataclass(frozen=True)
@@ -238,7 +266,6 @@ def _facts(
             "manifest_sha256": files,
         },
         "protocol": json.loads(json.dumps(tasks.protocol.to_json())),
-        "missing": dict(tasks.judge.missing),
         "seeds": list(seeds),
         "environment": environment(device),
         "provenance": {
@@ -250,15 +277,15 @@ def _facts(
     }
 
 
-def _finish(out: Path, facts: dict[str, Any], journal: Journal) -> Run:
+def _finish(out: Path, facts: dict[str, Any], journal: Journal, judge: Judge) -> Run:
     import pandas as pd
 
     rows = pd.DataFrame(journal.rows()).sort_values(["seed", "name"], ignore_index=True)
     rows = rows.astype({"seconds": float, "peak_memory_bytes": float})  # None where not measured
     facts["scores"] = summarise(rows)
-    facts["input_row"] = {
-        name: float(rows[f"input_{name}"].clip(upper=100.0).mean()) for name in ("psnr", "ssim")
-    }
+    facts["missing"] = judge.unscored(facts["scores"])
+    counted = capped(rows)
+    facts["input_row"] = {n: float(counted[f"input_{n}"].mean()) for n in ("psnr", "ssim")}
     card = facts["method"]
     facts["cost"] = {
         "parameters": card["parameters"],

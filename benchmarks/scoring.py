@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -29,6 +29,7 @@ def input_row(y: np.ndarray, x: np.ndarray) -> Scores:
 class Judge:
     """Scores pictures under one protocol; ``missing`` holds the metrics it cannot compute, and why.
 
+    A picture too small for LPIPS goes without it, whatever the others are.
     faces: a landmark detector for the face metrics, None leaves them out.
     """
 
@@ -57,6 +58,12 @@ class Judge:
         for net in ("alex", "vgg"):
             self._add_lpips(net, results, pairs, scored)
         return scored
+
+    def unscored(self, scored: Collection[str]) -> dict[str, str]:
+        """The metrics of the protocol that are not among those scored, each with the reason."""
+        small = f"every picture is below {SMALLEST}x{SMALLEST} pixels"
+        asked = (name for name in self.protocol.metrics if name.startswith("lpips_"))
+        return {name: self.missing.get(name, small) for name in asked if name not in scored}
 
     def _as_seen(self, picture: np.ndarray) -> np.ndarray:
         """A picture at the size the method saw."""
@@ -93,12 +100,9 @@ class Judge:
         name = f"lpips_{net}"
         if name not in self.protocol.metrics or name in self.missing:
             return
-        sides = (
-            [self.protocol.fit(r) for r in results],
-            [self.protocol.fit(p.target) for p in pairs],
-        )
-        if any(min(picture.shape[:2]) < SMALLEST for picture in sides[1]):
-            self.missing[name] = f"pictures below {SMALLEST}x{SMALLEST} pixels"
-            return
-        for scores, value in zip(scored, lpips_batch(*sides, net, self.device), strict=True):
-            scores[name] = value
+        fit = self.protocol.fit
+        fitted = [(fit(r), fit(p.target)) for r, p in zip(results, pairs, strict=True)]
+        large = [i for i, (_, x) in enumerate(fitted) if min(x.shape[:2]) >= SMALLEST]
+        a, b = ([fitted[i][side] for i in large] for side in (0, 1))
+        for i, value in zip(large, lpips_batch(a, b, net, self.device), strict=True):
+            scored[i][name] = value

@@ -12,11 +12,10 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-import numpy as np
-
 from benchmarks.names import BenchmarkError
 from benchmarks.pairs import Collection, decoded, load, manifest, manifest_hash, open_collection
-from benchmarks.protocols import CAPPED_PSNR, protocol_named
+from benchmarks.protocols import protocol_named
+from benchmarks.results import capped
 from benchmarks.runner import as_seen
 from benchmarks.scoring import Judge
 
@@ -97,12 +96,10 @@ def _published_row(found: Collection) -> Iterator[str]:
 
 def do_nothing_row(found: Collection, protocol_id: str) -> dict[str, float]:
     """Mean scores of the untouched inputs under a protocol, without LPIPS."""
+    import pandas as pd
+
     protocol = protocol_named(protocol_id)
     judge = Judge(replace(protocol, metrics=()))
     seen = (as_seen(pair, protocol) for pair in decoded(found))
     rows = [scores for pair in seen for scores in judge.score([pair.input], [pair])]
-    names = {name for row in rows for name in row}
-    return {
-        name: float(np.mean([min(row[name], CAPPED_PSNR) for row in rows if name in row]))
-        for name in names
-    }
+    return {str(name): float(mean) for name, mean in capped(pd.DataFrame(rows)).mean().items()}

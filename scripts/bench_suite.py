@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import pandas as pd
@@ -73,7 +73,7 @@ SUITE = (
 def run_board(board: Board, root: str | None, faceshadow: str | None, out: Path) -> None:
     """Every method of a board, one line each; what cannot be run is named."""
     dataset = faceshadow if board.dataset == "faceshadow" and faceshadow else board.dataset
-    said: set[str] = set()
+    say = cache(partial(print, file=sys.stderr, flush=True))  # a line is the same for every method
     for method in board.methods:
         plan = RunPlan(
             method,
@@ -91,11 +91,9 @@ def run_board(board: Board, root: str | None, faceshadow: str | None, out: Path)
         title = f"{board.dataset:<11}{method:<24}"
         try:
             with tqdm(unit="picture", desc=title, leave=False, delay=1) as bar:
-                stored = run(plan, partial(_progress, bar))
+                stored = run(plan, partial(_progress, bar), say)
         except BenchmarkError as error:
-            if str(error) not in said:  # missing data is the same line for every method
-                print(f"left out: {error}", file=sys.stderr, flush=True)
-            said.add(str(error))
+            say(f"left out: {error}")
             continue
         print(f"{title}{stored.mean('psnr'):.2f} dB", flush=True)
 

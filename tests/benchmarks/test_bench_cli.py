@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -85,6 +86,67 @@ def test_what_cannot_be_done_is_one_line(words, said, tmp_path, capsys, monkeypa
     errors = capsys.readouterr().err
     assert said in errors
     assert len(errors.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("option", "number"),
+    [("limit", "0"), ("limit", "-1"), ("workers", "0"), ("workers", "-2"), ("seeds", "-1")],
+)
+def test_numbers_without_a_meaning_are_refused(option, number, data, results, capsys):
+    words = ["run", "--method", "input", "--dataset", "ucb", "--data-root", str(data)]
+    with pytest.raises(SystemExit) as stopped:
+        main([*words, "--out", str(results), f"--{option}", number])
+    assert stopped.value.code == 2
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    assert f"--{option}: '{number}': a whole number of at least" in said
+    assert not results.exists()
+
+
+def test_a_run_says_what_it_left_out_and_what_it_cannot_read(data, results, capsys):
+    (data / "ucb" / "target" / "00-0.png").unlink()
+    results.mkdir()
+    (results / "broken.json").write_text("{")
+    words = ["run", "--method", "input", "--dataset", "ucb", "--data-root", str(data)]
+    assert main([*words, "--protocol", "native-v1", "--out", str(results)]) == 0
+    printed = capsys.readouterr()
+    said = printed.err.strip().splitlines()
+    assert said[0].startswith(
+        "ucb: left out, without a partner: 1, such as 00-0; learnir-bench ver"
+    )
+    assert "broken.json: not a result file" in said[1]
+    assert "ssim " in printed.out
+
+
+def test_a_score_of_some_pictures_says_of_how_many(data, results, capsys):
+    from benchmarks.pictures import encode_png
+
+    without_shadow = encode_png(np.zeros((64, 64), np.uint8))
+    (data / "ucb" / "mask" / "00-0.png").write_bytes(without_shadow)
+    words = ["run", "--method", "input", "--dataset", "ucb", "--data-root", str(data)]
+    assert main([*words, "--protocol", "native-v1", "--out", str(results)]) == 0
+    lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()[:-1])
+    assert lines["psnr_shadow"].endswith("(7 of 8 pictures)")
+    assert "(" not in lines["psnr"]
+
+
+def test_the_table_names_damaged_files_and_shows_the_others(score, results, capsys):
+    whole, emptied = score("input"), score("retinex")
+    emptied.path.with_suffix(".parquet").write_bytes(b"")
+    (results / "broken.json").write_text("{")
+    assert main(["table", "--results", str(results)]) == 0
+    printed = capsys.readouterr()
+    assert "retinex" in printed.out
+    assert f"{emptied.path.stem}.parquet: changed after the run was stored" in printed.err
+    assert "broken.json: not a result file" in printed.err
+    assert whole.id not in printed.err
+    assert main(["verify", "--results", str(results)]) == 1
+    assert "2 results, 2 problems" in capsys.readouterr().out
+    emptied.path.with_suffix(".parquet").unlink()
+    assert main(["table", "--results", str(results)]) == 0
+    assert f"{emptied.path.stem}.parquet: missing" in capsys.readouterr().err
+    assert main(["compare", whole.id, whole.id, "--results", str(results)]) == 0
+    assert main(["compare", "broken", whole.id, "--results", str(results)]) == 1
+    assert "broken.json: not a result file" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [["datasets"], ["protocols"], ["methods"]])

@@ -43,6 +43,19 @@ def test_layouts_as_the_originals_unpack(tmp_path, name):
     assert not np.array_equal(pair.input, pair.target)
 
 
+@pytest.mark.parametrize(
+    ("name", "number"), [(e.name, i) for e in DATASETS.values() for i in range(len(e.layouts))]
+)
+def test_every_declared_layout_is_reached(tmp_path, name, number):
+    entry = DATASETS[name]
+    layout = entry.layouts[number].at("test")
+    root = tmp_path / entry.folders[0]
+    write(root / layout.input / f"41{layout.input_ending}.png", scene(0))
+    write(root / layout.target / f"41{layout.target_ending}.png", scene(1))
+    (source,) = open_collection(name, tmp_path).sources
+    assert source.key == "41"
+
+
 def test_only_the_test_split_of_o_haze_is_taken(tmp_path):
     for number in ("27", "41", "45"):
         for kind, folder in (("hazy", "hazy"), ("GT", "GT")):
@@ -119,6 +132,22 @@ def test_face_shadow_pairs_without_a_shadow_are_not_scored(tmp_path):
     pd.DataFrame(columns).to_parquet(shards / "test-00000-of-00001.parquet")
     packed = open_collection(str(tmp_path / "packed"))
     assert [s.target() for s in packed.sources] == [s.target() for s in found.sources]
+
+
+def test_a_face_shadow_in_webdataset_format_is_named_as_such(tmp_path):
+    shards = tmp_path / "faceshadow" / "data"
+    shards.mkdir(parents=True)
+    (shards / "test-00000-of-00001.tar").write_bytes(b"")
+    for name, split in ((str(shards.parent), "train"), ("faceshadow", "test")):
+        with pytest.raises(BenchmarkError, match=r"webdataset.* build it with --format parquet"):
+            open_collection(name, tmp_path, split)
+
+
+def test_a_release_given_by_its_folder_is_told_how_to_be_named(tmp_path):
+    istd(tmp_path, "test", "90-1", 1)
+    with pytest.raises(BenchmarkError) as caught:
+        open_collection(str(tmp_path / "ISTD"))
+    assert str(caught.value).endswith(f"--dataset istd --data-root {tmp_path}")
 
 
 def test_a_reduced_copy_is_called_one(tmp_path, data):
@@ -200,6 +229,13 @@ def test_pairs_without_partner_are_counted_not_scored(data, capsys):
     assert "00-0: has no partner" in capsys.readouterr().err
 
 
+def test_a_picture_alone_outside_the_split_is_not_the_splits(tmp_path):
+    for number in ("27", "41", "42"):
+        write(tmp_path / "O-HAZE" / "hazy" / f"{number}_outdoor_hazy.png", scene(0))
+    write(tmp_path / "O-HAZE" / "GT" / "41_outdoor_GT.png", scene(1))
+    assert open_collection("o-haze", tmp_path).lonely == ("42_outdoor",)
+
+
 def test_pairs_of_two_sizes_are_refused(data):
     write(data / "ucb" / "target" / "00-0.png", scene(0)[:32])
     with pytest.raises(BenchmarkError, match="differ"):
@@ -221,6 +257,14 @@ def test_damaged_and_enormous_pictures_are_named():
     data = cv2.imencode(".png", scene(0))[1].tobytes()
     with pytest.raises(BenchmarkError, match="exceeds 100 pixels"):
         decode(data, "b", most_pixels=100)
+
+
+@pytest.mark.parametrize("part", ["input", "target", "mask"])
+def test_a_truncated_picture_is_named(data, part):
+    path = data / "ucb" / part / "00-0.png"
+    path.write_bytes(path.read_bytes()[:-60])
+    with pytest.raises(BenchmarkError, match=f"ucb/00-0 {part}: damaged picture"):
+        list(decoded(open_collection("ucb", data)))
 
 
 def test_keys_sort_as_people_count():

@@ -30,6 +30,7 @@ from benchmarks.names import BenchmarkError
 from benchmarks.perceptual import why_missing
 from benchmarks.plots import PLOTS, plot
 from benchmarks.published import published
+from benchmarks.results import store, summarise
 
 
 @pytest.fixture
@@ -151,6 +152,23 @@ def test_runs_of_two_boards_are_not_compared(filled):
         compare_runs("ucb.native-v1.input", "ucb.256-v1.input", filled)
 
 
+def test_a_lost_face_costs_one_picture_not_the_comparison(score, results):
+    stored = score("input")
+    rows = stored.rows().assign(psnr_face=np.arange(8.0))
+    runs = []
+    for name, lost in (("all", []), ("some", [0, 3]), ("others", [1, 2, 4, 5, 6, 7])):
+        found = rows.assign(psnr_face=rows["psnr_face"].drop(lost))
+        facts = {k: v for k, v in stored.facts.items() if k not in ("id", "schema", "rows_sha256")}
+        facts |= {"method": {**facts["method"], "name": name}, "scores": summarise(found)}
+        runs.append(store(results, facts, found))
+    whole, some, others = runs
+    found = compare_runs(whole.id, some.id, results).set_index("metric")
+    assert (found.loc["psnr", "pictures"], found.loc["psnr_face", "pictures"]) == (8, 6)
+    assert found.loc["psnr_face", "difference"] == 0
+    assert found.loc["psnr_face", "a"] == found.loc["psnr_face", "b"] == (28 - 0 - 3) / 6
+    assert "psnr_face" not in set(compare_runs(some.id, others.id, results)["metric"])
+
+
 @pytest.mark.parametrize("format", export.FORMATS)
 def test_every_format_holds_every_row(filled, format):
     text = export.FORMATS[format](board_named("ucb.test.native", filled), filled)
@@ -218,6 +236,20 @@ def test_mirroring_copies_what_is_valid_and_only_adds(filled, tmp_path):
     victim.write_bytes(victim.read_bytes()[:-1])
     with pytest.raises(BenchmarkError, match="changed"):
         push(filled, str(target))
+
+
+def test_a_push_that_cannot_be_says_what_to_do(filled, monkeypatch):
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError
+
+    def unreachable(*_, **__):
+        raise HfHubHTTPError.__bases__[0]("no route to host")  # the network library's own
+
+    with pytest.raises(BenchmarkError, match=r"write \./out/ for a folder"):
+        push(filled, "out/")
+    monkeypatch.setattr(HfApi, "create_repo", unreachable)
+    with pytest.raises(BenchmarkError, match=r"not reached \(no route to host\); check"):
+        push(filled, "owner/name")
 
 
 def test_published_numbers_all_have_a_source_and_a_protocol():

@@ -2,17 +2,22 @@
 
 import dataclasses
 import json
+import sys
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from sample_methods import write
 
 from benchmarks import runner
+from benchmarks.methods import MethodOptions
 from benchmarks.metrics import psnr
 from benchmarks.names import BenchmarkError
 from benchmarks.pairs import decoded, open_collection
 from benchmarks.protocols import PROTOCOLS
 from benchmarks.results import load_run, load_runs, problems, stored_problems
+from benchmarks.verification import do_nothing_row
 
 
 def test_a_run_says_everything_about_itself(score, data, results):
@@ -75,6 +80,91 @@ def test_an_interrupted_run_goes_on_where_it_stopped(score, monkeypatch, results
     assert not set(again) & set(seen)
     columns = ["name", "psnr", "ssim", "result_sha256"]
     assert resumed.rows()[columns].equals(whole[columns])
+
+
+def test_rows_of_two_versions_of_a_tool_are_never_mixed(score, tmp_path, monkeypatch):
+    monkeypatch.setattr(runner, "PIXELS_A_BATCH", 1)
+    tool, seen = tmp_path / "tool.py", tmp_path / "seen"
+    tool.write_text(
+        "import pathlib, shutil, sys\n"
+        "seen = pathlib.Path(sys.argv[3])\n"
+        "assert not seen.exists() or len(seen.read_text()) < 4\n"
+        "seen.open('a').write('.')\n"
+        "shutil.copy(sys.argv[1], sys.argv[2])\n"
+    )
+    method = f"exec:{sys.executable} {tool} {{input}} {{output}} {seen}"
+    with pytest.raises(BenchmarkError, match="AssertionError"):
+        score(method)
+    tool.write_text("import cv2, sys\ncv2.imwrite(sys.argv[2], 255 - cv2.imread(sys.argv[1]))")
+    mended, wanted = score(method).rows(), score("python:sample_methods:inverted").rows()
+    assert list(mended["result_sha256"]) == list(wanted["result_sha256"])
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"name": "Méthode/2"}, "method.name: letters.* it holds '/'; say it with --name"),
+        ({"source": "see <here>"}, "method.source: plain text.* it holds '<'"),
+        ({"training_data": "x" * 301}, "method.training_data: .* at most 300 characters; say"),
+    ],
+)
+def test_a_card_is_refused_before_the_first_picture(score, monkeypatch, options, words):
+    monkeypatch.setattr(runner, "timed", lambda *_: pytest.fail("restored a picture"))
+    with pytest.raises(BenchmarkError, match=words):
+        score("python:sample_methods:untouched", options=MethodOptions(**options))
+
+
+def test_a_source_may_be_an_address_with_a_question(score):
+    options = MethodOptions(source="https://x.org/?id=3")
+    run = score("python:sample_methods:untouched", options=options)
+    assert run.facts["method"]["source"] == "https://x.org/?id=3"
+
+
+def test_pictures_without_a_partner_are_said(data, results):
+    (data / "ucb" / "target" / "00-0.png").unlink()
+    said = []
+    runner.run(
+        runner.RunPlan("input", "ucb", results, root=str(data), faces=False), say=said.append
+    )
+    (line,) = said
+    assert line.startswith("ucb: left out, without a partner: 1, such as 00-0")
+
+
+def small_pair(data, key):
+    for part in ("input", "target", "mask"):
+        path = data / "ucb" / part / f"{key}.png"
+        picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)[:24, :24]
+        cv2.imwrite(str(path), picture)
+
+
+def test_a_picture_too_small_for_lpips_costs_no_other_its_score(score, data, monkeypatch):
+    from benchmarks import scoring
+
+    monkeypatch.setattr(runner, "PIXELS_A_BATCH", 1)
+    monkeypatch.setattr(scoring, "why_missing", lambda net: "none" if net == "vgg" else None)
+    monkeypatch.setattr(scoring, "lpips_batch", lambda a, b, *_: [0.25] * len(a))
+    small_pair(data, "01-0")
+    run = score("input")
+    rows = run.rows().set_index("name")["lpips_alex"]
+    assert list(rows.index[rows.isna()]) == ["01-0"]
+    assert run.facts["scores"]["lpips_alex"]["pictures"] == 7
+    assert run.facts["missing"] == {"lpips_vgg": "none"}
+    for key in rows.index.drop("01-0"):
+        small_pair(data, key)
+    assert score("input").facts["missing"]["lpips_alex"] == "every picture is below 33x33 pixels"
+
+
+def test_only_psnr_is_capped(score, data):
+    colours = {"input": (255, 0, 255), "target": (0, 255, 0)}
+    for part, colour in colours.items():
+        for path in (data / "ucb" / part).iterdir():
+            write(path, np.full((64, 64, 3), colour, np.uint8))
+    run = score("input")
+    assert run.mean("lab_mae") == pytest.approx(run.rows()["lab_mae"].mean())
+    assert run.mean("lab_mae") > 300
+    assert stored_problems(run) == []
+    row = do_nothing_row(open_collection("ucb", data), "native-v1")
+    assert row["lab_mae"] == pytest.approx(run.mean("lab_mae"))
 
 
 def test_a_finished_run_is_not_made_again(score, monkeypatch):
