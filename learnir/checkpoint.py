@@ -104,9 +104,22 @@ def read_config(folder: Path) -> ModelConfig:
 
 
 def read_training(folder: Path) -> dict[str, Any]:
-    """The record of the training (command, seed, data, scores), empty when there is none."""
+    """The record of the training (command, seed, data, scores), empty when there is none.
+
+    Raises CheckpointError for a file that is damaged.
+    """
     path = folder / TRAINING
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    if not path.exists():
+        return {}
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(record, dict):
+            raise ValueError("not a JSON object")
+    except (ValueError, OSError) as error:
+        raise CheckpointError(
+            f"{path}: damaged ({error}); fetch it again, or delete it: the weights work without"
+        ) from error
+    return record
 
 
 def _build(folder: Path, config: ModelConfig) -> LearnIRModel:
@@ -129,13 +142,23 @@ def _read_weights(path: Path) -> dict[str, torch.Tensor]:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """The file appears whole or not at all."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    """The file appears whole or not at all; OSError names it."""
+    part = part_of(path)
     try:
         part.write_bytes(data)
         os.replace(part, path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def part_of(path: Path) -> Path:
+    """A hidden file beside ``path`` to write to first.
+
+    Its name is short however long that of ``path``, which may be as long as the disk allows.
+    """
+    return path.with_name(f".{os.urandom(6).hex()}.part")
 
 
 def write_json(path: Path, values: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ Nothing heavy is imported before the options are read, so that ``--help`` answer
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -63,9 +64,9 @@ def restore(
         mirror: last step also on the mirror image, mean of both: better, somewhat slower.
         strength: 0 changes nothing, 1 removes the shadow as estimated, up to 1.5.
         seed: of all noise.
-        faces: look again, closely, at faces that are small in the picture.
+        faces: small faces get a second, closer look, unless --no-faces is given.
         format: of the results.
-        compare: write a before | after picture beside every result.
+        compare: write a before | after picture beside every result, as photo.jpg.compare.jpg.
         resume: skip pictures whose result exists.
         overwrite: let results replace the inputs.
         strip_metadata: leave EXIF out of the results.
@@ -80,7 +81,7 @@ def restore(
         resume=resume,
         overwrite=overwrite,
         strip_metadata=strip_metadata,
-        most_pixels=round(max_megapixels * 1e6),
+        most_pixels=parse_megapixels(max_megapixels),
     )
     tasks, missing = batch.plan(paths, out, writing)
     for line in missing:
@@ -147,7 +148,7 @@ def train(
         resume: go on from the state in --out.
         init: checkpoint to start from.
         pairs: train on the first so many only.
-        iterations: steps of every stage, in place of the preset's.
+        iterations: steps of every stage, in place of the preset's; 0 leaves a stage out.
         precision: fp32 or bf16 autocast.
         compile: on the CPU, compile the network first (minutes; needs a C++ compiler); on a GPU,
             record every kind of step once and replay it (seconds).
@@ -283,6 +284,13 @@ def parse_scales(text: str | None) -> str | tuple[int, ...] | None:
         return tuple(int(part) for part in str(text).split(","))
     except ValueError as error:
         raise ValueError(f"--scales is drm, fixed or numbers as 1,1,2,4,4; got {text!r}") from error
+
+
+def parse_megapixels(number: float) -> int:
+    """Megapixels -> pixels; ValueError unless it is a number above 0."""
+    if not 0 < number < math.inf:
+        raise ValueError(f"--max-megapixels is a number above 0, got {number:g}")
+    return round(number * 1e6)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -79,7 +79,8 @@ def export_onnx(model: LearnIRModel, path: str | Path, **settings: Any) -> Graph
 
     Input ``observed`` and output ``restored`` are RGB in [-1, 1], (1, 3, H, W), H and W multiples
     of the network's; ``noise_0``, ... are standard normal. Raises ExportError where the ONNX
-    packages are missing and where the graph differs by more than 1e-3; then nothing is written.
+    packages are missing, where the graph differs by more than 1e-3 and where the file cannot be
+    written; then nothing is.
     """
     _check_packages()
     path, model = Path(path), model.cpu().eval()
@@ -98,9 +99,17 @@ def export_onnx(model: LearnIRModel, path: str | Path, **settings: Any) -> Graph
     )
     if difference > CLOSE:
         raise ExportError(f"{path}: differs by {difference:.1e} from PyTorch; not written")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, data)
+    _write(path, data)
     return Graph(path, multiple, draws, difference)
+
+
+def _write(path: Path, data: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, data)
+    except OSError as error:
+        reason = error.strerror or error
+        raise ExportError(f"{path}: cannot be written ({reason}); choose another place") from error
 
 
 def noise_for(draws: Sequence[int], H: int, W: int, seed: int = 0) -> dict[str, np.ndarray]:

@@ -25,19 +25,20 @@ from learnir.colour import (
     srgb_icc,
     to_srgb,
 )
+from learnir.exif import fitted, orientation_of, upright_exif
 from learnir.images import (
     MOST_PIXELS,
-    ORIENTATION,
     ImageError,
     bit_depth,
     from_unit,
     join_channels,
+    one_line,
     open_image,
     split_channels,
     to_unit,
     upright,
 )
-from learnir.tiff import EXIF_IFD, STRUCTURE, encode_tiff
+from learnir.tiff import encode_tiff
 
 FORMAT_OF = {
     ".jpg": "jpeg",
@@ -50,7 +51,8 @@ FORMAT_OF = {
 SUFFIX_OF = {"jpeg": ".jpg", "png": ".png", "webp": ".webp", "tiff": ".tif"}
 LONGEST_HEADER = 1 << 16  # the chunks of a WebP before its pixels: flags and a profile
 JPEG_QUALITY, WEBP_QUALITY = 95, 95
-PIXEL_SIZE = (0xA002, 0xA003)  # width and height of the picture, in the Exif directory
+LONGEST_SIDE = {"jpeg": 65500, "webp": 16383}  # pixels, all that their encoders take
+METRES_PER_INCH = 0.0254
 
 
 @dataclass(frozen=True)
@@ -94,8 +96,9 @@ def read_photo(path: Path, most_pixels: int = MOST_PIXELS) -> Photo:
 def decode_photo(data: bytes, name: str, most_pixels: int = MOST_PIXELS) -> Photo:
     """The photo in the bytes of a file called ``name``."""
     image = open_image(data, name, most_pixels)
-    orientation = image.getexif().get(ORIENTATION, 1)
-    icc, notes = image.info.get("icc_profile"), []
+    orientation = orientation_of(image)
+    exif, notes = upright_exif(image)
+    icc = image.info.get("icc_profile")
     plain = image
     if image.mode in ("CMYK", "YCbCr"):
         plain = (converted(image, icc) if icc else None) or image.convert("RGB")
@@ -118,7 +121,7 @@ def decode_photo(data: bytes, name: str, most_pixels: int = MOST_PIXELS) -> Phot
         lossless=b"VP8L" in data[:LONGEST_HEADER]
         if image.format == "WEBP"
         else image.format != "JPEG",
-        exif=_upright_exif(image, orientation),
+        exif=exif,
         icc=icc,
         dpi=_dpi(image),
         profile=profile,
@@ -140,7 +143,10 @@ def _raw_pixels(image: Image.Image, data: bytes, name: str) -> np.ndarray:
 
 
 def _sixteen_bits(data: bytes, name: str, grey: bool) -> np.ndarray:
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error as error:  # more than 2^30 pixels, or 2^20 in a row
+        raise ImageError(f"{name}: 16-bit picture too large to decode; reduce it") from error
     if pixels is None or pixels.dtype != np.uint16:
         raise ImageError(f"{name}: 16-bit picture of an unusual layout; save it uncompressed")
     if pixels.ndim == 2:
@@ -167,20 +173,6 @@ def _in_srgb(
     return colour, colour, icc, None, ["colour profile not understood: treated as sRGB"]
 
 
-def _upright_exif(image: Image.Image, orientation: int) -> Image.Exif | None:
-    """The EXIF without what described the old file, told that the picture stands upright."""
-    exif = image.getexif()
-    inner = exif.get_ifd(EXIF_IFD)
-    for tag in [tag for tag in exif if tag in STRUCTURE and tag != ORIENTATION]:
-        del exif[tag]
-    if ORIENTATION in exif:
-        exif[ORIENTATION] = 1
-    if orientation in (5, 6, 7, 8) and set(PIXEL_SIZE) <= set(inner):
-        W, H = PIXEL_SIZE
-        inner[W], inner[H] = inner[H], inner[W]
-    return exif if len(exif) or inner else None
-
-
 def _dpi(image: Image.Image) -> tuple[float, float] | None:
     try:
         across, down = (float(x) for x in image.info["dpi"])
@@ -199,11 +191,40 @@ def encode_photo(
         format: "jpeg", "png", "webp" or "tiff"; None is the photo's own.
         strip: leave EXIF out, and the profile where it is sRGB.
 
-    Raises ImageError when the format cannot hold the picture (alpha in JPEG).
+    Raises ImageError when the format cannot hold the picture (see ``check_format``).
     """
     format = format or photo.format
+    check_format(photo, format)
+    try:
+        return _encoded(photo, restored, format, strip)
+    except (OSError, ValueError, struct.error, cv2.error) as error:
+        raise ImageError(
+            f"cannot be written as {format} ({one_line(error)}); choose another format"
+        ) from error
+
+
+def check_format(photo: Photo, format: str) -> None:
+    """ImageError where ``format`` cannot hold the photo: alpha in JPEG, sides that are too long."""
     if photo.alpha is not None and format == "jpeg":
         raise ImageError("JPEG cannot hold transparency; choose --format png, webp or tiff")
+    longest = max(photo.picture.shape[:2])
+    if longest > LONGEST_SIDE.get(format, longest):
+        raise ImageError(
+            f"{longest} pixels long, {format} holds {LONGEST_SIDE[format]}; choose png or tiff"
+        )
+
+
+def losses(photo: Photo, format: str, strip: bool = False) -> list[str]:
+    """What ``encode_photo`` leaves out because ``format`` cannot hold it, one note each."""
+    notes = []
+    if loses_depth(photo, format):
+        notes.append(f"16 bits reduced to 8, all that {format} holds")
+    if photo.exif is not None and format == "jpeg" and not strip:
+        notes.extend(f"{tag} left out, too long for JPEG" for tag in fitted(photo.exif)[1])
+    return notes
+
+
+def _encoded(photo: Photo, restored: np.ndarray, format: str, strip: bool) -> bytes:
     colour = restored
     if photo.profile is not None:
         colour = carry_back(photo.pixels, photo.profile, photo.picture, restored)
@@ -213,7 +234,7 @@ def encode_photo(
     if format == "tiff":
         return encode_tiff(pixels, exif, icc, photo.dpi)
     if format == "png" and pixels.dtype == np.uint16:
-        return _deep_png(pixels, exif, icc)
+        return _deep_png(pixels, photo.dpi, exif, icc)
     return _by_pillow(pixels, format, photo, exif, icc)
 
 
@@ -229,7 +250,7 @@ def _by_pillow(
         pixels = from_unit(to_unit(pixels))
     options: dict[str, object] = {"icc_profile": icc}
     if exif is not None:
-        options["exif"] = exif.tobytes()
+        options["exif"] = (fitted(exif)[0] if format == "jpeg" else exif).tobytes()
     if photo.dpi is not None and format != "webp":
         options["dpi"] = photo.dpi
     if format == "jpeg":
@@ -242,7 +263,12 @@ def _by_pillow(
     return out.getvalue()
 
 
-def _deep_png(pixels: np.ndarray, exif: Image.Exif | None, icc: bytes | None) -> bytes:
+def _deep_png(
+    pixels: np.ndarray,
+    dpi: tuple[float, float] | None,
+    exif: Image.Exif | None,
+    icc: bytes | None,
+) -> bytes:
     """16-bit PNG by OpenCV, the chunks it cannot write put in behind the header."""
     if pixels.ndim == 3 and pixels.shape[2] == 2:
         pixels = pixels[..., [0, 0, 0, 1]]
@@ -253,6 +279,9 @@ def _deep_png(pixels: np.ndarray, exif: Image.Exif | None, icc: bytes | None) ->
     extra = b""
     if icc:
         extra += _chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(icc))
+    if dpi is not None:
+        across, down = (round(x / METRES_PER_INCH) for x in dpi)
+        extra += _chunk(b"pHYs", struct.pack(">IIB", across, down, 1))  # per metre
     if exif is not None:
         extra += _chunk(b"eXIf", exif.tobytes().removeprefix(b"Exif\0\0"))
     return data[:header] + extra + data[header:]

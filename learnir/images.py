@@ -10,14 +10,18 @@ Everywhere outside this file an array or tensor is one of three things:
 from __future__ import annotations
 
 import io
+import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from PIL import Image
+
+from learnir.exif import ORIENTATION, orientation_of  # noqa: F401
 
 if TYPE_CHECKING:
     import torch
@@ -26,7 +30,7 @@ IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff"})
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "I;16", "I;16B", "I;16L")
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF")
 MOST_PIXELS = 50_000_000
-ORIENTATION = 0x0112
+MOST_OF_PILLOW = 178_956_970  # more is a bomb to Pillow, whatever is asked of it
 
 
 class ImageError(ValueError):
@@ -130,33 +134,37 @@ def open_image(data: bytes, name: str, most_pixels: int = MOST_PIXELS) -> Image.
     """
     if not data:
         raise ImageError(f"{name}: empty file (0 bytes); replace it")
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _room_for(most_pixels):
         warnings.simplefilter("ignore")  # Pillow's own bomb and metadata warnings
         image = _identify(data, name, most_pixels)
-        W, H = image.size
-        pixels = W * H
-        if pixels > most_pixels:
-            raise ImageError(
-                f"{name}: {W} x {H} is {pixels / 1e6:.0f} megapixels, more than the limit of "
-                f"{most_pixels / 1e6:.0f}; reduce it"
-            )
-        # MPO is the JPEG with a preview behind it that phones write
-        if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
-            raise ImageError(
-                f"{name}: {image.format} with {image.n_frames} frames or pages; "  # type: ignore[attr-defined]
-                "save the one you want as its own file"
-            )
-        if image.mode not in MODES:
-            raise ImageError(
-                f"{name}: pixels of type {image.mode!r}; save it with 8 or 16 bits per channel"
-            )
         try:
+            _check(image, name, most_pixels)
             image.load()
-        except (OSError, SyntaxError, ValueError) as error:
+        except (ImageError, MemoryError):
+            raise
+        except Exception as error:  # as damaged pixels or pages may
             raise ImageError(
-                f"{name}: damaged or cut short ({_line(error)}); export or copy it again"
+                f"{name}: damaged or cut short ({one_line(error)}); export or copy it again"
             ) from error
     return image
+
+
+_ROOM = threading.Lock()
+
+
+@contextmanager
+def _room_for(most_pixels: int) -> Iterator[None]:
+    """Pillow's own limit, one for the whole process, raised where more is asked for."""
+    if most_pixels <= MOST_OF_PILLOW:
+        yield
+        return
+    with _ROOM:  # one thread at a time, or the limit would be put back under another's hands
+        before = Image.MAX_IMAGE_PIXELS
+        Image.MAX_IMAGE_PIXELS = most_pixels
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = before
 
 
 def _identify(data: bytes, name: str, most_pixels: int) -> Image.Image:
@@ -172,7 +180,29 @@ def _identify(data: bytes, name: str, most_pixels: int) -> Image.Image:
         ) from error
 
 
-def _line(error: Exception) -> str:
+def _check(image: Image.Image, name: str, most_pixels: int) -> None:
+    """ImageError for a picture, not yet decoded, that cannot be used."""
+    W, H = image.size
+    pixels = W * H
+    if pixels > most_pixels:
+        raise ImageError(
+            f"{name}: {W} x {H} is {pixels / 1e6:.0f} megapixels, more than the limit of "
+            f"{most_pixels / 1e6:.0f}; reduce it"
+        )
+    # MPO is the JPEG with a preview behind it that phones write
+    if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
+        raise ImageError(
+            f"{name}: {image.format} with {image.n_frames} frames or pages; "  # type: ignore[attr-defined]
+            "save the one you want as its own file"
+        )
+    if image.mode not in MODES:
+        raise ImageError(
+            f"{name}: pixels of type {image.mode!r}; save it with 8 or 16 bits per channel"
+        )
+
+
+def one_line(error: Exception) -> str:
+    """What an error says, in at most 100 letters."""
     return " ".join(str(error).split())[:100]
 
 
@@ -236,7 +266,7 @@ def decode_rgb(data: bytes, name: str) -> np.ndarray:
         pixels = from_unit(np.repeat(to_unit(grey)[..., None], 3, axis=2))
     else:
         pixels = np.asarray(image.convert("RGB"))
-    return upright(pixels, image.getexif().get(ORIENTATION, 1))
+    return upright(pixels, orientation_of(image))
 
 
 GAP, LABEL_HEIGHT = 4, 18

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from learnir.colour import converted, srgb_icc
+from learnir.exif import exif_bytes, orientation_of
 from learnir.images import (
-    ORIENTATION,
     from_unit,
     join_channels,
     split_channels,
@@ -24,8 +25,8 @@ Restore = Callable[[np.ndarray], np.ndarray]
 def restore_like(image: Any, restore: Restore) -> Any:
     """``restore`` applied to the pictures in ``image``, returned as the kind it came as.
 
-    TypeError for anything but a PIL image, a uint8 or uint16 array (H, W), (H, W, 3) or
-    (H, W, 4), or a float tensor (3, H, W) or (B, 3, H, W) in [0, 1].
+    TypeError for anything but a PIL image, a uint8 or uint16 array (H, W) or (H, W, 1 to 4), or
+    a float tensor (3, H, W) or (B, 3, H, W) in [0, 1].
     """
     if isinstance(image, Image.Image):
         return _pil(image, restore)
@@ -42,28 +43,39 @@ def _array(pixels: np.ndarray, restore: Restore) -> np.ndarray:
     if pixels.dtype not in (np.uint8, np.uint16):
         raise TypeError(f"an array must be uint8 or uint16, not {pixels.dtype}; scale and round it")
     rgb, alpha, grey = split_channels(pixels)
-    return join_channels(restore(rgb), alpha, grey)
+    return join_channels(restore(rgb), alpha, grey).reshape(pixels.shape)
 
 
-PLAIN_MODES = {"1": "L", "P": "RGB", "CMYK": "RGB", "YCbCr": "RGB", "HSV": "RGB", "LAB": "RGB"}
+PLAIN_MODES = {"1": "L", "P": "RGB"}
+OTHER_SPACES = ("CMYK", "YCbCr", "HSV", "LAB")
 
 
 def _pil(image: Image.Image, restore: Restore) -> Image.Image:
-    """L, LA, RGB, RGBA and I;16 are kept; palettes and other colour spaces become RGB(A)."""
-    mode = image.mode
+    """L, LA, RGB, RGBA and I;16 are kept; palettes become RGB(A), other colour spaces sRGB."""
+    plain = _in_srgb(image) if image.mode in OTHER_SPACES else image
+    mode = plain.mode
     if mode == "PA" or (mode in ("P", "RGB", "L") and "transparency" in image.info):
         mode = "RGBA"
     mode = PLAIN_MODES.get(mode, mode)
     if mode not in ("L", "LA", "RGB", "RGBA", "I;16"):
         raise TypeError(f"PIL mode {mode!r} is not supported; convert the image to RGB")
-    pixels = np.asarray(image if mode == image.mode else image.convert(mode))
-    orientation = image.getexif().get(ORIENTATION, 1)
+    pixels = np.asarray(plain if mode == plain.mode else plain.convert(mode))
+    orientation = orientation_of(image)
     restored = turned_back(_array(upright(pixels, orientation), restore), orientation)
     result = Image.fromarray(restored)
-    result.info = {k: v for k, v in image.info.items() if k != "transparency"}
-    if len(image.getexif()):
-        result.info["exif"] = image.getexif().tobytes()
+    result.info = {k: v for k, v in image.info.items() if k not in ("transparency", "exif")}
+    if plain is not image and "icc_profile" in result.info:
+        result.info["icc_profile"] = srgb_icc()
+    exif = exif_bytes(image)
+    if exif is not None:
+        result.info["exif"] = exif
     return result
+
+
+def _in_srgb(image: Image.Image) -> Image.Image:
+    """The image as its colour profile says, or as Pillow converts it where there is none."""
+    icc = image.info.get("icc_profile")
+    return (converted(image, icc) if icc else None) or image.convert("RGB")
 
 
 def _tensor(image: Any, restore: Restore) -> Any:
@@ -75,6 +87,8 @@ def _tensor(image: Any, restore: Restore) -> Any:
             f"{tuple(image.shape)}"
         )
     batch = image.detach().float().cpu().reshape(-1, *image.shape[-3:]).numpy()
-    pictures = [from_unit(x.transpose(1, 2, 0), np.uint16) for x in batch]
-    restored = np.stack([to_unit(restore(p)).transpose(2, 0, 1) for p in pictures])
+    restored = np.empty_like(batch)
+    for i, x in enumerate(batch):
+        picture = from_unit(x.transpose(1, 2, 0), np.uint16)
+        restored[i] = to_unit(restore(picture)).transpose(2, 0, 1)
     return torch.from_numpy(restored).to(image.device, image.dtype).reshape(image.shape)

@@ -51,11 +51,15 @@ class LearnIRModel(nn.Module):
             raise ValueError("correction 'learned' needs a correction branch; use 'exact'")
 
     def schedule_for(self, steps: int | None = None, name: str | None = None) -> Schedule:
-        """The schedule to sample with: the config's, or the named one with T' = ``steps``."""
+        """The schedule to sample with: the config's, or the named one with T' = ``steps``.
+
+        Raises ValueError for a name or a number of steps that there is no schedule for.
+        """
         same_name = name in (None, self.config.schedule)
         if same_name and steps in (None, self.schedule.T_prime):
             return self.schedule
-        return schedule_with_steps(name or self.config.schedule, steps or self.schedule.T_prime)
+        steps = self.schedule.T_prime if steps is None else steps
+        return schedule_with_steps(name or self.config.schedule, steps)
 
     def output(self, z_t: Latent, z_y: Latent, t: int, schedule: Schedule) -> Latent:
         """What the denoiser says at step t, in the units of its prediction type."""

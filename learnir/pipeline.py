@@ -212,7 +212,7 @@ def choose_device(device: str | torch.device | None) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         chosen = torch.device(device)
-        torch.empty(1, device=chosen)
+        torch.zeros(1, device=chosen).item()  # "meta" holds shapes, no values
     except (RuntimeError, AssertionError) as error:
         raise ValueError(f"device {str(device)!r} is not available here; use 'cpu'") from error
     return chosen

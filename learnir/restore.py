@@ -15,7 +15,14 @@ from PIL import Image
 from tqdm import tqdm
 
 from learnir.checkpoint import write_atomically
-from learnir.files import FORMAT_OF, SUFFIX_OF, encode_photo, loses_depth, read_photo
+from learnir.files import (
+    FORMAT_OF,
+    SUFFIX_OF,
+    check_format,
+    encode_photo,
+    losses,
+    read_photo,
+)
 from learnir.images import IMAGE_SUFFIXES, MOST_PIXELS, ImageError, grid
 from learnir.pipeline import LearnIR
 from learnir.tiling import out_of_memory
@@ -23,6 +30,11 @@ from learnir.video import VIDEO_SUFFIXES, restore_video
 
 COMPARE = ".compare.jpg"
 COMPARE_SIDE = 2048
+UNWRITABLE = frozenset(
+    {".avif", ".bmp", ".dng", ".exr", ".gif", ".heic", ".heif", ".jp2", ".jxl", ".pdf", ".ppm"}
+    | {".psd", ".raw", ".svg", ".tga", ".3gp", ".avi", ".flv", ".mpeg", ".mpg", ".mts", ".wmv"}
+)
+"""Suffixes of pictures and videos that nothing here writes: no one means a folder by them."""
 
 
 class PlanError(ValueError):
@@ -43,8 +55,13 @@ class Task:
 
     @property
     def compare(self) -> Path:
-        """Where the before | after picture goes."""
-        return self.target.with_name(self.target.stem + COMPARE)
+        """Where the before | after picture goes; a.jpg and a.png have one each."""
+        return self.target.with_name(self.target.name + COMPARE)
+
+    @property
+    def in_place(self) -> bool:
+        """Whether the result replaces the source."""
+        return self.source.resolve() == self.target.resolve()
 
 
 @dataclass(frozen=True)
@@ -81,13 +98,18 @@ def plan(paths: Sequence[str], out: Path, writing: Writing) -> tuple[list[Task],
     """Tasks for files, folders (searched through, structure kept) and globs; a line per miss.
 
     ``out`` is a folder, or a file name with a known suffix when there is one input file. What lies
-    in ``out`` is not taken from a folder that holds it. PlanError for two inputs with one output,
-    and for an output that is an input unless ``writing.overwrite``.
+    in ``out`` is not taken from a folder that holds it, nor are before | after pictures. PlanError
+    for two inputs with one output, for an output that is an input unless ``writing.overwrite``, and
+    for one of a format that cannot be written.
     """
     if not paths:
         raise PlanError("no pictures given; name files, folders or globs")
     found, problems = _find(paths, out)
     single = _is_file_name(out)
+    if out.suffix.lower() in UNWRITABLE and not out.is_dir():
+        raise PlanError(
+            f"{out}: {out.suffix} cannot be written; name a .jpg, .png, .webp, .tif or .mp4 file"
+        )
     if single and len(found) > 1:
         raise PlanError(f"{out}: a file name for {len(found)} pictures; give a folder with -o")
     if single:
@@ -135,7 +157,10 @@ def _expand(text: str) -> list[Path]:
 
 
 def _pictures_in(folder: Path, out: Path) -> list[Path]:
-    """Pictures and videos below ``folder``, sorted, but hidden files and those below ``out``."""
+    """Pictures and videos below ``folder``, sorted.
+
+    Not hidden files, those below ``out``, nor the before | after pictures of an earlier run.
+    """
     results = out.resolve()
     inside = results if results != folder.resolve() else None
     return [
@@ -144,6 +169,7 @@ def _pictures_in(folder: Path, out: Path) -> list[Path]:
         if path.suffix.lower() in (IMAGE_SUFFIXES | VIDEO_SUFFIXES)
         and path.is_file()
         and not path.name.startswith(".")
+        and not path.name.lower().endswith(COMPARE)
         and not (inside and path.resolve().is_relative_to(inside))
     ]
 
@@ -185,15 +211,14 @@ def run(
     with tqdm(tasks, unit="file", disable=None, desc="restore", dynamic_ncols=True) as bar:
         for task in bar:
             bar.set_postfix_str(task.source.name[-24:])
-            if writing.resume and task.target.exists():
-                outcome.skipped += 1
-                continue
             try:
-                _say(restore_file(learnir, task, writing, options))
-                outcome.restored += 1
-            except (ImageError, OSError, MemoryError, RuntimeError) as error:
-                if isinstance(error, RuntimeError) and not out_of_memory(error):
-                    raise
+                if writing.resume and task.target.exists():
+                    _add_compare(task, writing)
+                    outcome.skipped += 1
+                else:
+                    _say(restore_file(learnir, task, writing, options))
+                    outcome.restored += 1
+            except Exception as error:  # whatever one file brings about, the others go on
                 outcome.failed.append(_failure(task, error))
                 _say(outcome.failed[-1:])
     return outcome
@@ -208,10 +233,17 @@ def _failure(task: Task, error: Exception) -> str:
     """One line that names the file first."""
     if out_of_memory(error):
         return f"{task.source}: not enough memory; use a smaller --work-size"
-    if isinstance(error, OSError) and not isinstance(error, ImageError):
-        return f"{task.target}: cannot be written ({error.strerror or error}); check -o"
+    if isinstance(error, OSError):
+        place = error.filename or task.target
+        return f"{place}: cannot be written ({error.strerror or error}); check -o"
     text = " ".join(str(error).split())
-    return text if text.startswith(str(task.source)) else f"{task.source}: {text}"
+    if not isinstance(error, ImageError):
+        return (
+            f"{task.source}: unexpected {type(error).__name__} ({text}); "
+            "save it anew with another program, and please report it"
+        )
+    named = text.startswith((f"{task.source}:", f"{task.target}:"))
+    return text if named else f"{task.source}: {text}"
 
 
 def restore_file(
@@ -223,6 +255,7 @@ def restore_file(
         return []
     photo = read_photo(task.source, writing.most_pixels)
     format = FORMAT_OF.get(task.target.suffix.lower(), photo.format)
+    check_format(photo, format)  # before the work, not after it
     restored = learnir.restore(photo.picture, **options).picture
     data = encode_photo(photo, restored, format, writing.strip_metadata)
     compare = _before_after(photo.picture, restored) if writing.compare else None
@@ -230,10 +263,16 @@ def restore_file(
     if compare is not None:
         write_atomically(task.compare, compare)
     write_atomically(task.target, data)
-    notes = list(photo.notes)
-    if loses_depth(photo, format):
-        notes.append(f"16 bits reduced to 8, all that {format} holds")
+    notes = [*photo.notes, *losses(photo, format, writing.strip_metadata)]
     return [f"{task.source}: {note}" for note in notes]
+
+
+def _add_compare(task: Task, writing: Writing) -> None:
+    """The before | after picture of a result that an earlier run left without one."""
+    if not writing.compare or task.is_video or task.in_place or task.compare.exists():
+        return
+    before, after = (read_photo(x, writing.most_pixels).picture for x in (task.source, task.target))
+    write_atomically(task.compare, _before_after(before, after))
 
 
 def _restore_video(learnir: LearnIR, task: Task, options: dict[str, Any]) -> None:

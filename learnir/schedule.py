@@ -24,6 +24,7 @@ from math import cos, pi, sqrt
 
 EQUIVALENCE = 0.5  # the signal level at which the residual drops out of z_t (paper Eqs. 3-4)
 SNAP_TOLERANCE = 0.01
+MOST_STEPS = 1000  # to find the schedule of more would take minutes, to sample with it hours
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,12 @@ def make_schedule(name: str, T: int) -> Schedule:
 
 @lru_cache(maxsize=64)
 def schedule_with_steps(name: str, steps: int) -> Schedule:
-    """The schedule of the smallest T whose T' equals ``steps``: 5 -> T = 12, 8 -> 20, 19 -> 50."""
+    """The schedule of the smallest T whose T' equals ``steps``: 5 -> T = 12, 8 -> 20, 19 -> 50.
+
+    Raises ValueError where there is none, and for steps outside 1 to 1000.
+    """
+    if not 1 <= steps <= MOST_STEPS:
+        raise ValueError(f"steps lies between 1 and {MOST_STEPS}, got {steps}")
     for T in range(2, 4 * steps + 16):
         schedule = make_schedule(name, T)
         if schedule.T_prime == steps:

@@ -18,7 +18,9 @@ STRUCTURE = frozenset(
     | {340, 341, 342, 347, 512, 513, 514, 529, 530, 531, 532, 34675}
 )
 """Tags that say how the pixels lie in a file: true of the old file only."""
-EXIF_IFD, GPS_IFD, ICC = 34665, 34853, 34675
+OLD_PICTURE = frozenset({700, 34377, 37724})
+"""XMP, Photoshop's resources and its layers: edits, previews and pixels of the old picture."""
+EXIF_IFD, GPS_IFD, INTEROP_IFD, ICC = 34665, 34853, 40965, 34675
 STRIP_BYTES = 1 << 20
 DEFLATE, HORIZONTAL = 8, 2
 
@@ -71,7 +73,7 @@ def _copy(exif: Image.Exif | None, ifd: Any) -> None:
             ifd[tag] = value
     for tag in (EXIF_IFD, GPS_IFD):
         inner = dict(exif.get_ifd(tag)) if exif is not None else {}
-        inner = {key: value for key, value in inner.items() if not isinstance(value, dict)}
+        inner.pop(INTEROP_IFD, None)  # a place in the old file
         if inner:
             ifd.tagtype[tag] = TiffTags.LONG
             ifd[tag] = inner

@@ -11,12 +11,14 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
+from learnir.checkpoint import part_of
 from learnir.gain import GainMap, apply_gain, log_gain, log_luminance, slope
 from learnir.images import ImageError, decode_linear
 from learnir.pipeline import LearnIR, reduce
@@ -27,6 +29,8 @@ VIDEO_SUFFIXES = frozenset(CODECS)
 QUALITY = {"crf": "18"}  # hardly to be told from the source
 KEPT = 0.8  # share of the gain that is carried over where two frames agree
 SAME = 0.25  # stops between two frames' luminance at which they agree by e^-1
+RGB, UNSPECIFIED = 0, 2  # FFmpeg's numbers of colour matrices
+THINNEST = 12  # pixels; OpenCV's flow refuses narrower pictures
 
 Progress = Callable[[int, int | None], None]
 
@@ -52,12 +56,18 @@ class Steady:
         """
         if self.kept > 0 and self.before is not None and self.before[0].shape == grey.shape:
             grey_before, guide_before, gain_before = self.before
-            moved = self.flow.calc(grey, grey_before, None)
+            moved = self._motion(grey, grey_before)
             known, carried = (_carry(x, moved) for x in (guide_before, gain_before))
             agree = np.exp(-(((guide - known) / SAME) ** 2))[..., None]
             gain = gain + self.kept * agree * (carried - gain)
         self.before = grey, guide, gain
         return gain
+
+    def _motion(self, grey: np.ndarray, before: np.ndarray) -> np.ndarray:
+        """Where every pixel was in the frame before, (h, w, 2); thin strips count as still."""
+        if min(grey.shape) < THINNEST:
+            return np.zeros((*grey.shape, 2), np.float32)
+        return self.flow.calc(grey, before, None)
 
 
 def _carry(x: np.ndarray, flow: np.ndarray) -> np.ndarray:
@@ -97,42 +107,35 @@ def restore_video(
 ) -> int:
     """Restores a video file into another, H.264 or VP9 by its suffix; returns the frames written.
 
-    Frame times, size and sound stay as they are; a recording that players turn is stored upright.
-    The file appears whole or not at all.
+    Frame times, size, shape of the pixels and sound stay as they are; a recording that players turn
+    is stored upright. The file appears whole or not at all.
 
     Args:
         options: keyword arguments of ``LearnIR.restore``.
         progress: called as (frames done, frames in all or None); what it raises ends the run.
 
-    Raises ImageError for a file that cannot be read as a video, and where PyAV is missing.
+    Raises ImageError for a file that cannot be read as a video, for sound that the target cannot
+    hold, and where PyAV is missing; OSError where the target cannot be written.
     """
     av, steady, done = _pyav(source), Steady(), 0
     with _written_whole(target) as part, ExitStack() as stack:
-        try:
-            reader = stack.enter_context(av.open(str(source)))
-            pictures = reader.streams.video[0]
-            writer = stack.enter_context(av.open(str(part), "w"))
-            sound = {s: writer.add_stream_from_template(s) for s in reader.streams.audio}
-            out, early = None, []  # nothing may be written before all streams are known
-            for packet in reader.demux(pictures, *sound):
-                if packet.stream in sound:
-                    early.append(packet)
-                    if out is not None:
-                        _copy(early, sound, writer)
-                    continue
-                for frame in packet.decode():
-                    restored = relit(learnir, _upright(frame), steady, options)
-                    out = out or _add_pictures(writer, pictures, restored, target.suffix.lower())
-                    writer.mux(out.encode(_frame(av, restored, frame, out.pix_fmt)))
-                    done += 1
-                    if progress is not None:
-                        progress(done, pictures.frames or None)
-            if out is None:
-                raise ImageError(f"{source}: holds no picture; export the video again")
-            _copy(early, sound, writer)
-            writer.mux(out.encode())
-        except (av.FFmpegError, IndexError) as error:
-            raise ImageError(f"{source}: not a readable video; convert it to MP4") from error
+        reader = stack.enter_context(_opened(av, source))
+        pictures = reader.streams.video[0]
+        stack.enter_context(_blamed_on(target, av.FFmpegError))
+        result = _Result(stack.enter_context(av.open(str(part), "w")), target.suffix.lower())
+        for sound in reader.streams.audio:
+            result.add_sound(sound, source)
+        for read, picture in _contents(av, source, reader):
+            if picture is None:
+                result.write_sound(read)
+                continue
+            result.write_picture(relit(learnir, picture, steady, options), read, pictures)
+            done += 1
+            if progress is not None:
+                progress(done, pictures.frames or None)
+        if not done:
+            raise ImageError(f"{source}: holds no picture; export the video again")
+        result.finish()
     return done
 
 
@@ -145,35 +148,116 @@ def _pyav(source: Path) -> Any:
     return av
 
 
+def _opened(av: Any, source: Path) -> Any:
+    try:
+        reader = av.open(str(source))
+    except av.FFmpegError as error:
+        raise _unreadable(source) from error
+    if not reader.streams.video:
+        reader.close()
+        raise _unreadable(source)
+    return reader
+
+
+def _contents(av: Any, source: Path, reader: Any) -> Iterator[tuple[Any, np.ndarray | None]]:
+    """In the order of the file: (frame, its picture) of the pictures, (packet, None) of sound."""
+    try:
+        for packet in reader.demux(reader.streams.video[0], *reader.streams.audio):
+            if packet.stream.type == "audio":
+                yield packet, None
+                continue
+            for frame in packet.decode():
+                yield frame, _upright(frame)
+    except av.FFmpegError as error:
+        raise _unreadable(source) from error
+
+
+def _unreadable(source: Path) -> ImageError:
+    return ImageError(f"{source}: not a readable video; convert it to MP4")
+
+
+@contextmanager
+def _blamed_on(target: Path, kind: type[Any]) -> Iterator[None]:
+    """Errors of a kind that has ``errno``, as the OSError that names the target."""
+    try:
+        yield
+    except kind as error:
+        raise OSError(error.errno, error.strerror, str(target)) from error
+
+
 @contextmanager
 def _written_whole(target: Path) -> Iterator[Path]:
     """A path to write to; renamed to ``target`` at the end, removed when anything goes wrong."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.stem}.{os.getpid()}.part{target.suffix}")
+    with _blamed_on(target, OSError):
+        target.parent.mkdir(parents=True, exist_ok=True)
+    part = part_of(target).with_suffix(target.suffix)  # which tells FFmpeg the format
     try:
         yield part
-        os.replace(part, target)
+        with _blamed_on(target, OSError):
+            os.replace(part, target)
     finally:
         part.unlink(missing_ok=True)
 
 
-def _copy(packets: list[Any], streams: Mapping[Any, Any], writer: Any) -> None:
-    """Sound goes over as it is, and is taken from the list; the empty packet at an end is not."""
-    for packet in packets:
-        if packet.dts is not None:
-            packet.stream = streams[packet.stream]
-            writer.mux(packet)
-    packets.clear()
+class _Result:
+    """The restored video: pictures encoded anew, sound as it was."""
+
+    def __init__(self, writer: Any, suffix: str) -> None:
+        self.writer, self.suffix = writer, suffix
+        self.sound: dict[Any, Any] = {}
+        self.early: list[Any] = []  # nothing may be written before all streams are known
+        self.out: Any = None
+
+    def add_sound(self, stream: Any, source: Path) -> None:
+        """A stream of sound like the source's; ImageError where the format cannot hold it."""
+        try:
+            self.sound[stream] = self.writer.add_stream_from_template(stream)
+        except ValueError as error:
+            raise ImageError(
+                f"{source}: its sound ({stream.codec_context.name}) does not fit into a "
+                f"{self.suffix} file; name the result .mkv"
+            ) from error
+
+    def write_sound(self, packet: Any) -> None:
+        self.early.append(packet)
+        if self.out is not None:
+            self._copy()
+
+    def write_picture(self, picture: np.ndarray, like: Any, pictures: Any) -> None:
+        """A restored frame (H, W, 3), shown when ``like`` of the stream ``pictures`` was."""
+        if self.out is None:
+            self.out = _add_pictures(self.writer, picture, like, pictures, self.suffix)
+        self.writer.mux(self.out.encode(_frame(picture, like, self.out)))
+
+    def finish(self) -> None:
+        self._copy()
+        self.writer.mux(self.out.encode())
+
+    def _copy(self) -> None:
+        """Sound goes over as it is; the empty packet at an end does not."""
+        for packet in self.early:
+            if packet.dts is not None:
+                packet.stream = self.sound[packet.stream]
+                self.writer.mux(packet)
+        self.early.clear()
 
 
-def _add_pictures(writer: Any, pictures: Any, first: np.ndarray, suffix: str) -> Any:
+def _add_pictures(writer: Any, first: np.ndarray, like: Any, pictures: Any, suffix: str) -> Any:
     """The stream of restored frames: the source's times and colours, size of the ``first``."""
     out = writer.add_stream(CODECS[suffix], rate=pictures.average_rate, options=dict(QUALITY))
     out.height, out.width = first.shape[:2]
+    shape = pictures.sample_aspect_ratio or Fraction(1)
+    shape = 1 / shape if _turns(like) % 2 else shape
+    if suffix != ".webm":
+        out.codec_context.sample_aspect_ratio = shape
+    elif shape != 1:  # PyAV has no means to tell WebM: the pixels become square
+        out.width = max(2 * round(out.width * shape / 2), 2)
     out.pix_fmt = "yuv420p" if out.height % 2 == out.width % 2 == 0 else "yuv444p"
     out.time_base = pictures.time_base
     for name in ("colorspace", "color_range", "color_primaries", "color_trc"):
         setattr(out.codec_context, name, getattr(pictures.codec_context, name))
+    if out.codec_context.colorspace == RGB:  # the source's, of a screen recording; ours is YUV
+        out.codec_context.colorspace = UNSPECIFIED
     return out
 
 
@@ -183,15 +267,32 @@ def _matrix(frame: Any) -> str:
     return declared or ("ITU709" if frame.height >= 720 else "ITU601")
 
 
+def _turns(frame: Any) -> int:
+    """Quarter turns, counter-clockwise, until the frame stands upright."""
+    return round(frame.rotation / 90)
+
+
 def _upright(frame: Any) -> np.ndarray:
-    """uint8 RGB (H, W, 3) as a player shows it; ``rotation`` is in degrees, counter-clockwise."""
-    rgb = frame.reformat(format="rgb24", src_colorspace=_matrix(frame)).to_ndarray()
-    return np.ascontiguousarray(np.rot90(rgb, round(frame.rotation / 90)))
+    """uint8 RGB (H, W, 3) as a player shows it."""
+    rgb = frame.reformat(
+        format="rgb24",
+        src_colorspace=_matrix(frame),
+        dst_colorspace="ITU601",  # RGB has none; PyAV would leave out ITU709 to ITU709 altogether
+        src_color_range=frame.color_range,
+    ).to_ndarray()
+    return np.ascontiguousarray(np.rot90(rgb, _turns(frame)))
 
 
-def _frame(av: Any, picture: np.ndarray, like: Any, pix_fmt: str) -> Any:
-    """The picture as a frame that is shown when ``like`` was."""
-    frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-    frame = frame.reformat(format=pix_fmt, dst_colorspace=_matrix(like))
+def _frame(picture: np.ndarray, like: Any, out: Any) -> Any:
+    """The picture as a frame of the stream ``out`` that is shown when ``like`` was."""
+    from av import VideoFrame
+
+    frame = VideoFrame.from_ndarray(picture, format="rgb24").reformat(
+        width=out.width,
+        height=out.height,
+        format=out.pix_fmt,
+        dst_colorspace=_matrix(like),
+        dst_color_range=out.codec_context.color_range,
+    )
     frame.pts, frame.time_base = like.pts, like.time_base
     return frame

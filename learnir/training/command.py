@@ -16,6 +16,7 @@ from accelerate import Accelerator
 from learnir import __version__
 from learnir.checkpoint import CheckpointError, load_checkpoint
 from learnir.model import LearnIRModel, look_up
+from learnir.pipeline import choose_device
 from learnir.training.data import Pair, PairError, manifest_hash, open_pairs
 from learnir.training.layers import is_archive, load_layers
 from learnir.training.loop import Interrupted, Run, TrainingDiverged, start_folder
@@ -53,9 +54,13 @@ def train(
         resume: go on from the state in ``out``; without it a used ``out`` is refused.
         init: checkpoint whose weights are the starting point.
         pairs: train on the first so many only.
-        iterations: one number per stage, in place of the preset's.
+        iterations: one number per stage, in place of the preset's; 0 leaves a stage out.
+        device: "cpu", "cuda", "cuda:1"; None takes a GPU when there is one.
         processes: on the CPU, so many of one thread each share every batch.
+
+    Raises ValueError, one line, for options, data or a checkpoint that do not go together.
     """
+    _check_numbers(seed, pairs=pairs, processes=processes)
     if processes > 1:
         if device not in (None, "cpu"):
             raise PairError(f"--processes is for the CPU; with --device {device} use a launcher")
@@ -85,8 +90,15 @@ def adapt(
     """Fits the correction branch to paired data beside the frozen denoiser of ``checkpoint``.
 
     ``pairs`` takes only the first so many: a handful is enough to move to a new camera or studio.
+    Raises ValueError, one line, as ``train`` does.
     """
+    _check_numbers(seed, pairs=pairs, iterations=iterations)
     frozen = load_checkpoint(checkpoint)
+    if variance and frozen.corrector is not None and not frozen.corrector.variance:
+        raise CheckpointError(
+            f"{checkpoint or 'the shipped weights'}: has a correction branch already, which "
+            "predicts no spread; leave out --variance"
+        )
     model_config = dataclasses.replace(
         frozen.config,
         correction="learned",
@@ -102,6 +114,15 @@ def adapt(
     return _run(config, model, data, validation, Path(out), resume, device, pairs)
 
 
+def _check_numbers(seed: int | None, **counts: int | None) -> None:
+    """ValueError names the option whose number makes no sense."""
+    if seed is not None and not 0 <= seed < 2**63:
+        raise ValueError(f"--seed lies between 0 and 2^63 - 1, got {seed}")
+    for name, count in counts.items():
+        if count is not None and count < 1:
+            raise ValueError(f"--{name} is at least 1, got {count}")
+
+
 def _override(
     config: TrainConfig,
     iterations: Sequence[int] | None,
@@ -113,6 +134,9 @@ def _override(
     if iterations is not None:
         if len(iterations) != len(config.stages):
             raise PairError(f"--iterations needs {len(config.stages)} numbers, one per stage")
+        if min(iterations) < 0 or not any(iterations):
+            given = " ".join(map(str, iterations))
+            raise ValueError(f"--iterations: 0 leaves a stage out, one must be more; got {given}")
         stages = zip(config.stages, iterations, strict=True)
         changes["stages"] = tuple(dataclasses.replace(s, iterations=n) for s, n in stages if n)
     if seed is not None:
@@ -200,6 +224,8 @@ def _open_data(
     device: torch.device,
     limit: int | None,
 ) -> Opened:
+    if not data:
+        raise PairError("--data names nothing; give it folders of pairs or archives of layers")
     archives = [Path(path) for path in data if is_archive(path)]
     folders = [path for path in data if not is_archive(path)]
     if not folders and validation is None:
@@ -217,11 +243,16 @@ def _open_data(
 
 
 def _accelerator(config: TrainConfig, device: str | None) -> Accelerator:
-    cpu = device == "cpu" or not torch.cuda.is_available()
+    chosen = choose_device(device)
+    if chosen.type not in ("cpu", "cuda"):
+        raise ValueError(f"device {device!r} does not train; use 'cpu' or 'cuda'")
+    cpu = chosen.type == "cpu"
     precision = config.precision or ("fp32" if cpu else "bf16")
     mixed = "no" if precision == "fp32" else "bf16"
     if not cpu:  # TF32 for what autocast leaves in float32
         torch.set_float32_matmul_precision("high")
+        if chosen.index is not None:  # Accelerate takes the current GPU, or its own by rank
+            torch.cuda.set_device(chosen)
     return Accelerator(cpu=cpu, mixed_precision=mixed)
 
 

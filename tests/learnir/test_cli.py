@@ -36,6 +36,13 @@ def test_help_loads_nothing_heavy_and_answers_at_once():
     assert time.perf_counter() - began < 5  # 1 s is the aim; shared machines are slower
 
 
+def test_the_help_of_a_flag_says_what_the_flag_does(capsys):
+    code, out, _ = run(capsys, "restore", "--help")
+    assert code == 0
+    words = " ".join(out.replace("│", " ").split())
+    assert "--no-faces small faces get a second, closer look, unless --no-faces is given" in words
+
+
 def test_info_tells_network_sampling_and_training(capsys, checkpoint):
     code, out, _ = run(capsys, "info", checkpoint)
     assert code == 0
@@ -116,6 +123,23 @@ def test_a_used_folder_is_not_trained_over(capsys, pairs, tmp_path):
     code, _, errors = run(capsys, "train", "smoke", "--data", pairs, "--out", tmp_path / "run")
     assert code == 2
     assert "--resume" in errors
+
+
+@pytest.mark.parametrize("number", ["inf", "nan", "0", "-3"])
+def test_megapixels_that_are_no_limit(capsys, checkpoint, tmp_path, number):
+    cv2.imwrite(str(tmp_path / "photo.png"), np.zeros((8, 8, 3), np.uint8))
+    given = [tmp_path / "photo.png", "-o", tmp_path / "out", "--checkpoint", checkpoint]
+    code, _, errors = run(capsys, "restore", *given, "--max-megapixels", number)
+    assert code == 2
+    assert errors == f"learnir: --max-megapixels is a number above 0, got {number}\n"
+
+
+def test_no_steps_are_refused(capsys, checkpoint, tmp_path):
+    cv2.imwrite(str(tmp_path / "photo.png"), np.zeros((8, 8, 3), np.uint8))
+    given = [tmp_path / "photo.png", "-o", tmp_path / "out", "--checkpoint", checkpoint]
+    code, _, errors = run(capsys, "restore", *given, "--steps", 0)
+    assert code == 2
+    assert errors == "learnir: steps lies between 1 and 1000, got 0\n"
 
 
 def test_scales_as_text():

@@ -71,6 +71,34 @@ def test_a_graph_that_differs_is_not_written(exported, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_place_that_cannot_be_written_is_named(exported, tmp_path, monkeypatch):
+    model, graph, settings = exported
+    written = graph.path.read_bytes()
+    monkeypatch.setattr("learnir.export._exported", lambda *_: written)
+    (tmp_path / "file").write_bytes(b"")  # no folder, whoever runs the tests
+    target = tmp_path / "file" / "model.onnx"
+    with pytest.raises(ExportError, match=r"cannot be written \(.*choose another") as caught:
+        export_onnx(model, target, **settings)
+    assert str(caught.value).startswith(f"{target}: ")
+
+
+def test_a_full_disk_is_one_line_that_names_the_file(exported, tmp_path, monkeypatch):
+    model, graph, settings = exported
+    written = graph.path.read_bytes()
+    monkeypatch.setattr("learnir.export._exported", lambda *_: written)
+
+    def full(*_):
+        raise OSError(28, "No space left on device", "a temporary name")
+
+    monkeypatch.setattr("learnir.export.write_atomically", full)
+    with pytest.raises(ExportError) as caught:
+        export_onnx(model, tmp_path / "model.onnx", **settings)
+    assert str(caught.value) == (
+        f"{tmp_path / 'model.onnx'}: cannot be written (No space left on device); "
+        "choose another place"
+    )
+
+
 def test_the_command(checkpoint, tmp_path, capsys):
     target = tmp_path / "deep" / "model.onnx"
     with pytest.raises(SystemExit) as ended:

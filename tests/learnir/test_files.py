@@ -171,6 +171,38 @@ def test_resolution_is_kept(scene):
     assert back.info["dpi"] == pytest.approx((300, 300), rel=0.01)
 
 
+def test_a_deep_png_keeps_its_resolution(scene):
+    photo = decode_photo(encoded(Image.fromarray(scene()), "TIFF", dpi=(300, 150)), "a")
+    back = Image.open(io.BytesIO(encode_photo(photo, photo.picture.astype(np.uint16), "png")))
+    assert back.info["dpi"] == pytest.approx((300, 150), rel=0.001)
+
+
+@pytest.mark.parametrize(
+    ("format", "longest"), [("webp", 16383), ("jpeg", 65500), ("png", None), ("tiff", None)]
+)
+def test_pictures_too_long_for_a_format_are_refused_with_a_remedy(capfd, format, longest):
+    strip = np.zeros((2, (longest or 65536) + 1, 3), np.uint8)
+    photo = decode_photo(encoded(Image.fromarray(strip), "PNG"), "a")
+    if longest is None:
+        assert encode_photo(photo, photo.picture, format)
+        return
+    with pytest.raises(ImageError, match=rf"{longest + 1} pixels long.*choose png or tiff"):
+        encode_photo(photo, photo.picture, format)
+    assert capfd.readouterr().err == ""  # libjpeg speaks for itself
+
+
+@pytest.mark.parametrize("format", ["jpeg", "png", "webp", "tiff"])
+def test_whatever_an_encoder_refuses_is_a_line(scene, monkeypatch, format):
+    def refuse(*_args, **_options):
+        raise ValueError("no\nsuch thing")
+
+    photo = decode_photo(encoded(Image.fromarray(scene()), "PNG"), "a")
+    monkeypatch.setattr(Image.Image, "save", refuse)
+    monkeypatch.setattr("learnir.files.encode_tiff", refuse)
+    with pytest.raises(ImageError, match=rf"written as {format} \(no such thing\); choose"):
+        encode_photo(photo, photo.picture, format)
+
+
 def test_folders_and_missing_files_are_named(tmp_path):
     with pytest.raises(ImageError, match="a folder, not a picture"):
         read_photo(tmp_path)

@@ -151,6 +151,17 @@ def test_a_bomb_is_refused_before_it_is_decoded(monkeypatch):
         images.open_image(huge, "bomb.png")
 
 
+@pytest.mark.parametrize("format", ["PNG", "TIFF", "JPEG"])
+def test_a_higher_limit_holds_where_pillow_has_a_lower_one(monkeypatch, format):
+    data = encoded(Image.new("L", (40, 30)), format)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    monkeypatch.setattr(images, "MOST_OF_PILLOW", 200, raising=False)
+    assert images.open_image(data, "large", most_pixels=1200).size == (40, 30)
+    with pytest.raises(ImageError, match="large: 40 x 30 is 0 megapixels, more than"):
+        images.open_image(data, "large", most_pixels=1199)
+    assert Image.MAX_IMAGE_PIXELS == 100
+
+
 def test_grid_holds_every_picture_and_the_labels(scene):
     rows = [[scene(40, 60), scene(20, 30)], [scene(40, 60)[..., 0], scene(40, 60, np.uint16)]]
     plain, labelled = grid(rows), grid(rows, ["before", "after"])

@@ -6,7 +6,9 @@ import torch
 
 from learnir.checkpoint import CheckpointError, load_checkpoint, read_training, save_checkpoint
 from learnir.config import ModelConfig
+from learnir.describe import describe
 from learnir.model import LearnIRModel
+from learnir.pipeline import LearnIR
 from learnir.sampler import sample
 
 
@@ -29,6 +31,17 @@ def test_saved_and_read_back_with_its_config(tmp_path, tiny_config):
         m.sample(y, generator=torch.Generator().manual_seed(0)) for m in (model.eval(), again)
     ]
     assert (results[0] - results[1]).abs().max() < 0.05
+
+
+@pytest.mark.parametrize("content", [b"{", b"[1]", b"\xff\xfe"])
+def test_a_damaged_record_of_the_training_is_named_with_its_remedy(checkpoint, content):
+    (checkpoint / "training.json").write_bytes(content)
+    for use in (read_training, LearnIR.from_pretrained, describe):
+        with pytest.raises(
+            CheckpointError, match=r"training\.json: damaged .* delete it"
+        ) as caught:
+            use(checkpoint)
+        assert str(checkpoint) in str(caught.value)
 
 
 def test_sampling_options_override_the_config(tiny_config):

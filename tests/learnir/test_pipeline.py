@@ -323,5 +323,15 @@ def test_devices_and_checkpoints_that_are_not_there_are_named(tmp_path):
         choose_device("cuda:99")
     with pytest.raises(ValueError, match="use 'cpu'"):
         choose_device("toaster")
+    with pytest.raises(ValueError, match=r"'meta'.*'cpu'"):
+        choose_device("meta")  # shapes without values
     with pytest.raises(CheckpointError, match="no such checkpoint"):
         LearnIR.from_pretrained(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("steps", [0, -1])
+def test_no_steps_are_not_the_default(learnir, scene, steps):
+    with pytest.raises(ValueError, match=f"steps .* got {steps}"):
+        learnir.check(steps=steps)
+    with pytest.raises(ValueError, match=f"steps .* got {steps}"):
+        learnir.restore(scene(64, 64), steps=steps)

@@ -92,9 +92,57 @@ def test_resume_leaves_what_is_there(command, album, tmp_path):
 
 def test_compare_writes_before_and_after(command, album, tmp_path):
     command(album / "a.png", "-o", tmp_path / "out", "--compare")
-    assert files(tmp_path / "out") == ["a.compare.jpg", "a.png"]
-    with Image.open(tmp_path / "out" / "a.compare.jpg") as image:
+    assert files(tmp_path / "out") == ["a.png", "a.png.compare.jpg"]
+    with Image.open(tmp_path / "out" / "a.png.compare.jpg") as image:
         assert image.width > 2 * 50
+
+
+def test_two_pictures_of_one_stem_are_compared_beside_each_other(command, album, tmp_path, scene):
+    save(album / "a.jpg", scene())
+    assert command(album, "-o", tmp_path / "out", "--compare")[0] == 0
+    assert {"a.jpg.compare.jpg", "a.png.compare.jpg"} <= set(files(tmp_path / "out"))
+
+
+def test_comparisons_of_an_earlier_run_are_not_restored(command, album):
+    before = files(album)
+    for _ in range(2):
+        code, said, errors = command(album, "-o", album, "--overwrite", "--compare")
+        assert code == 0, errors
+        assert "2 restored" in said
+    extra = ["a.png.compare.jpg", "deep/b.jpg.compare.jpg"]
+    assert files(album) == sorted(before + extra)
+
+
+def test_resume_adds_the_comparisons_that_are_missing(command, album, tmp_path):
+    out = tmp_path / "out"
+    command(album / "a.png", "-o", out)
+    result = (out / "a.png").read_bytes()
+    code, said, _ = command(album / "a.png", "-o", out, "--resume", "--compare")
+    assert code == 0
+    assert "0 restored, 1 skipped" in said
+    assert (out / "a.png").read_bytes() == result
+    late = (out / "a.png.compare.jpg").read_bytes()
+    command(album / "a.png", "-o", tmp_path / "other", "--compare")
+    assert (tmp_path / "other" / "a.png.compare.jpg").read_bytes() == late
+
+
+@pytest.mark.parametrize("suffix", [".bmp", ".GIF", ".heic", ".avi"])
+def test_names_that_cannot_be_written_are_no_folders(command, album, tmp_path, suffix):
+    out = tmp_path / f"photo{suffix}"
+    code, _, errors = command(album / "a.png", "-o", out)
+    assert code == 2
+    assert errors.startswith(f"learnir: {out}: {suffix} cannot be written; name a .jpg")
+    assert not out.exists()
+    out.mkdir()  # unless there is one
+    assert command(album / "a.png", "-o", out)[0] == 0
+
+
+@pytest.mark.parametrize("length", [200, 255])
+def test_names_may_be_as_long_as_the_disk_allows(command, tmp_path, scene, length):
+    source = save(tmp_path / "in" / f"{'n' * (length - 4)}.png", scene(40, 40))
+    code, _, errors = command(source, "-o", tmp_path / "out")
+    assert code == 0, errors
+    assert files(tmp_path / "out") == [source.name]
 
 
 def test_strip_metadata(command, album, tmp_path, scene):
@@ -142,6 +190,46 @@ def test_bad_files_get_one_line_each_and_the_rest_go_on(command, tmp_path, scene
         lines = [line for line in errors.splitlines() if line.startswith(str(folder / name))]
         assert len(lines) == 1, (name, errors)
         assert words in lines[0]
+
+
+def test_damaged_exif_ends_neither_the_picture_nor_the_batch(command, album, tmp_path, scene):
+    exif = Image.Exif()
+    exif[0x013B] = "Ann"
+    damaged = exif.tobytes().replace(b"MM", b"XX", 1)
+    save(album / "0.jpg", scene(), exif=damaged)
+    code, said, errors = command(album, "-o", tmp_path / "out")
+    assert code == 0, errors
+    assert "3 restored" in said
+    assert errors.splitlines() == [f"{album / '0.jpg'}: EXIF damaged: left out"]
+
+
+def test_what_nobody_expects_is_one_line_and_the_rest_go_on(command, album, tmp_path, monkeypatch):
+    def surprise(*_args):
+        raise KeyError("width")
+
+    (album / "0.mp4").write_bytes(b"")
+    monkeypatch.setattr(restore, "restore_video", surprise)
+    monkeypatch.setattr(
+        restore, "losses", lambda photo, *_: surprise() if photo.format == "png" else []
+    )
+    code, said, errors = command(album, "-o", tmp_path / "out")
+    assert code == 1
+    assert "1 restored, 0 skipped, 2 failed" in said
+    names = [line.split(": unexpected KeyError ('width'); ")[0] for line in errors.splitlines()]
+    assert names == [str(album / "0.mp4"), str(album / "a.png")]
+
+
+def test_a_format_that_cannot_hold_the_picture_is_told_before_the_work(
+    command, album, tmp_path, monkeypatch
+):
+    save(album / "0.png", np.zeros((2, 20_000, 3), np.uint8))
+    worked = []
+    monkeypatch.setattr(restore, "encode_photo", lambda *a: worked.append(a) or b"made")
+    code, said, errors = command(album, "-o", tmp_path / "out", "--format", "webp")
+    assert code == 1
+    assert "2 restored, 0 skipped, 1 failed" in said
+    assert errors.startswith(f"{album / '0.png'}: 20000 pixels long, webp holds 16383; choose")
+    assert len(worked) == 2
 
 
 @pytest.mark.parametrize(

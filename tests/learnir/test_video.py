@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from itertools import pairwise
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -16,17 +18,26 @@ from learnir.video import Steady, _carry, restore_video
 av = pytest.importorskip("av", reason="PyAV is not installed (pip install learnir[video])")
 
 FRAMES, RATE = 8, 12
+COLOURS = {1: "ITU709", 5: "ITU601"}
 
 
-def write_video(path, frames, sound=True, codec="libx264", pix_fmt="yuv420p"):
-    """Frames at 12 a second, with a tone beside them."""
+def write_video(path, frames, sound=True, codec="libx264", pix_fmt="yuv420p", **declared):
+    """Frames at 12 a second, with a tone beside them; ``declared``: of the codec, as colours."""
     with av.open(str(path), "w") as writer:
         pictures = writer.add_stream(codec, rate=RATE, options={"crf": "8"})
         pictures.height, pictures.width = frames[0].shape[:2]
         pictures.pix_fmt = pix_fmt
+        for name, value in declared.items():
+            setattr(pictures.codec_context, name, value)
         tone = writer.add_stream("aac", rate=8000) if sound else None
         for number, picture in enumerate(frames):
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            if declared:
+                frame = frame.reformat(
+                    format=pix_fmt,
+                    dst_colorspace=COLOURS.get(declared.get("colorspace"), "ITU601"),
+                    dst_color_range=declared.get("color_range"),
+                )
             frame.pts = number
             writer.mux(pictures.encode(frame))
         writer.mux(pictures.encode())
@@ -85,6 +96,83 @@ def test_strength_zero_returns_the_video(learnir, clip, tmp_path):
         assert np.abs(a.mean((0, 1)) - b.mean((0, 1))).max() < 1.5  # no colour shift
 
 
+def decoded(path):
+    """The first frame as it is stored, and its stream's facts."""
+    with av.open(str(path)) as reader:
+        return next(reader.decode(video=0)), reader.streams.video[0].sample_aspect_ratio
+
+
+@pytest.fixture
+def colours():
+    """Red, green, blue and a ramp from black to white, 64 x 96."""
+    picture = np.zeros((64, 96, 3), np.uint8)
+    for band, colour in enumerate(((200, 40, 40), (40, 200, 40), (40, 40, 200))):
+        picture[16 * band : 16 * (band + 1)] = colour
+    picture[48:] = np.linspace(0, 255, 96)[None, :, None]
+    return picture
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".webm"])
+@pytest.mark.parametrize("colorspace", COLOURS)
+@pytest.mark.parametrize(("full", "white"), [(1, 235), (2, 255)])
+def test_range_and_matrix_stay_as_declared(
+    learnir, colours, tmp_path, suffix, colorspace, full, white
+):
+    codec = {"codec": "libvpx-vp9", "sound": False} if suffix == ".webm" else {}
+    declared = {"colorspace": colorspace, "color_range": full}
+    clip = write_video(tmp_path / f"in{suffix}", [colours] * 2, **codec, **declared)
+    assert int(decoded(clip)[0].color_range) == full
+    restore_video(learnir, clip, tmp_path / f"out{suffix}", {"strength": 0.0})
+    before, after = decoded(clip)[0], decoded(tmp_path / f"out{suffix}")[0]
+    assert (int(after.color_range), int(after.colorspace)) == (full, colorspace)
+    planes = [frame.to_ndarray().astype(int) for frame in (before, after)]
+    assert np.abs(planes[1] - planes[0]).mean() < 2
+    for luma in (plane[:64] for plane in planes):  # 16 to 235, or 0 to 255
+        assert abs(luma.max() - white) < 3
+        assert abs(luma.min() - (255 - white) * 0.8) < 3
+    shown = video._upright(after).astype(int)
+    assert np.median(np.abs(shown - colours)) <= 3
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".webm"])
+def test_a_recording_in_rgb_becomes_a_video_that_plays(learnir, colours, tmp_path, suffix):
+    clip = tmp_path / "screen.mkv"
+    write_video(clip, [colours] * 2, sound=False, codec="libx264rgb", pix_fmt="rgb24", colorspace=0)
+    restore_video(learnir, clip, tmp_path / f"out{suffix}", {"strength": 0.0})
+    after = decoded(tmp_path / f"out{suffix}")[0]
+    assert int(after.colorspace) != 0
+    assert np.median(np.abs(video._upright(after).astype(int) - colours)) <= 3
+
+
+@pytest.mark.parametrize(
+    ("suffix", "size", "shape"), [(".mp4", (64, 96), Fraction(16, 11)), (".webm", (64, 140), 1)]
+)
+def test_pixels_that_are_not_square(learnir, colours, tmp_path, suffix, size, shape):
+    clip, out = tmp_path / "dvd.mp4", tmp_path / f"out{suffix}"
+    write_video(clip, [colours] * 2, sound=False, sample_aspect_ratio=Fraction(16, 11))
+    restore_video(learnir, clip, out, {"strength": 0.0})
+    frame, after = decoded(out)
+    assert ((frame.height, frame.width), after) == (size, shape)
+
+
+def test_pixels_turn_with_the_picture(colours, tmp_path):
+    clip = write_video(
+        tmp_path / "dvd.mp4", [colours], sound=False, sample_aspect_ratio=Fraction(4, 3)
+    )
+    with av.open(str(clip)) as reader, av.open(str(tmp_path / "out.mp4"), "w") as writer:
+        for degrees, shape in ((0, Fraction(4, 3)), (90, Fraction(3, 4)), (180, Fraction(4, 3))):
+            like = SimpleNamespace(rotation=degrees)
+            out = video._add_pictures(writer, colours, like, reader.streams.video[0], ".mp4")
+            assert out.codec_context.sample_aspect_ratio == shape
+
+
+@pytest.mark.parametrize("size", [(16, 320), (320, 16), (2, 64)])
+def test_strips_too_thin_for_the_optical_flow(learnir, scene, tmp_path, size):
+    clip = write_video(tmp_path / "thin.mp4", [scene(*size, seed=k) for k in range(3)], sound=False)
+    assert restore_video(learnir, clip, tmp_path / "out.mp4", {"strength": 1.0}) == 3
+    assert read_video(tmp_path / "out.mp4")[0][0].shape == (*size, 3)
+
+
 def test_odd_sizes_and_silence(learnir, frames, tmp_path):
     odd = [np.ascontiguousarray(f[:63, :79]) for f in frames[:3]]
     clip = write_video(tmp_path / "odd.mp4", odd, sound=False, pix_fmt="yuv444p")
@@ -96,9 +184,9 @@ def test_equal_seeds_give_equal_frames(learnir, clip, tmp_path, monkeypatch):
     """Compared as the encoder gets them: x264 itself does not repeat its bytes under load."""
     encoded, as_frame = [], video._frame
 
-    def spy(av, picture, *rest):
+    def spy(picture, *rest):
         encoded.append(picture)
-        return as_frame(av, picture, *rest)
+        return as_frame(picture, *rest)
 
     monkeypatch.setattr(video, "_frame", spy)
     for seed in (5, 5, 6):
@@ -138,6 +226,55 @@ def test_unreadable_videos_are_one_line_and_leave_nothing(learnir, clip, tmp_pat
     with pytest.raises(ImageError, match=r"bad\.mp4: .*(convert|export)"):
         restore_video(learnir, bad, out / "bad.mp4", {})
     assert list(out.iterdir()) == []
+
+
+@pytest.mark.parametrize("when", ["at the start", "on the way"])
+def test_a_target_that_cannot_be_written_is_what_is_blamed(
+    learnir, clip, tmp_path, monkeypatch, when
+):
+    """Refused by FFmpeg's own errors, as the tests may run as root."""
+    full = av.error.OSError(28, "No space left on device")
+    target = tmp_path / "out" / "clip.mp4"
+    if when == "at the start":
+        opened = av.open
+        monkeypatch.setattr(av, "open", lambda path, *mode: refuse() if mode else opened(path))
+    else:
+        monkeypatch.setattr(video, "_frame", lambda *_: refuse())
+
+    def refuse():
+        raise full
+
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        restore_video(learnir, clip, target, {})
+    assert caught.value.filename == str(target)
+    assert not isinstance(caught.value, ImageError)
+    assert list(target.parent.iterdir()) == []
+
+
+def test_a_target_that_is_a_folder_or_below_a_file(learnir, clip, tmp_path):
+    (tmp_path / "taken.mp4").mkdir()
+    for target in (tmp_path / "taken.mp4", clip / "below.mp4"):
+        with pytest.raises(OSError, match=r"a directory|exists") as caught:
+            restore_video(learnir, clip, target, {})
+        assert caught.value.filename == str(target)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["clip.mp4", "taken.mp4"]
+
+
+def test_the_longest_name_that_a_disk_allows(learnir, clip, tmp_path):
+    target = tmp_path / ("n" * 251 + ".mp4")
+    assert restore_video(learnir, clip, target, {}) == FRAMES
+    assert target.is_file()
+
+
+def test_sound_that_the_format_cannot_hold_names_the_remedy(checkpoint, clip, tmp_path, capsys):
+    out = tmp_path / "out.webm"
+    with pytest.raises(SystemExit) as ended:
+        main(["restore", "--checkpoint", str(checkpoint), str(clip), "-o", str(out)])
+    assert ended.value.code == 1
+    assert f"{clip}: its sound (aac) does not fit into a .webm file; name the result .mkv" in (
+        capsys.readouterr().err
+    )
+    assert not out.exists()
 
 
 def test_a_cancelled_run_leaves_the_old_file(learnir, clip, tmp_path):

@@ -1,0 +1,122 @@
+"""Options of ``learnir train`` and ``learnir adapt``: what makes no sense is one line, in time."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from learnir.cli import main
+from learnir.pipeline import LearnIR
+from learnir.training import command
+from learnir.training.presets import PRESETS
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    """Four rendered pairs in input/ and target/."""
+    rng = np.random.default_rng(0)
+    for i in range(4):
+        target = rng.integers(80, 200, (72, 72, 3)).astype(np.uint8)
+        for name, picture in (("input", target // 2), ("target", target)):
+            (tmp_path / "pairs" / name).mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(tmp_path / "pairs" / name / f"{i}.png"), picture)
+    return tmp_path / "pairs"
+
+
+def run(capsys, *arguments):
+    with pytest.raises(SystemExit) as ended:
+        main(list(map(str, arguments)))
+    said = capsys.readouterr()
+    return ended.value.code, said.out, said.err
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--iterations", "0", "0"], "--iterations: 0 leaves a stage out"),
+        (["--iterations", "-5", "3"], "got -5 3"),
+        (["--processes", "0"], "--processes is at least 1, got 0"),
+        (["--pairs", "0"], "--pairs is at least 1, got 0"),
+        (["--pairs", "-1"], "--pairs is at least 1, got -1"),
+        (["--seed", "-1"], "--seed lies between 0 and"),
+        (["--seed", str(2**70)], "--seed lies between 0 and"),
+        (["--device", "nonsense"], "device 'nonsense' is not available here"),
+        (["--device", "cuda:99"], "device 'cuda:99' is not available here"),
+        (["--device", "meta"], "device 'meta' is not available here"),
+    ],
+)
+def test_numbers_and_devices_that_make_no_sense(capsys, pairs, tmp_path, options, words):
+    given = ["--data", pairs, "--out", tmp_path / "run", *options]
+    code, _, errors = run(capsys, "train", "smoke", *given)
+    assert code == 2
+    assert words in errors
+    assert len(errors.strip().splitlines()) == 1
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--iterations", "0"], "--iterations is at least 1, got 0"),
+        (["--pairs", "0"], "--pairs is at least 1, got 0"),
+        (["--seed", "-1"], "--seed lies between 0 and"),
+        (["--iterations", "1", "--device", "nonsense"], "device 'nonsense' is not available here"),
+    ],
+)
+def test_the_same_of_adapting(capsys, pairs, checkpoint, tmp_path, options, words):
+    given = ["--data", pairs, "--out", tmp_path / "run", "--checkpoint", checkpoint, *options]
+    code, _, errors = run(capsys, "adapt", *given)
+    assert code == 2
+    assert words in errors
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_stage_can_be_left_out(pairs, tmp_path):
+    last = command.train("smoke", [pairs], tmp_path / "run", iterations=[0, 2], device="cpu")
+    assert json.loads((last / "training.json").read_text())["step"] == 2
+
+
+def test_the_named_gpu_is_the_one_that_trains(monkeypatch):
+    """Accelerate, which takes the current GPU, is stood in for: no GPU is needed."""
+    made, current = [], []
+    monkeypatch.setattr(command, "Accelerator", lambda **given: made.append(given))
+    monkeypatch.setattr(command, "choose_device", torch.device)
+    monkeypatch.setattr(torch.cuda, "set_device", current.append)
+    monkeypatch.setattr(torch, "set_float32_matmul_precision", lambda _: None)
+    for device in ("cuda:1", "cuda", "cpu"):
+        command._accelerator(PRESETS["smoke"], device)
+    assert current == [torch.device("cuda:1")]
+    assert made == [
+        {"cpu": False, "mixed_precision": "bf16"},
+        {"cpu": False, "mixed_precision": "bf16"},
+        {"cpu": True, "mixed_precision": "no"},
+    ]
+    with pytest.raises(ValueError, match="use 'cpu' or 'cuda'"):
+        command._accelerator(PRESETS["smoke"], "mps")
+
+
+def test_data_without_a_value_says_so(capsys, tmp_path):
+    code, _, errors = run(capsys, "train", "smoke", "--out", tmp_path / "run", "--data")
+    assert code == 2
+    assert "--data names nothing" in errors
+
+
+def test_a_branch_that_is_there_does_not_learn_its_spread(capsys, pairs, branched, tmp_path):
+    config = dataclasses.asdict(branched.config)["corrector"]
+    given = ["--data", pairs, "--iterations", 1, "--device", "cpu", "--variance"]
+    plain = branched.save_pretrained(tmp_path / "plain")
+    words = [*given, "--checkpoint", plain, "--out", tmp_path / "run"]
+    code, _, errors = run(capsys, "adapt", *words)
+    assert code == 2
+    assert f"{plain}: has a correction branch already" in errors
+    assert not (tmp_path / "run").exists()
+    spread = dataclasses.replace(branched.config, corrector={**config, "variance": True})
+    able = LearnIR(type(branched.model)(spread)).save_pretrained(tmp_path / "able")
+    words = [*given, "--checkpoint", able, "--out", tmp_path / "run"]
+    code, _, errors = run(capsys, "adapt", *words)
+    assert code == 0, errors
