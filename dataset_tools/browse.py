@@ -1,7 +1,6 @@
 """Looking through a built dataset: a table without pictures, pictures one pair at a time.
 
-Reads what ``faceshadow build`` wrote, in any format, and what the Hub gives back of it (where the
-private working state is missing the table is read from the shards themselves).
+Reads what ``faceshadow build`` wrote, in any format, and what the Hub gives back of it.
 """
 
 from __future__ import annotations
@@ -56,7 +55,7 @@ def open_dataset(where: str | Path) -> Browser:
 
     folder = _local(str(where))
     layout = ledger.read_plan(folder)["layout"]
-    rows = [row for shard in ledger.shards(folder) for row in _rows(folder, layout, shard)]
+    rows = [row for shard in ledger.shards(folder) for row in _rows(folder, shard)]
     if not rows:
         raise ledger.DatasetError(f"{folder}: holds no pairs; build it again")
     return Browser(folder, layout, pd.DataFrame(rows))
@@ -70,43 +69,9 @@ def _local(where: str) -> Path:
     return Path(snapshot_download(where.removeprefix(PREFIX), repo_type="dataset"))
 
 
-def _rows(folder: Path, layout: str, shard: Shard) -> Iterator[dict[str, Any]]:
-    try:
-        found = list(ledger.shard_rows(folder, shard))
-    except ledger.DatasetError:
-        found = list(TABLES[layout](folder, shard))
-    for number, row in enumerate(found):
+def _rows(folder: Path, shard: Shard) -> Iterator[dict[str, Any]]:
+    for number, row in enumerate(ledger.shard_rows(folder, shard)):
         yield row | {"split": shard.split, "shard": shard.name, "row": number}
-
-
-def _parquet_table(folder: Path, shard: Shard) -> Iterator[dict[str, Any]]:
-    import pyarrow.parquet as pq
-
-    path = folder / f"data/{shard.name}.parquet"
-    names = [n for n in pq.read_schema(path).names if n not in PICTURES]
-    yield from pq.read_table(path, columns=names).to_pylist()
-
-
-def _imagefolder_table(folder: Path, shard: Shard) -> Iterator[dict[str, Any]]:
-    """All rows of the split, from its first shard: ImageFolder knows no shards."""
-    if shard.number:
-        return
-    with (folder / shard.split / "metadata.jsonl").open(encoding="utf-8") as lines:
-        yield from map(json.loads, lines)
-
-
-def _webdataset_table(folder: Path, shard: Shard) -> Iterator[dict[str, Any]]:
-    with tarfile.open(folder / f"data/{shard.name}.tar") as tar:
-        for entry in tar:
-            if entry.name.endswith(".json") and (handle := tar.extractfile(entry)):
-                yield json.loads(handle.read())
-
-
-TABLES = {
-    "parquet": _parquet_table,
-    "imagefolder": _imagefolder_table,
-    "webdataset": _webdataset_table,
-}
 
 
 def _read_parquet(folder: Path, split: str, shard: str, row: int, _id: str) -> dict[str, bytes]:

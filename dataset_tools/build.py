@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,7 @@ from dataset_tools.engines import EnginePlan, run
 from dataset_tools.facts import Facts
 from dataset_tools.files import clear_parts, write_atomic
 from dataset_tools.hub import PREFIX, fetch
+from dataset_tools.landmarks import MODEL_VARIABLE
 from dataset_tools.photos import Photo, PhotoError, find_all
 from dataset_tools.shards import (
     STATE,
@@ -27,15 +29,17 @@ from dataset_tools.shards import (
     finished,
     shard_jobs,
 )
-from dataset_tools.splits import SPLITS, groups, split_of
+from dataset_tools.splits import SPLITS, groups, settle
 from dataset_tools.survey import bucket_count, bucket_of, bucket_path, survey, survey_jobs
+
+ABOUT = ("licence", "source", "identity")  # what the curation table says of a photo's origin
 
 
 @dataclass(frozen=True)
 class BuildPlan:
     """A whole build. photos: places. licence: stated for photos that state none. model: a
-    face_landmarker.task, empty = bundled. cache: folder of the landmark cache, default inside
-    ``out``. report: whether to draw contact sheets."""
+    face_landmarker.task, empty = LEARNIR_FACE_LANDMARKER or bundled. cache: folder of the landmark
+    cache, default inside ``out``. sheets: whether to draw contact sheets."""
 
     photos: tuple[str, ...]
     out: Path
@@ -50,6 +54,12 @@ class BuildPlan:
     @property
     def landmarks(self) -> Path:
         return self.cache or self.out / STATE / "landmarks"
+
+    @property
+    def landmarker(self) -> str:
+        """Whole path of the .task file, also where the environment names it; empty = bundled."""
+        model = self.model or os.environ.get(MODEL_VARIABLE, "")
+        return str(Path(model).resolve()) if model else ""
 
 
 @dataclass
@@ -96,11 +106,14 @@ class _Timed:
 
 
 def find_photos(plan: BuildPlan) -> list[Photo]:
-    """The photos that the plan names, without those that were removed."""
+    """The photos that the plan names, without those that were removed; PhotoError if none is
+    left."""
     removed = ledger.removed(plan.out)
     hub = plan.out / STATE / "hub"
     places = [str(fetch(p, hub)) if p.startswith(PREFIX) else p for p in plan.photos]
     found = [p for p in find_all(places) if not removed.holds(p)]
+    if not found:
+        raise PhotoError(f"{plan.out}: every photo given was removed from it; give other photos")
     if not plan.licence:
         return found
     return [p if p.licence else replace(p, licence=plan.licence) for p in found]
@@ -119,7 +132,7 @@ def _progress(plan: BuildPlan, function: Callable[[Any], Any], jobs: list, unit:
 
 def survey_photos(plan: BuildPlan, photos: list[Photo]) -> dict[str, Facts]:
     """Facts of every photo; landmarks go to the cache."""
-    jobs = survey_jobs(photos, plan.landmarks, plan.model)
+    jobs = survey_jobs(photos, plan.landmarks, plan.landmarker)
     facts: dict[str, Facts] = {}
     for part in _progress(plan, survey, jobs, "photo", lambda job: len(job.photos)):
         facts |= {fact.key: fact for fact in part}
@@ -134,14 +147,14 @@ def decide(
     verdicts = [judge(photo, facts[photo.key], plan.limits) for photo in photos]
     verdicts = drop_duplicates(verdicts, clusters)
     kept = {v.key for v in verdicts if v.status == "kept"}
-    group = groups(photos, clusters)
+    settled = settle(plan.out, photos, groups(photos, clusters), facts)
     buckets = bucket_count(len(photos))
     dealt: dict[str, list[Source]] = {split: [] for split in SPLITS}
     for photo in photos:
         if photo.key in kept:
             bucket = bucket_path(plan.landmarks, bucket_of(photo.key, buckets), buckets)
             source = Source(photo, facts[photo.key], bucket)
-            dealt[split_of(group[photo.key])].append(source)
+            dealt[settled[photo.key]].append(source)
     return verdicts, dealt
 
 
@@ -156,7 +169,7 @@ def require_pairs(verdicts: list[Verdict]) -> None:
 
 
 def _render(plan: BuildPlan, dealt: dict[str, list[Source]]) -> list[ShardResult]:
-    jobs = shard_jobs(plan.out, dealt, plan.pairs)
+    jobs = shard_jobs(plan.out, dealt, plan.pairs, plan.landmarker)
     done = [result for job in jobs if (result := finished(job))]
     names = {result.name for result in done}
     missing = [job for job in jobs if job.shard.name not in names]
@@ -185,7 +198,8 @@ def _describe(
     shards: list[ShardResult],
 ) -> None:
     """Tables, card, reports and, last of all, the manifest."""
-    ledger.write_plan(plan.out, plan.pairs, list(plan.photos), plan.model, shards)
+    ledger.write_plan(plan.out, plan.pairs, shards)
+    ledger.write_private(plan.out, plan.photos, plan.landmarker, plan.landmarks)
     ledger.sweep(plan.out, plan.pairs.layout, shards)
     by_key = {photo.key: photo for photo in photos}
     lines = _verdict_table(by_key, facts, verdicts)
@@ -199,11 +213,12 @@ def _verdict_table(photos: dict[str, Photo], facts: dict[str, Facts], verdicts) 
     text = io.StringIO()
     names = [name for name in facts[verdicts[0].key].row() if name not in ("key", "thumb")]
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(["photo", "status", "step", "reason", "licence", "source", *names])
+    table.writerow(["photo", "status", "step", "reason", *ABOUT, *names])
     for v in verdicts:
         row, photo = facts[v.key].row(), photos[v.key]
         cells = [round(row[n], 5) if isinstance(row[n], float) else row[n] for n in names]
-        table.writerow([v.key, v.status, v.step, v.reason, photo.licence, photo.source, *cells])
+        about = [getattr(photo, name) for name in ABOUT]
+        table.writerow([v.key, v.status, v.step, v.reason, *about, *cells])
     return text.getvalue()
 
 

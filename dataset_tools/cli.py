@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +21,7 @@ def parser() -> argparse.ArgumentParser:
     _pack(commands.add_parser("pack", help="layers of the train split, for training on a GPU"))
     verify = commands.add_parser("verify", help="check hashes, splits and a re-rendered sample")
     verify.add_argument("dataset", type=Path)
-    verify.add_argument("--sample", type=int, default=12, help="pairs to render again")
+    verify.add_argument("--sample", type=_from(0), default=12, help="pairs to render again")
     verify.add_argument("--photos", nargs="*", default=None, help="where the photos are now")
     remove = commands.add_parser("remove", help="purge a person or photo from every shard")
     remove.add_argument("dataset", type=Path)
@@ -34,15 +36,28 @@ def parser() -> argparse.ArgumentParser:
     preview = commands.add_parser("preview", help="contact sheet of random pairs")
     preview.add_argument("dataset", type=Path)
     preview.add_argument("-o", "--out", type=Path, default=Path("preview.png"))
-    preview.add_argument("--count", type=int, default=48)
-    preview.add_argument("--seed", type=int, default=0)
+    preview.add_argument("--count", type=_from(1), default=48)
+    preview.add_argument("--seed", type=_from(0), default=0)
     return top
+
+
+def _from(least: int) -> Callable[[str], int]:
+    """Reads a whole number of ``least`` or more."""
+
+    def number(text: str) -> int:
+        value = int(text)
+        if value < least:
+            raise argparse.ArgumentTypeError(f"{value} is too small; give {least} or more")
+        return value
+
+    number.__name__ = "number"  # argparse: invalid number value: 'x'
+    return number
 
 
 def _build(build: argparse.ArgumentParser) -> None:
     build.add_argument("photos", nargs="+", help="folders, globs, manifest.csv, hub:owner/name")
     build.add_argument("out", type=Path, help="folder to write, or to finish")
-    build.add_argument("--pairs-per-photo", type=int, default=1, metavar="N")
+    build.add_argument("--pairs-per-photo", type=_from(1), default=1, metavar="N")
     build.add_argument(
         "--format", choices=["parquet", "imagefolder", "webdataset"], default="parquet"
     )
@@ -53,14 +68,19 @@ def _build(build: argparse.ArgumentParser) -> None:
 def _pack(pack: argparse.ArgumentParser) -> None:
     pack.add_argument("photos", nargs="+", help="folders, globs, manifest.csv, hub:owner/name")
     pack.add_argument("out", type=Path, help="archive to write, .npz")
-    pack.add_argument("--frames", type=int, default=1, help="crops of each photo, each relit anew")
-    pack.add_argument("--shadows", type=int, default=8, help="shadows in each crop")
+    pack.add_argument(
+        "--frames", type=_from(1), default=1, help="crops of each photo, each relit anew"
+    )
+    pack.add_argument("--shadows", type=_from(1), default=8, help="shadows in each crop")
+    pack.add_argument(
+        "--splits", type=Path, default=None, help="a dataset; its val and test people stay out"
+    )
     _photo_options(pack)
 
 
 def _photo_options(build: argparse.ArgumentParser) -> None:
-    build.add_argument("--size", type=int, default=256, help="side of the pictures, pixels")
-    build.add_argument("--seed", type=int, default=0)
+    build.add_argument("--size", type=_from(16), default=256, help="side of the pictures, pixels")
+    build.add_argument("--seed", type=_from(0), default=0)
     build.add_argument("--recipe", default="faceshadow", help="faceshadow, sunlit, zhang2020, self")
     build.add_argument("--licence", default="", help="for photos whose source states none")
     build.add_argument("--allow-unlicensed", action="store_true")
@@ -70,7 +90,7 @@ def _photo_options(build: argparse.ArgumentParser) -> None:
     build.add_argument("--min-iris-px", type=float, default=30.0, help="smallest iris distance")
     build.add_argument("--engine", choices=["daft", "ray", "local"], default="daft")
     build.add_argument("--address", default="", help="of the Ray cluster; empty starts one here")
-    build.add_argument("--workers", type=int, default=0, help="processes; 0 = all cores")
+    build.add_argument("--workers", type=_from(0), default=0, help="processes; 0 = all cores")
     build.add_argument("--landmarker", default="", help="face_landmarker.task; default: bundled")
     build.add_argument("--landmark-cache", type=Path, default=None, help="shared between builds")
 
@@ -121,8 +141,11 @@ def _run_build(options: argparse.Namespace) -> int:
 
 def _run_pack(options: argparse.Namespace) -> int:
     from dataset_tools.pack import PackPlan, pack_build
+    from dataset_tools.splits import adopt
 
     state = options.out.with_suffix(".state")  # landmarks stay here for the next archive
+    if options.splits:
+        adopt(state, options.splits)
     layers = PackPlan(options.frames, options.shadows, options.size, options.seed)
     scenes = pack_build(_plan(options, state, 1, "parquet"), options.out, layers)
     print(f"{options.out}: {scenes} scenes, {options.out.stat().st_size / 1e6:.1f} MB")
@@ -204,7 +227,13 @@ def _expected() -> tuple[type[Exception], ...]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; 0 when it succeeded, 1 with one line on stderr when it could not."""
-    options = parser().parse_args(arguments)
+    code = _outcome(parser().parse_args(arguments))
+    if code and arguments is None:
+        _leave(code)
+    return code
+
+
+def _outcome(options: argparse.Namespace) -> int:
     try:
         return RUNNERS[options.command](options)
     except KeyboardInterrupt:
@@ -213,6 +242,14 @@ def main(arguments: list[str] | None = None) -> int:
     except _expected() as error:
         print(f"faceshadow: {error}", file=sys.stderr)
         return 1
+
+
+def _leave(code: int) -> None:
+    """End the process at once: while Daft has jobs under way its threads abort an interpreter that
+    shuts down in order, and the exit code would be SIGABRT's."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":

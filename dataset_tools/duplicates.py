@@ -12,6 +12,7 @@ from dataset_tools.facts import Facts
 
 SAME = 0.995  # correlation of 16 x 16 thumbnails
 HASH_DISTANCE = 12  # bits of 240
+DIRECTIONS = 16  # of 256, in which thumbnails are searched
 
 
 def duplicate_clusters(facts: list[Facts]) -> list[list[str]]:
@@ -36,19 +37,29 @@ def _root(parent: list[int], index: int) -> int:
     return index
 
 
-def _similar(thumbs: np.ndarray, block: int = 1024) -> list[tuple[int, int]]:
+def _similar(thumbs: np.ndarray) -> list[tuple[int, int]]:
     """Pairs of thumbnails (N, 16, 16) with close difference hashes and correlation over SAME."""
     bits = (np.diff(thumbs.astype(np.int16), axis=2) > 0).reshape(len(thumbs), -1)
-    signs = bits.astype(np.float32) * 2 - 1
     flat = thumbs.reshape(len(thumbs), -1).astype(np.float32)
     flat -= flat.mean(1, keepdims=True)
-    flat /= np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-6)
-    agree = signs.shape[1] - 2 * HASH_DISTANCE
-    found = []
-    for start in range(0, len(thumbs), block):
-        close = signs[start : start + block] @ signs.T >= agree
-        alike = flat[start : start + block] @ flat.T >= SAME
-        for i, j in zip(*np.nonzero(close & alike), strict=True):
-            if start + i < j:
-                found.append((start + int(i), int(j)))
-    return found
+    length = np.linalg.norm(flat, axis=1, keepdims=True)
+    flat /= np.maximum(length, 1e-6)
+    i, j = _neighbours(flat, np.flatnonzero(length))
+    alike = np.einsum("nd,nd->n", flat[i], flat[j]) >= SAME
+    close = (bits[i] != bits[j]).sum(1) <= HASH_DISTANCE
+    return list(zip(i[alike & close].tolist(), j[alike & close].tolist(), strict=True))
+
+
+def _neighbours(flat: np.ndarray, usable: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Indices i < j, among ``usable``, of all unit vectors (N, D) that may correlate over SAME.
+
+    Such vectors are at most sqrt(2 - 2 SAME) apart, in any projection too: a tree over the
+    directions that spread them most finds them without comparing all with all.
+    """
+    from scipy.spatial import cKDTree
+
+    some = flat[usable[:: max(1, len(usable) // 4096)]]
+    _, directions = np.linalg.eigh(some.T @ some)
+    tree = cKDTree(flat[usable] @ directions[:, -DIRECTIONS:])
+    found = tree.query_pairs(np.sqrt(2 - 2 * SAME) + 1e-3, output_type="ndarray")
+    return usable[found[:, 0]], usable[found[:, 1]]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -82,16 +83,24 @@ def _through_daft(
     frame = daft.from_pydict({"job": [pickle.dumps(job) for job in jobs]}).into_batches(1)
     frame = frame.select(worker.run(daft.col("job")).alias("result"))
     for row in frame.iter_rows():
-        yield pickle.loads(row["result"])
+        result, error = pickle.loads(row["result"])
+        if error is not None:
+            raise error
+        yield result
 
 
 def _worker(daft: Any, function: Function, processes: int) -> Any:
-    """An actor pool whose method unpickles a job, runs it and pickles the result."""
+    """An actor pool whose method unpickles a job, runs it and pickles (result, error): what a job
+    raises is raised again where the results are read, as by every engine, not wrapped by Daft."""
 
     class Worker:
         @daft.method(return_dtype=daft.DataType.binary())
         def run(self, job: bytes) -> bytes:
-            return pickle.dumps(function(pickle.loads(job)))
+            try:
+                return pickle.dumps((function(pickle.loads(job)), None))
+            except Exception as error:
+                error.add_note(traceback.format_exc())  # a traceback is lost in pickling
+                return pickle.dumps((None, error))
 
     return daft.cls(Worker, use_process=processes > 1, max_concurrency=processes)()
 

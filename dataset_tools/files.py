@@ -1,12 +1,14 @@
-"""Writing files whole or not at all."""
+"""Writing files whole or not at all, and telling a whole one from a damaged one."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 
 @contextmanager
@@ -40,3 +42,23 @@ def clear_parts(folder: Path) -> None:
     """Remove what a killed run left half-written."""
     for part in folder.rglob("*.tmp"):
         part.unlink(missing_ok=True)
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file, hex, read in pieces."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def filled(path: Path) -> bool:
+    """Whether a file is there and holds anything: a machine that lost power leaves empty ones."""
+    return path.is_file() and path.stat().st_size > 0
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """A JSON object; nothing where the file is missing, empty or damaged."""
+    try:
+        found = json.loads(path.read_bytes()) if filled(path) else {}
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -131,6 +131,13 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
     tar.addfile(entry, io.BytesIO(data))
 
 
+def shard_files(layout: str, shard: Shard, ids: list[str]) -> list[str]:
+    """The files that hold the pairs ``ids`` of a shard, relative to the dataset."""
+    if layout == "imagefolder":
+        return [f"{shard.split}/{name}/{i}.png" for i in ids for name in PICTURES]
+    return [f"data/{shard.name}.{'tar' if layout == 'webdataset' else 'parquet'}"]
+
+
 Writer = Callable[[Path, Shard, list[Row]], list[str]]
 WRITERS: dict[str, Writer] = {
     "parquet": write_parquet,

@@ -19,11 +19,23 @@ def fetch(place: str, folder: Path) -> Path:
 
     The first Image column is taken; licence, identity, source and author columns come along.
     """
-    name, _, split = place.removeprefix(PREFIX).partition(":")
-    manifest = folder / name.replace("/", "--") / (split or "train") / "manifest.csv"
+    manifest = fetched(place, folder)
     if not manifest.is_file():
-        _write(_open(name, split or "train"), manifest)
+        _write(_open(*_name_and_split(place)), manifest)
     return manifest
+
+
+def fetched(place: str, folder: Path) -> Path:
+    """Where ``fetch`` puts the manifest. Its folder tells datasets and splits apart: photos of
+    several places are called after it."""
+    name, split = _name_and_split(place)
+    own = name.replace("/", "--") + ("" if split == "train" else f"--{split}")
+    return folder / own / "manifest.csv"
+
+
+def _name_and_split(place: str) -> tuple[str, str]:
+    name, _, split = place.removeprefix(PREFIX).partition(":")
+    return name, split or "train"
 
 
 def _open(name: str, split: str) -> Any:

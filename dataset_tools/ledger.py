@@ -8,21 +8,25 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from dataset_tools.files import write_atomic, write_lines
-from dataset_tools.formats import PICTURES, Shard, imagefolder_line
+from dataset_tools.files import file_hash, filled, read_record, write_atomic, write_lines
+from dataset_tools.formats import PICTURES, Shard, imagefolder_line, read_pictures
 from dataset_tools.photos import Photo
 from dataset_tools.recipe import Recipe
 from dataset_tools.shards import STATE, PairPlan, ShardResult, rows_path
 from dataset_tools.splits import SPLITS
+from dataset_tools.tables import TABLES
 
+UNREADABLE = (OSError, ValueError, KeyError, tarfile.TarError)  # what damaged shards raise
 VERSION = "1.0.0"  # of the dataset's contents: same version and seed, same bytes
 REPORT = "report"
 PUBLIC, PRIVATE, MANIFEST = "faceshadow.json", "build.json", "MANIFEST.sha256"
+REMOVED = "removed.txt"
 
 
 class DatasetError(Exception):
@@ -36,21 +40,28 @@ def check_empty_or_ours(out: Path, layout: str) -> None:
     if not out.is_dir():
         raise DatasetError(f"{out}: is a file; give a folder to build in")
     if (out / PUBLIC).is_file():
-        if read_plan(out)["layout"] != layout:
+        if read_record(out / PUBLIC).get("layout", layout) != layout:
             raise DatasetError(f"{out}: holds another format; build into another folder")
     elif not (out / STATE).is_dir() and any(path.is_file() for path in out.rglob("*")):
         raise DatasetError(f"{out}: not empty and not a FaceShadow; give an empty folder")
 
 
-def write_plan(
-    out: Path, pairs: PairPlan, photos: list[str], model: str, shards: list[ShardResult]
-) -> None:
-    """faceshadow.json, and privately where the photos are."""
+def write_plan(out: Path, pairs: PairPlan, shards: list[ShardResult]) -> None:
+    """faceshadow.json."""
     public = {"name": "FaceShadow", "version": VERSION} | asdict(pairs)
     public["shards"] = {shard.name: shard.pairs for shard in shards if shard.pairs}
+    write_public(out, public)
+
+
+def write_public(out: Path, public: dict[str, Any]) -> None:
     write_atomic(out / PUBLIC, (json.dumps(public, indent=1) + "\n").encode())
+
+
+def write_private(out: Path, photos: Iterable[str], model: str, cache: Path) -> None:
+    """Where the photos, the detector's .task file and all landmark caches so far are."""
     places = [str(Path(p).resolve()) if not p.startswith("hub:") else p for p in photos]
-    private = {"photos": places, "model": model}
+    caches = sorted({*read_private(out)["caches"], str(cache.resolve())})
+    private = {"photos": places, "model": model, "caches": caches}
     write_atomic(out / STATE / PRIVATE, json.dumps(private, indent=1).encode())
 
 
@@ -76,8 +87,8 @@ def pair_plan(public: dict[str, Any]) -> PairPlan:
 
 def read_private(out: Path) -> dict[str, Any]:
     """Where the photos were, if the working state is still there."""
-    path = out / STATE / PRIVATE
-    return json.loads(path.read_text()) if path.is_file() else {"photos": [], "model": ""}
+    nothing: dict[str, Any] = {"photos": [], "model": "", "caches": []}
+    return nothing | read_record(out / STATE / PRIVATE)
 
 
 def shards(out: Path, split: str | None = None) -> list[Shard]:
@@ -91,13 +102,46 @@ def shards(out: Path, split: str | None = None) -> list[Shard]:
 
 
 def shard_rows(out: Path, shard: Shard) -> Iterator[dict[str, Any]]:
-    """Rows of one shard, without pictures."""
+    """Rows of one shard, without pictures: from the working state, else from what is published."""
     path = rows_path(out, shard)
-    if not path.is_file():
-        raise DatasetError(f"{path}: missing; run faceshadow build again to restore it")
+    try:
+        yield from _lines(path) if filled(path) else _table(out, shard)
+    except UNREADABLE as error:
+        raise DatasetError(
+            f"{out}: rows of {shard.name} cannot be read ({error}); build it again, or fetch it"
+        ) from error
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
     with path.open(encoding="utf-8") as lines:
-        for line in lines:
-            yield json.loads(line)
+        yield from map(json.loads, lines)
+
+
+def _table(out: Path, shard: Shard) -> Iterator[dict[str, Any]]:
+    plan = read_plan(out)
+    before = [s for s in shards(out, shard.split) if s.number < shard.number]
+    first = sum(plan["shards"][s.name] for s in before)
+    places = range(first, first + plan["shards"][shard.name])
+    return TABLES[plan["layout"]](out, shard, places)
+
+
+def shard_pictures(out: Path, shard: Shard, ids: set[str]) -> dict[str, dict[str, bytes]]:
+    """Encoded pictures of some pairs of a shard: id -> {shadow, clean, mask}."""
+    try:
+        found = read_pictures(out, read_plan(out)["layout"], shard, ids)
+        return {i: {name: found[i][name] for name in PICTURES} for i in ids}
+    except UNREADABLE as error:
+        raise DatasetError(
+            f"{out}: pictures of {shard.name} cannot be read ({error}); build it again, or fetch it"
+        ) from error
+
+
+def restore_rows(out: Path) -> None:
+    """Write the rows that the working state lacks: a published copy has none."""
+    for shard in shards(out):
+        if not filled(rows_path(out, shard)):
+            lines = (json.dumps(row, ensure_ascii=False) for row in shard_rows(out, shard))
+            write_lines(rows_path(out, shard), lines)
 
 
 def rows(out: Path, split: str | None = None) -> Iterator[dict[str, Any]]:
@@ -108,15 +152,13 @@ def rows(out: Path, split: str | None = None) -> Iterator[dict[str, Any]]:
 
 
 def write_tables(out: Path, layout: str) -> None:
-    """ImageFolder's metadata.jsonl of every split, from the shards' rows."""
+    """ImageFolder's metadata.jsonl of every split that holds pairs, from the shards' rows."""
     if layout != "imagefolder":
         return
     for split in SPLITS:
-        if shards(out, split):
-            lines = (
-                imagefolder_line(row) for s in shards(out, split) for row in shard_rows(out, s)
-            )
-            write_lines(out / split / "metadata.jsonl", lines)
+        table, held = out / split / "metadata.jsonl", shards(out, split)
+        lines = (imagefolder_line(row) for shard in held for row in shard_rows(out, shard))
+        write_lines(table, lines) if held else table.unlink(missing_ok=True)
 
 
 def sweep(out: Path, layout: str, results: Iterable[ShardResult]) -> None:
@@ -137,13 +179,31 @@ def sweep(out: Path, layout: str, results: Iterable[ShardResult]) -> None:
 
 @dataclass(frozen=True)
 class Removed:
-    """People and photos purged from a dataset, by hash, so that no rebuild brings them back."""
+    """People and photos purged from a dataset, by hash, so that no rebuild brings them back.
+
+    A photo is known by its key, its person and the SHA-256 of its file: keys change when a file is
+    renamed or a second place is built from.
+    """
 
     hashes: frozenset[str]
 
-    def holds(self, photo: Photo) -> bool:
-        names = [photo.key, photo.stem, photo.identity]
+    def has(self, *names: str) -> bool:
+        """Whether any of the names was purged; empty names are nobody's."""
         return any(tombstone(name) in self.hashes for name in names if name)
+
+    def holds(self, photo: Photo) -> bool:
+        """Whether the photo was purged; reads the file unless nothing was."""
+        if not self.hashes:
+            return False
+        return self.has(photo.key, photo.stem, photo.identity) or self.has(photo_digest(photo.path))
+
+
+def photo_digest(path: Path) -> str:
+    """SHA-256 of a photo; empty where it cannot be read."""
+    try:
+        return file_hash(path)
+    except OSError:
+        return ""
 
 
 def tombstone(name: str) -> str:
@@ -151,27 +211,38 @@ def tombstone(name: str) -> str:
 
 
 def removed(out: Path) -> Removed:
-    path = out / "removed.txt"
+    """What removed.txt of a dataset lists."""
+    path = out / REMOVED
     return Removed(frozenset(path.read_text().split()) if path.is_file() else frozenset())
 
 
+def mark_removed(out: Path, names: Iterable[str]) -> Removed:
+    """Add to removed.txt; all that it lists now."""
+    marked = Removed(removed(out).hashes | {tombstone(name) for name in names if name})
+    write_lines(out / REMOVED, sorted(marked.hashes))
+    return marked
+
+
 def published_files(out: Path) -> list[Path]:
-    """All but working state, report (it shows dropped people) and manifest, in name order."""
-    hidden = {out / STATE, out / REPORT}
-    return sorted(
-        path
-        for path in out.rglob("*")
-        if path.is_file() and not hidden & set(path.parents) and path.name != MANIFEST
-    )
+    """All but hidden files (working state; what git and the Hub keep), report (it shows dropped
+    people) and manifest, in name order."""
+    return sorted(path for path in out.rglob("*") if path.is_file() and _public(path, out))
+
+
+def _public(path: Path, out: Path) -> bool:
+    parts = path.relative_to(out).parts
+    hidden = any(part.startswith(".") for part in parts)
+    return not hidden and parts[0] != REPORT and path.name != MANIFEST
 
 
 def content_hash(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def file_hash(path: Path) -> str:
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
+def listed(out: Path) -> dict[str, str]:
+    """Path -> SHA-256 of every file in the manifest."""
+    lines = (out / MANIFEST).read_text(encoding="utf-8").splitlines()
+    return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
 
 
 def write_manifest(out: Path) -> None:

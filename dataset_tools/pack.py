@@ -52,10 +52,12 @@ class PackPlan:
 
 @dataclass(frozen=True)
 class PackJob:
-    """Some photos of one archive."""
+    """Some photos of one archive, and their place in it. model: as in ``pack``."""
 
+    number: int
     sources: tuple[Source, ...]
     plan: PackPlan
+    model: str
 
 
 @dataclass(frozen=True)
@@ -121,17 +123,17 @@ def _webp(picture: np.ndarray, kind: str) -> bytes:
     return data.tobytes()
 
 
-def pack_photos(job: PackJob) -> list[Scene]:
-    """The scenes of the job's photos."""
+def pack_photos(job: PackJob) -> tuple[int, list[Scene]]:
+    """The job's number and the scenes of its photos."""
     cv2.setNumThreads(1)
     scenes = []
     for source in job.sources:
-        face = load_landmarks(source.bucket, [source.photo.key])[source.photo.key]
+        face = load_landmarks(source.bucket, [source.facts], job.model)[source.photo.key]
         picture = decode_picture(read_bytes(source.photo.path), str(source.photo.path))
         for index in range(job.plan.frames):
             seed = pair_seed(job.plan.seed, source.photo.key, index)
             scenes.append(scene(picture, face, seed, job.plan))
-    return scenes
+    return job.number, scenes
 
 
 def _backdrops(plan: PackPlan) -> Iterator[bytes]:
@@ -140,17 +142,19 @@ def _backdrops(plan: PackPlan) -> Iterator[bytes]:
         yield _webp(encode_linear(backdrop(rng, (plan.size, plan.size))), "backdrop")
 
 
-def pack(sources: list[Source], out: Path, plan: PackPlan, engine: Any) -> int:
-    """Write the archive ``out`` (.npz, read without pickle); returns the number of scenes."""
+def pack(sources: list[Source], out: Path, plan: PackPlan, engine: Any, model: str = "") -> int:
+    """Write the archive ``out`` (.npz, read without pickle); returns the number of scenes. model:
+    the .task file that found the landmarks, if any."""
     from tqdm import tqdm
 
     ordered = sorted(sources, key=lambda s: (s.bucket.name, s.photo.key))
-    jobs = [PackJob(tuple(ordered[i : i + 8]), plan) for i in range(0, len(ordered), 8)]
-    scenes: list[Scene] = []
+    jobs = [PackJob(i, tuple(ordered[i : i + 8]), plan, model) for i in range(0, len(ordered), 8)]
+    parts: dict[int, list[Scene]] = {}
     with tqdm(total=len(ordered) * plan.frames, unit="scene", disable=None) as bar:
-        for part in run(engine, pack_photos, jobs):
-            scenes.extend(part)
+        for number, part in run(engine, pack_photos, jobs):
+            parts[number] = part
             bar.update(len(part))
+    scenes = [one for number in sorted(parts) for one in parts[number]]  # engines keep no order
     files = [data for one in scenes for data in one.files] + list(_backdrops(plan))
     about: dict[str, Any] = {"scenes": len(scenes), "shadows": plan.shadows, "size": plan.size}
     about |= {"seed": plan.seed, "maps": MAPS, "shade_max": SHADE_MAX, "backdrops": BACKDROPS}
@@ -178,4 +182,5 @@ def pack_build(plan: Any, out: Path, layers: PackPlan) -> int:
     require_pairs(verdicts)
     if not dealt["train"]:
         raise PhotoError("every photo was dealt to val or test; give more portraits")
-    return pack(dealt["train"], out, replace(layers, recipe=recipe), plan.engine)
+    layers = replace(layers, recipe=recipe)
+    return pack(dealt["train"], out, layers, plan.engine, plan.landmarker)

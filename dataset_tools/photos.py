@@ -6,14 +6,21 @@ import csv
 import glob
 import hashlib
 import io
+import itertools
 import os
+import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
+from learnir.images import ORIENTATION, upright
+
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+# what Pillow raises over damaged pixels, headers or EXIF
+DAMAGED = (OSError, ValueError, SyntaxError, TypeError, LookupError, AttributeError, struct.error)
+DATASET_MARKS = frozenset({"faceshadow.json", ".faceshadow"})  # what a build leaves in its folder
 
 
 class PhotoError(Exception):
@@ -53,8 +60,10 @@ def find_photos(where: str | Path) -> list[Photo]:
         found = from_manifest(manifest) if manifest.is_file() else list(_from_folder(path))
     elif path.suffix == ".csv" and path.is_file():
         found = from_manifest(path)
+    elif path.is_file():  # before the glob: a name may hold brackets
+        found = [_plain(path, path.parent)]
     else:
-        found = [_plain(Path(p), Path(p).parent) for p in sorted(glob.glob(str(where)))]
+        found = _from_glob(path)
     if not found:
         raise PhotoError(f"{where}: no photos here; give a folder, a glob or a manifest.csv")
     return found
@@ -91,9 +100,25 @@ def _plain(path: Path, root: Path) -> Photo:
     return Photo(key=path.relative_to(root).as_posix(), path=path)
 
 
+def _from_glob(pattern: Path) -> list[Photo]:
+    """Files that match, called by their names; by their paths below the first wildcard where two
+    folders hold the same name."""
+    fixed = Path(*itertools.takewhile(lambda part: not glob.has_magic(part), pattern.parts))
+    paths = [Path(name) for name in sorted(glob.glob(str(pattern)))]
+    below = {folder for path in paths for folder in path.parents if fixed in folder.parents}
+    built = {folder for folder in below if any((folder / mark).exists() for mark in DATASET_MARKS)}
+    paths = [path for path in paths if built.isdisjoint(path.parents)]
+    unique = len({path.name for path in paths}) == len(paths)
+    return [_plain(path, path.parent if unique else fixed) for path in paths]
+
+
 def _from_folder(root: Path) -> Iterator[Photo]:
-    """Every picture below ``root`` in name order; links to folders are not followed."""
+    """Every picture below ``root`` in name order, but not those of a dataset built there; links to
+    folders are not followed."""
     for folder, folders, names in os.walk(root, followlinks=False, onerror=_refuse):
+        if any(mark in DATASET_MARKS for mark in (*folders, *names)):
+            folders.clear()
+            continue
         folders.sort()
         for name in sorted(names):
             if Path(name).suffix.lower() in SUFFIXES:
@@ -108,17 +133,27 @@ def _refuse(error: OSError) -> None:
 
 def from_manifest(manifest: Path) -> list[Photo]:
     """Rows of a CSV file with a ``path`` column, relative to the file's own folder."""
-    with manifest.open(newline="", encoding="utf-8-sig") as lines:
-        reader = csv.DictReader(lines)
-        if "path" not in (reader.fieldnames or ()):
-            raise PhotoError(f"{manifest}: has no 'path' column; add one with the photos' paths")
-        return [_row_to_photo(row, manifest.parent) for row in reader]
+    try:
+        with manifest.open(newline="", encoding="utf-8-sig") as lines:
+            reader = csv.DictReader(lines)
+            if "path" not in (reader.fieldnames or ()):
+                raise PhotoError(
+                    f"{manifest}: has no 'path' column; add one with the photos' paths"
+                )
+            return [_row_to_photo(row, manifest, reader.line_num) for row in reader]
+    except UnicodeDecodeError as error:
+        raise PhotoError(f"{manifest}: is not UTF-8 ({error.reason}); save it as UTF-8") from error
+    except csv.Error as error:
+        raise PhotoError(f"{manifest}: is not a CSV file ({error}); save it as CSV") from error
 
 
-def _row_to_photo(row: dict[str, str], root: Path) -> Photo:
+def _row_to_photo(row: dict[str, str], manifest: Path, line: int) -> Photo:
+    path = row["path"] or ""
+    if not path.strip() or "\0" in path:
+        raise PhotoError(f"{manifest}, line {line}: names no file under 'path'; mend the line")
     return Photo(
-        key=row["path"],
-        path=root / row["path"],
+        key=path,
+        path=manifest.parent / path,
         licence=row.get("licence") or row.get("license") or "",
         identity=row.get("identity_key") or row.get("identity") or "",
         source=row.get("source") or "",
@@ -142,13 +177,15 @@ def load_picture(path: Path, longest: int = 1600) -> np.ndarray:
 
 def decode_picture(data: bytes, path: str, longest: int = 1600) -> np.ndarray:
     """The same from bytes; ``path`` only names the file in errors."""
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     try:
         with Image.open(io.BytesIO(data)) as handle:
             handle.draft("RGB", (longest, longest))
-            picture = ImageOps.exif_transpose(handle).convert("RGB")
+            pixels = np.asarray(handle.convert("RGB"))
+            turn = handle.getexif().get(ORIENTATION, 1)
+            picture = Image.fromarray(upright(pixels, turn))
             picture.thumbnail((longest, longest), Image.Resampling.LANCZOS)
             return np.asarray(picture, dtype=np.uint8)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except (*DAMAGED, Image.DecompressionBombError) as error:
         raise PhotoError(f"{path}: cannot be decoded ({error}); replace or remove it") from error

@@ -1,12 +1,26 @@
-"""Copying a finished dataset to the Hugging Face Hub, or to a folder."""
+"""Copying a finished dataset to the Hugging Face Hub, or to a folder.
+
+Shards that were published before and are no longer part of the dataset are deleted there, so that
+somebody who was removed is gone from the copy as well; other files are left alone.
+"""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from dataset_tools import card, ledger
+from dataset_tools.files import replacing
+from dataset_tools.formats import PICTURES
+from dataset_tools.shards import STATE
+from dataset_tools.splits import SPLITS
 from dataset_tools.verify import verify
+
+# what shards are stored in, as glob patterns relative to the dataset
+SHARDS = tuple(f"data/{split}-*-of-*.{kind}" for split in SPLITS for kind in ("parquet", "tar"))
+FOLDERS = tuple(f"{split}/{name}/*.png" for split in SPLITS for name in PICTURES)
+STORED = (*SHARDS, *FOLDERS, *(f"{split}/metadata.jsonl" for split in SPLITS))
 
 
 class PublishError(Exception):
@@ -25,16 +39,45 @@ def push(out: Path, where: str, *, allow_unlicensed: bool = False, private: bool
 
 
 def _copy(out: Path, folder: Path) -> str:
-    for path in [*ledger.published_files(out), out / ledger.MANIFEST]:
-        target = folder / path.relative_to(out)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, target)
+    """faceshadow.json goes first, to mark the folder as ours, the manifest last."""
+    if folder.resolve() == out.resolve():
+        raise PublishError(f"{folder}: is the dataset itself; give another folder")
+    if ledger.removed(folder).hashes - ledger.removed(out).hashes:
+        raise PublishError(f"{folder}: somebody was removed there; remove them from {out} first")
+    files = [path for path in ledger.published_files(out) if path.name != ledger.PUBLIC]
+    files = [out / ledger.PUBLIC, *files, out / ledger.MANIFEST]
+    names = [path.relative_to(out).as_posix() for path in files]
+    for path in list(_stale(folder, set(names))):
+        path.unlink()
+    for name in names:
+        with (out / name).open("rb") as source, replacing(folder / name) as target:
+            shutil.copyfileobj(source, target)
     return str(folder)
+
+
+def _stale(folder: Path, wanted: set[str]) -> Iterator[Path]:
+    """Of a copy made before: shards that are gone, and what it keeps about its old shards."""
+    if not (folder / ledger.PUBLIC).is_file():
+        return
+    for pattern in STORED:
+        for path in folder.glob(pattern):
+            if path.relative_to(folder).as_posix() not in wanted:
+                yield path
+    for name in ("rows", "done"):
+        yield from (folder / STATE / name).glob("*")
+
+
+def _not_reached() -> tuple[type[Exception], ...]:
+    """Errors of the HTTP client that the Hub's own error inherits from: requests, httpx, httpx2."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    bases = HfHubHTTPError.__bases__
+    return (OSError, ValueError, *(base for base in bases if issubclass(base, Exception)))
 
 
 def _upload(out: Path, name: str, private: bool) -> str:
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
 
     api = HfApi()
     try:
@@ -43,9 +86,16 @@ def _upload(out: Path, name: str, private: bool) -> str:
             repo_id=name,
             repo_type="dataset",
             folder_path=str(out),
-            ignore_patterns=[f"{ledger.STATE}/*", f"{ledger.REPORT}/*", ".faceshadow/**"],
+            ignore_patterns=[".*", "*/.*", f"{ledger.REPORT}/*"],
+            delete_patterns=list(STORED),
             commit_message=f"FaceShadow {ledger.VERSION}",
         )
-    except (HfHubHTTPError, OSError) as error:
+    except HFValidationError as error:
+        raise PublishError(f"{name}: not owner/name; for a folder write ./{name}") from error
+    except (HfHubHTTPError, LocalTokenNotFoundError) as error:
         raise PublishError(f"{name}: the Hub refused ({error}); run hf auth login") from error
+    except _not_reached() as error:
+        raise PublishError(
+            f"{name}: not uploaded ({error}); check the network, or write ./{name} for a folder"
+        ) from error
     return str(done)

@@ -1,92 +1,126 @@
-"""Purging a person or a photo from every shard, split, cache and record of a dataset."""
+"""Purging a person or a photo from every shard, split, cache and record of a dataset.
+
+The hashes of what goes are written to removed.txt first; then everything they match is purged. A
+run that was killed is finished by the same command, and no rebuild brings the person back.
+"""
 
 from __future__ import annotations
 
 import csv
+import io
 import json
 from pathlib import Path
 from typing import Any
 
 from dataset_tools import card, ledger
-from dataset_tools.files import write_atomic, write_lines
-from dataset_tools.formats import WRITERS, Shard, read_pictures
+from dataset_tools.files import read_record, write_atomic, write_lines
+from dataset_tools.formats import WRITERS, Shard, shard_files
+from dataset_tools.ledger import Removed
+from dataset_tools.photos import from_manifest
 from dataset_tools.shards import STATE, marker_path, rows_path
 from dataset_tools.survey import forget
+from dataset_tools.traces import cached_facts, caches, curation_lines, names_of
 
 
 def remove(out: Path, name: str) -> int:
     """Purge what ``name`` (identity, photo key or pair id) stands for; pairs removed.
 
-    A pair id stands for its whole photo. A hash of the name stays in removed.txt, so that building
-    again does not bring the person back.
+    A pair id stands for its whole photo. Photos that wait for review or were dropped go as well,
+    and so do other copies of the same photograph. DatasetError where nothing is called ``name``.
     """
-    plan = ledger.read_plan(out)
-    photos = _photos_of(out, name)
-    if not photos:
+    layout = ledger.read_plan(out)["layout"]
+    names = names_of(out, name)
+    if not names and not ledger.removed(out).has(name):
         raise ledger.DatasetError(f"{out}: nothing here is called {name!r}; see `faceshadow stats`")
-    count = sum(_purge(out, plan, shard, photos) for shard in ledger.shards(out))
-    known = ledger.removed(out).hashes
-    marks = {ledger.tombstone(n) for n in {name, *photos}}
-    write_lines(out / "removed.txt", sorted(known | marks))
-    forget(out / STATE / "landmarks", photos)
-    _clean_report(out, photos)
-    ledger.write_tables(out, plan["layout"])
+    gone = ledger.mark_removed(out, {name, *names})
+    ledger.restore_rows(out)
+    count = sum(_purge(out, layout, shard, gone) for shard in ledger.shards(out))
+    _clean_state(out, gone)
+    _clean_report(out, gone)
+    ledger.write_tables(out, layout)
     card.write_card(out)
     return count
 
 
-def _photos_of(out: Path, name: str) -> set[str]:
-    return {
-        row["photo"]
-        for row in ledger.rows(out)
-        if name in (row["identity"], row["photo"], row["id"])
-    }
+def _purge(out: Path, layout: str, shard: Shard, gone: Removed) -> int:
+    """Rewrite one shard without the photos; the pairs that left it.
 
-
-def _purge(out: Path, plan: dict[str, Any], shard: Shard, photos: set[str]) -> int:
-    """Rewrite one shard without the photos; the pairs that left it."""
+    Its rows are written last: until then a second run finds what is still to do.
+    """
     rows = list(ledger.shard_rows(out, shard))
-    kept = [row for row in rows if row["photo"] not in photos]
+    kept = [row for row in rows if not _held(gone, row)]
     if len(kept) == len(rows):
         return 0
-    stored = read_pictures(out, plan["layout"], shard, {row["id"] for row in kept})
-    marker = marker_path(out, shard.name)
-    old = json.loads(marker.read_text())["files"] if marker.is_file() else []
+    stored = ledger.shard_pictures(out, shard, {row["id"] for row in kept})
     full = [row | stored[row["id"]] for row in kept]
-    files = WRITERS[plan["layout"]](out, shard, full) if full else []
-    for name in set(old) - set(files):
+    files = WRITERS[layout](out, shard, full) if full else []
+    for name in set(shard_files(layout, shard, [row["id"] for row in rows])) - set(files):
         (out / name).unlink(missing_ok=True)
-    write_lines(rows_path(out, shard), (json.dumps(row, ensure_ascii=False) for row in kept))
-    _recount(out, shard, kept, files)
+    _recount(out, shard, len(kept))
+    lines = (json.dumps(row, ensure_ascii=False) for row in kept)
+    write_lines(rows_path(out, shard), lines)
     return len(rows) - len(kept)
 
 
-def _recount(out: Path, shard: Shard, kept: list[dict[str, Any]], files: list[str]) -> None:
-    """The shard's new size in faceshadow.json; its marker goes, as its digest no longer fits."""
+def _held(gone: Removed, row: dict[str, Any]) -> bool:
+    return gone.has(row["photo"], row["identity"], row["photo_sha256"])
+
+
+def _recount(out: Path, shard: Shard, pairs: int) -> None:
+    """The shard's new size in faceshadow.json; its marker goes, as its hashes no longer fit."""
+    marker_path(out, shard.name).unlink(missing_ok=True)
     plan = ledger.read_plan(out)
-    if kept:
-        plan["shards"][shard.name] = len(kept)
-    else:
-        del plan["shards"][shard.name]
-    write_atomic(out / ledger.PUBLIC, (json.dumps(plan, indent=1) + "\n").encode())
-    record = {"digest": "rewritten by remove", "pairs": len(kept), "files": files, "failed": []}
-    write_atomic(marker_path(out, shard.name), json.dumps(record).encode())
+    plan["shards"] = {k: v for k, v in plan["shards"].items() if pairs or k != shard.name}
+    if pairs:
+        plan["shards"][shard.name] = pairs
+    ledger.write_public(out, plan)
 
 
-def _clean_report(out: Path, photos: set[str]) -> None:
-    """Drop the rows of curation.csv; contact sheets may show the person, so they go."""
-    folder = out / ledger.REPORT
-    for sheet in folder.glob("*.png"):
-        sheet.unlink()
-    table = folder / "curation.csv"
-    if not table.is_file():
+def _clean_state(out: Path, gone: Removed) -> None:
+    """Landmarks, pictures fetched from the Hub, markers that name the photos, rows of no shard."""
+    for cache in caches(out):
+        forget(cache, {fact.key for fact in cached_facts(cache) if gone.has(fact.key, fact.sha256)})
+    for manifest in (out / STATE / "hub").rglob("manifest.csv"):
+        _clean_hub(manifest, gone)
+    for marker in (out / STATE / "done").glob("*.json"):
+        if any(gone.has(key) for key, _ in read_record(marker).get("failed", [])):
+            marker.unlink()
+    names = {shard.name for shard in ledger.shards(out)}
+    for path in (out / STATE / "rows").glob("*.jsonl"):
+        if path.stem not in names:
+            path.unlink()
+
+
+def _clean_hub(manifest: Path, gone: Removed) -> None:
+    """Delete fetched pictures, and their lines: a picture of the Hub has a number for a key, so
+    its file and its person tell whose it is."""
+    held = [p for p in from_manifest(manifest) if gone.has(p.identity, ledger.photo_digest(p.path))]
+    if not held:
         return
-    with table.open(newline="", encoding="utf-8") as lines:
-        rows = [row for row in csv.reader(lines) if row and row[0] not in photos]
-    write_lines(table, (_csv_line(row) for row in rows))
+    paths = {photo.path for photo in held}
+    with manifest.open(newline="", encoding="utf-8") as lines:
+        head, *rest = csv.reader(lines)
+    _write_table(manifest, [head, *(r for r in rest if manifest.parent / r[0] not in paths)])
+    for path in paths:
+        path.unlink(missing_ok=True)
 
 
-def _csv_line(row: list[str]) -> str:
-    return ",".join(
-        f'"{c.replace(chr(34), chr(34) * 2)}"' if set(c) & set(',"\n') else c for c in row
-    )
+def _clean_report(out: Path, gone: Removed) -> None:
+    """Drop the rows of curation.csv; contact sheets may show the person, so they go."""
+    for sheet in (out / ledger.REPORT).glob("*.png"):
+        sheet.unlink()
+    lines = curation_lines(out)
+    if lines:
+        kept = [line for line in lines if not gone.has(*_names(line))]
+        rows = [list(line.values()) for line in kept]
+        _write_table(out / ledger.REPORT / "curation.csv", [list(lines[0]), *rows])
+
+
+def _names(line: dict[str, str]) -> tuple[str, str, str]:
+    return line["photo"], line["sha256"], line.get("identity", "")
+
+
+def _write_table(path: Path, rows: list[list[str]]) -> None:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    write_atomic(path, text.getvalue().encode())

@@ -1,8 +1,9 @@
 """Second pass: pairs, a shard at a time, each shard finished by a marker.
 
 A shard belongs to one split and holds the pairs of up to PHOTOS_PER_SHARD photos. Its marker is
-written last and carries the digest of everything that decides its bytes: a build that was killed
-redoes only shards without a fitting marker.
+written last and carries the digest of everything that decides its bytes, and the hashes of the
+bytes: a build that was killed, or whose files were damaged since, redoes only the shards without
+a fitting marker.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from dataset_tools.facts import Facts
-from dataset_tools.files import write_atomic, write_lines
+from dataset_tools.files import file_hash, read_record, write_atomic, write_lines
 from dataset_tools.formats import WRITERS, Shard, metadata
 from dataset_tools.landmarks import Landmarks
 from dataset_tools.photos import Photo, PhotoError, decode_picture, read_bytes
@@ -52,19 +53,26 @@ class Source:
 
 @dataclass(frozen=True)
 class ShardJob:
-    """One shard to write under ``out``."""
+    """One shard to write under ``out``. model: the .task file that found the landmarks, if any."""
 
     out: Path
     shard: Shard
     sources: tuple[Source, ...]
     plan: PairPlan
+    model: str = ""
 
     @property
     def digest(self) -> str:
         """Hash of everything that decides the shard's bytes."""
-        sources = [[s.photo.key, s.facts.sha256, s.photo.licence] for s in self.sources]
-        text = json.dumps([asdict(self.plan), asdict(self.shard), sources], sort_keys=True)
+        sources = [[s.facts.sha256, *_provenance(s.photo)] for s in self.sources]
+        what = [asdict(self.plan), asdict(self.shard), self.model, sources]
+        text = json.dumps(what, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _provenance(photo: Photo) -> list[str]:
+    """What a row says of its photo."""
+    return [photo.key, photo.identity, photo.source, photo.author, photo.licence]
 
 
 @dataclass(frozen=True)
@@ -77,7 +85,9 @@ class ShardResult:
     failed: tuple[tuple[str, str], ...]
 
 
-def shard_jobs(out: Path, dealt: dict[str, list[Source]], plan: PairPlan) -> list[ShardJob]:
+def shard_jobs(
+    out: Path, dealt: dict[str, list[Source]], plan: PairPlan, model: str = ""
+) -> list[ShardJob]:
     """Split -> sources, cut into shards. Neighbours share bucket files, so few are opened."""
     jobs = []
     for split, sources in dealt.items():
@@ -85,7 +95,7 @@ def shard_jobs(out: Path, dealt: dict[str, list[Source]], plan: PairPlan) -> lis
         cuts = range(0, len(ordered), PHOTOS_PER_SHARD)
         for number, start in enumerate(cuts):
             part = tuple(ordered[start : start + PHOTOS_PER_SHARD])
-            jobs.append(ShardJob(out, Shard(split, number, len(cuts)), part, plan))
+            jobs.append(ShardJob(out, Shard(split, number, len(cuts)), part, plan, model))
     return jobs
 
 
@@ -99,15 +109,24 @@ def marker_path(out: Path, name: str) -> Path:
 
 
 def finished(job: ShardJob) -> ShardResult | None:
-    """The result on record if this very shard was completed before and its files are there."""
-    marker = marker_path(job.out, job.shard.name)
-    if not marker.is_file():
+    """The result on record if this very shard was completed before and its bytes are unchanged.
+
+    Markers of older builds carry no hashes: their shards are made again.
+    """
+    record = read_record(marker_path(job.out, job.shard.name))
+    if record.get("digest") != job.digest:
         return None
-    record = json.loads(marker.read_text())
-    whole = all((job.out / name).is_file() for name in record["files"])
-    if record["digest"] != job.digest or not whole:
+    try:
+        whole = record.get("hashes") == _hashes(job, record["files"])
+    except FileNotFoundError:
         return None
-    return _result(job.shard.name, record)
+    return _result(job.shard.name, record) if whole else None
+
+
+def _hashes(job: ShardJob, files: list[str]) -> list[str]:
+    """Hashes of the shard's files and, last, of its rows."""
+    paths = [*(job.out / name for name in files), rows_path(job.out, job.shard)]
+    return [file_hash(path) for path in paths]
 
 
 def _result(name: str, record: dict[str, Any]) -> ShardResult:
@@ -119,7 +138,7 @@ def build_shard(job: ShardJob) -> ShardResult:
     """Render and write one shard, then its rows, then its marker."""
     rows: list[dict[str, Any]] = []
     failed: list[tuple[str, str]] = []
-    for source, face in _faces(job.sources):
+    for source, face in _faces(job):
         try:
             rows.extend(pairs_of(source, face, job.plan))
         except PhotoError as error:
@@ -128,18 +147,19 @@ def build_shard(job: ShardJob) -> ShardResult:
     lines = (json.dumps(metadata(row), ensure_ascii=False) for row in rows)
     write_lines(rows_path(job.out, job.shard), lines)
     record = {"digest": job.digest, "pairs": len(rows), "files": files, "failed": failed}
+    record["hashes"] = _hashes(job, files)
     write_atomic(marker_path(job.out, job.shard.name), json.dumps(record).encode())
     return _result(job.shard.name, record)
 
 
-def _faces(sources: tuple[Source, ...]) -> Iterator[tuple[Source, Landmarks]]:
-    keys: dict[Path, list[str]] = {}
-    for source in sources:
-        keys.setdefault(source.bucket, []).append(source.photo.key)
+def _faces(job: ShardJob) -> Iterator[tuple[Source, Landmarks]]:
+    facts: dict[Path, list[Facts]] = {}
+    for source in job.sources:
+        facts.setdefault(source.bucket, []).append(source.facts)
     known: dict[str, Landmarks] = {}
-    for bucket, wanted in keys.items():
-        known |= load_landmarks(bucket, wanted)
-    for source in sources:
+    for bucket, wanted in facts.items():
+        known |= load_landmarks(bucket, wanted, job.model)
+    for source in job.sources:
         yield source, known[source.photo.key]
 
 

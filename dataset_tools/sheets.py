@@ -10,6 +10,9 @@ import numpy as np
 
 from dataset_tools.files import write_atomic
 from dataset_tools.formats import encode_png
+from dataset_tools.photos import PhotoError
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
 
 def sheet(tiles: Sequence[np.ndarray], columns: int) -> np.ndarray:
@@ -50,5 +53,17 @@ def depth_tile(depth: np.ndarray) -> np.ndarray:
     return (np.clip((depth - low) / max(high - low, 1e-6), 0, 1) * 255).astype(np.uint8)
 
 
+def check_name(path: Path) -> None:
+    """PhotoError where a file's ending names no kind of picture that ``save`` can write."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise PhotoError(f"{path}: give a name that ends in {', '.join(SUFFIXES)}")
+
+
 def save(path: Path, picture: np.ndarray) -> None:
-    write_atomic(path, encode_png(picture))
+    """Write a uint8 RGB picture in the format that the file's ending names."""
+    check_name(path)
+    if path.suffix.lower() == ".png":
+        write_atomic(path, encode_png(picture))
+    else:
+        _, data = cv2.imencode(path.suffix.lower(), picture[..., ::-1])
+        write_atomic(path, data.tobytes())

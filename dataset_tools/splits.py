@@ -1,13 +1,23 @@
-"""Which split a pair belongs to: by the hash of its group, stable however the set grows."""
+"""Which split a pair belongs to: where its group was dealt before, else by the group's hash.
+
+A dataset remembers where it dealt every photo, person and author, so that growing it moves nobody:
+newcomers may join a group or rename its photos, either of which changes the group's hash.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 
-from dataset_tools.photos import Photo
+from dataset_tools.facts import Facts
+from dataset_tools.files import read_record, write_atomic
+from dataset_tools.photos import Photo, PhotoError
+from dataset_tools.shards import STATE
 
 SPLITS = ("train", "val", "test")
+MEMORY = Path(STATE, "splits.json")  # hash of a name -> split
 VAL_SHARE, TEST_SHARE = 0.04, 0.06
 
 
@@ -23,8 +33,8 @@ def split_of(group: str) -> str:
 def groups(photos: Iterable[Photo], clusters: Iterable[list[str]] = ()) -> dict[str, str]:
     """Photo key -> group name, joining whatever shares an identity, author or duplicate cluster.
 
-    A group is named after the smallest hash among its names, so that it keeps its name, and hence
-    its split, when photos join it later, unless the newcomer's hash is smaller still.
+    A group is named after the smallest hash among its names, so that the order of photos does not
+    matter.
     """
     union: dict[str, str] = {}
     names: dict[str, str] = {}
@@ -38,6 +48,73 @@ def groups(photos: Iterable[Photo], clusters: Iterable[list[str]] = ()) -> dict[
             if key in names and cluster[0] in names:
                 _join(union, names[cluster[0]], names[key])
     return {key: _find(union, name) for key, name in names.items()}
+
+
+def settle(
+    out: Path, photos: Iterable[Photo], group: Mapping[str, str], facts: Mapping[str, Facts]
+) -> dict[str, str]:
+    """Photo key -> split: where ``out`` dealt the photo's group before, else by the group's hash.
+    What was settled is written down before anything is rendered."""
+    names = {photo.key: names_of(photo, facts[photo.key]) for photo in photos}
+    known = remembered(out)
+    split = deal(group, names, known)
+    _remember(out, known | {name: split[key] for key, own in names.items() for name in own})
+    return split
+
+
+def adopt(out: Path, dataset: Path) -> None:
+    """Make ``out`` deal as ``dataset`` did; PhotoError where that remembers nothing."""
+    known = remembered(dataset)
+    if not known:
+        raise PhotoError(f"{dataset}: no splits here; give a folder that faceshadow build wrote")
+    _remember(out, remembered(out) | known)
+
+
+def _remember(out: Path, known: Mapping[str, str]) -> None:
+    write_atomic(out / MEMORY, json.dumps(known, sort_keys=True).encode())
+
+
+def deal(
+    group: Mapping[str, str], names: Mapping[str, list[str]], known: Mapping[str, str]
+) -> dict[str, str]:
+    """Photo key -> split. group, names: of every photo. known: where names were dealt before.
+
+    Where a newcomer makes one group of several, test wins over val and val over train: nobody who
+    was held out is ever trained on.
+    """
+    held: dict[str, str] = {}
+    for key, of in group.items():
+        before = [known[name] for name in names[key] if name in known]
+        if before:
+            held[of] = max(*before, held.get(of, SPLITS[0]), key=SPLITS.index)
+    return {key: held.get(of) or split_of(of) for key, of in group.items()}
+
+
+def names_of(photo: Photo, facts: Facts) -> list[str]:
+    """Hashes of what a photo is known by whatever its file is called: its bytes, its person, its
+    author. Bytes without a face may be a placeholder that many people share."""
+    seen = facts.sha256 if facts.faces else ""
+    known_by = {"photo": seen, "identity": photo.identity, "author": photo.author}
+    return [_rank(f"{kind}:{name}").hex() for kind, name in known_by.items() if name]
+
+
+def remembered(out: Path) -> dict[str, str]:
+    """Name -> split as ``out`` dealt them; empty where nothing was dealt yet."""
+    return read_record(out / MEMORY) or dict(_dealt_in_rows(out))
+
+
+def _dealt_in_rows(out: Path) -> Iterator[tuple[str, str]]:
+    """The same from the rows of a dataset that was built before there was a memory. Damaged rows
+    tell nothing: their photos are dealt by hash, as they were."""
+    for path in sorted((out / STATE / "rows").glob("*.jsonl")):
+        try:
+            rows = [json.loads(line) for line in path.read_bytes().split(b"\n") if line]
+        except ValueError:
+            continue
+        for row in rows:
+            photo = Photo(row["photo"], path, identity=row["identity"], author=row["author"])
+            for name in names_of(photo, Facts(row["photo"], row["photo_sha256"], faces=1)):
+                yield name, path.name.partition("-")[0]
 
 
 def _rank(name: str) -> bytes:

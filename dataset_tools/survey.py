@@ -1,27 +1,31 @@
 """First pass: landmarks and facts of every photo, kept in parquet so that a rebuild need not look.
 
-Photos are dealt into buckets by the hash of their key; a bucket is one parquet file. A row is
-reused as long as the source file's SHA-256 and the detector are the same.
+Photos are dealt into buckets by the hash of their key; a bucket is one parquet file. A row belongs
+to a key, the source file's SHA-256 and a detector: several builds may share a cache, also at the
+same time, though their photos be called alike.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+from filelock import FileLock
 
 from dataset_tools.facts import Facts, fingerprint, measure
-from dataset_tools.files import replacing
+from dataset_tools.files import filled, replacing
 from dataset_tools.landmarks import Detector, Landmarks, open_detector
 from dataset_tools.photos import Photo, PhotoError, decode_picture, read_bytes
 
 PHOTOS_PER_BUCKET = 64
 FACT_NAMES = tuple(f.name for f in fields(Facts))
+Name = tuple[str, str, str]  # of a row: the photo's key, its SHA-256, the detector's .task file
 
 
 @dataclass(frozen=True)
@@ -72,21 +76,25 @@ def worker_detector(model: str) -> Detector:
 
 def survey(job: SurveyJob) -> list[Facts]:
     """Facts of every photo of the bucket; detects only what the cache does not hold."""
-    known = {row["key"]: row for row in _read_rows(job.path)}
-    rows = [_row(photo, known.get(photo.key), job.model) for photo in job.photos]
-    if [known.get(row["key"]) for row in rows] != rows or len(known) != len(rows):
-        _write_rows(job.path, rows)
+    known = {_name(row): row for row in _nearest_rows(job.path)}
+    rows = [_row(photo, known, job.model) for photo in job.photos]
+    if not filled(job.path) or any(known.get(_name(row)) != row for row in rows):
+        _add_rows(job.path, rows)
     return [_facts(row) for row in rows]
 
 
-def _row(photo: Photo, known: dict[str, Any] | None, model: str) -> dict[str, Any]:
+def _name(row: dict[str, Any]) -> Name:
+    return row["key"], row["sha256"], row["model"]
+
+
+def _row(photo: Photo, known: dict[Name, dict[str, Any]], model: str) -> dict[str, Any]:
     try:
         data = read_bytes(photo.path)
     except PhotoError as error:
         return _pack(Facts(photo.key, unreadable=str(error)), None, model)
     digest = fingerprint(data)
-    if known and known["sha256"] == digest and known["model"] == model:
-        return known
+    if found := known.get((photo.key, digest, model)):
+        return found
     try:
         picture = decode_picture(data, str(photo.path))
     except PhotoError as error:
@@ -108,17 +116,40 @@ def _facts(row: dict[str, Any]) -> Facts:
     return Facts(**{name: row[name] for name in FACT_NAMES})
 
 
-def _read_rows(path: Path) -> list[dict[str, Any]]:
+def _nearest_rows(path: Path) -> list[dict[str, Any]]:
     """Rows of a bucket, or of the coarser bucket that covered it when there were fewer photos."""
-    import pyarrow.parquet as pq
-
     bucket, buckets = int(path.stem), int(path.parent.name)
     while buckets >= 1:
         candidate = bucket_path(path.parent.parent, bucket % buckets, buckets)
-        if candidate.is_file():
-            return pq.read_table(candidate).to_pylist()
+        if rows := _read_rows(candidate):
+            return rows
         buckets //= 2
     return []
+
+
+def _read_rows(path: Path) -> list[dict[str, Any]]:
+    """Rows of one file; none where it is missing or damaged: they can be found again."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.read_table(path).to_pylist() if filled(path) else []
+    except pa.ArrowException:
+        return []
+
+
+def _add_rows(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Add to a bucket file what it does not hold; another build may be doing the same."""
+    with _locked(path):
+        _write_rows(path, list({_name(row): row for row in [*_read_rows(path), *rows]}.values()))
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """One process at a time rewrites the bucket files beside ``path``."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.parent / "lock"):
+        yield
 
 
 def _write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
@@ -129,13 +160,16 @@ def _write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
         pq.write_table(pa.Table.from_pylist(rows), handle, compression="zstd")
 
 
-def load_landmarks(path: Path, keys: Iterable[str]) -> dict[str, Landmarks]:
-    """Landmarks of some photos of one bucket file."""
+def load_landmarks(path: Path, facts: Iterable[Facts], model: str = "") -> dict[str, Landmarks]:
+    """Photo key -> landmarks, of some photos of one bucket file, as the detector ``model`` saw
+    them."""
     import pyarrow.parquet as pq
 
-    columns = ["key", "points", "matte", "faces"]
-    rows = pq.read_table(path, columns=columns, filters=[("key", "in", list(keys))]).to_pylist()
-    return {row["key"]: _landmarks(row) for row in rows if row["points"]}
+    wanted = {(fact.key, fact.sha256, model) for fact in facts}
+    columns = ["key", "sha256", "model", "points", "matte", "faces"]
+    keys = [key for key, _, _ in wanted]
+    rows = pq.read_table(path, columns=columns, filters=[("key", "in", keys)]).to_pylist()
+    return {row["key"]: _landmarks(row) for row in rows if row["points"] and _name(row) in wanted}
 
 
 def _landmarks(row: dict[str, Any]) -> Landmarks:
@@ -145,11 +179,15 @@ def _landmarks(row: dict[str, Any]) -> Landmarks:
 
 
 def forget(cache: Path, keys: set[str]) -> None:
-    """Remove photos from every bucket file."""
-    import pyarrow.parquet as pq
-
-    for path in sorted(cache.glob("*/*.parquet")):
-        rows = pq.read_table(path).to_pylist()
-        kept = [row for row in rows if row["key"] not in keys]
-        if len(kept) < len(rows):
-            _write_rows(path, kept) if kept else path.unlink()
+    """Remove photos from every bucket file, under whatever other key they were looked at too."""
+    paths = sorted(cache.glob("*/*.parquet"))
+    seen = {row["sha256"] for path in paths for row in _read_rows(path) if row["key"] in keys}
+    seen.discard("")  # of files that could not be read
+    for path in paths:
+        with _locked(path):
+            rows = _read_rows(path)
+            kept = [r for r in rows if r["key"] not in keys and r["sha256"] not in seen]
+            if not kept:
+                path.unlink()
+            elif len(kept) < len(rows):
+                _write_rows(path, kept)

@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 
 from dataset_tools import ledger
-from dataset_tools.formats import PICTURES, Shard, encode_png, read_pictures
+from dataset_tools.files import file_hash
+from dataset_tools.formats import PICTURES, Shard, encode_png
+from dataset_tools.hub import PREFIX, fetched
 from dataset_tools.landmarks import Landmarks
 from dataset_tools.photos import Photo, PhotoError, decode_picture, find_all, read_bytes
 from dataset_tools.render import Pair, pair_seed, render
-from dataset_tools.shards import PairPlan
+from dataset_tools.shards import STATE, PairPlan
 from dataset_tools.survey import worker_detector
 
 
@@ -35,6 +37,7 @@ def verify(
     found = Verification()
     _check_hashes(out, found)
     if not found.problems:
+        _check_counts(out, found)
         _check_splits(out, found)
         _check_pairs(out, found, sample, seed, photos)
     return found
@@ -44,21 +47,15 @@ def _check_hashes(out: Path, found: Verification) -> None:
     path = out / ledger.MANIFEST
     if not path.is_file():
         raise ledger.DatasetError(f"{path}: missing; build the dataset again")
-    listed = dict(_manifest_lines(path))
+    listed = ledger.listed(out)
     for name, digest in listed.items():
         found.files += 1
         if not (out / name).is_file():
             found.problems.append(f"{name}: missing")
-        elif ledger.file_hash(out / name) != digest:
+        elif file_hash(out / name) != digest:
             found.problems.append(f"{name}: changed since it was built")
     present = {file.relative_to(out).as_posix() for file in ledger.published_files(out)}
     found.problems += [f"{name}: not in the manifest" for name in sorted(present - set(listed))]
-
-
-def _manifest_lines(path: Path) -> Iterator[tuple[str, str]]:
-    for line in path.read_text(encoding="utf-8").splitlines():
-        digest, _, name = line.partition("  ")
-        yield name, digest
 
 
 def _check_splits(out: Path, found: Verification) -> None:
@@ -70,10 +67,23 @@ def _check_splits(out: Path, found: Verification) -> None:
             found.problems.append(f"{person}: in {home[person]} and in {row['split']}")
 
 
+def _check_counts(out: Path, found: Verification) -> None:
+    """As many rows as faceshadow.json says."""
+    counts = ledger.read_plan(out)["shards"]
+    for shard in ledger.shards(out):
+        rows = sum(1 for _ in ledger.shard_rows(out, shard))
+        if rows != counts[shard.name]:
+            found.problems.append(f"{shard.name}: {rows} rows, not {counts[shard.name]}")
+
+
 def _check_pairs(out: Path, found: Verification, sample: int, seed: int, photos) -> None:
     known = {p.key: p for p in source_photos(out, photos)}
     for shard, rows in sampled(out, sample, seed):
-        stored = read_pictures(out, ledger.read_plan(out)["layout"], shard, {r["id"] for r in rows})
+        try:
+            stored = ledger.shard_pictures(out, shard, {row["id"] for row in rows})
+        except ledger.DatasetError as error:
+            found.problems.append(str(error))
+            continue
         for row in rows:
             pair = render_again(out, row, known.get(row["photo"]))
             if pair is None:
@@ -87,8 +97,10 @@ def _check_pairs(out: Path, found: Verification, sample: int, seed: int, photos)
 
 def source_photos(out: Path, places: list[str] | None = None) -> list[Photo]:
     """The photos a dataset was made from, as far as they are still there."""
+    named = places or ledger.read_private(out)["photos"]
+    hub = out / STATE / "hub"
     try:
-        return find_all(places or ledger.read_private(out)["photos"])
+        return find_all([str(fetched(p, hub)) if p.startswith(PREFIX) else p for p in named])
     except PhotoError:
         if places:
             raise

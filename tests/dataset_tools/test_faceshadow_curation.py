@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dataset_tools.clean_target import examine, explained, spherical_harmonics
 from dataset_tools.curation import Thresholds, Verdict, drop_duplicates, is_unknown, judge
-from dataset_tools.duplicates import duplicate_clusters
+from dataset_tools.duplicates import _neighbours, _similar, duplicate_clusters
 from dataset_tools.facts import Facts, measure, skin_bin, thumbnail
 from dataset_tools.geometry import surface
 from dataset_tools.photos import Photo
@@ -108,6 +108,44 @@ def test_duplicates_are_found_across_sizes_and_only_one_is_kept(astronaut):
     verdicts = drop_duplicates([Verdict(key, "kept") for key in "abc"], [["a", "b"]])
     assert [v.status for v in verdicts] == ["kept", "dropped", "kept"]
     assert verdicts[1].reason.endswith("a")
+
+
+def test_the_search_for_duplicates_finds_what_comparing_all_with_all_finds():
+    rng = np.random.default_rng(0)
+    base = np.add.outer(np.linspace(0, 120, 16), np.linspace(0, 100, 16))  # all look alike
+    noise = rng.normal(0, 1, (300, 16, 16)) * rng.uniform(1, 12, (300, 1, 1))
+    thumbs = np.clip(base + noise + rng.uniform(0, 20, (300, 1, 1)), 0, 255).astype(np.uint8)
+    thumbs[40:60] = 90  # blank: alike nothing
+    flat = thumbs.reshape(300, -1) - thumbs.reshape(300, -1).mean(1, keepdims=True)
+    flat = flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-6)
+    bits = (np.diff(thumbs.astype(int), axis=2) > 0).reshape(300, -1)
+    differ = (bits[:, None] != bits[None]).sum(2)
+    every = zip(*np.nonzero(np.triu((flat @ flat.T >= 0.995) & (differ <= 12), 1)), strict=True)
+    expected = sorted((int(i), int(j)) for i, j in every)
+    assert len(expected) > 5
+    assert sorted(_similar(thumbs)) == expected
+    assert _similar(thumbs[40:60]) == []
+
+
+def test_duplicates_that_differ_where_all_thumbnails_do_are_found():
+    x, y = np.meshgrid(np.linspace(-1, 1, 16), np.linspace(-1, 1, 16))
+    steepness = np.linspace(-60, 60, 40)[:, None, None]  # the direction that spreads them most
+    thumbs = np.round(128 + 60 * x + steepness * y).astype(np.uint8)
+    flat = thumbs.reshape(40, -1) - thumbs.reshape(40, -1).mean(1, keepdims=True)
+    flat /= np.linalg.norm(flat, axis=1, keepdims=True)
+    alike = np.triu(flat @ flat.T >= 0.995, 1)
+    assert sorted(_similar(thumbs)) == sorted((int(i), int(j)) for i, j in np.argwhere(alike))
+    assert (flat @ flat.T)[alike].min() < 0.9965
+
+
+def test_duplicates_are_sought_without_comparing_all_with_all():
+    rng = np.random.default_rng(0)
+    flat = rng.normal(0, 1, (3000, 256)).astype(np.float32)
+    flat[2999] = flat[7]
+    flat /= np.linalg.norm(flat, axis=1, keepdims=True)
+    first, second = _neighbours(flat, np.arange(3000))
+    assert (7, 2999) in zip(first, second, strict=True)
+    assert len(first) < 3000  # of 4.5 million pairs
 
 
 names = st.sampled_from(["", "p1", "p2", "p3", "p4"])

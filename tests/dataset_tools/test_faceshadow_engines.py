@@ -1,0 +1,199 @@
+"""Engines, the landmark cache that builds share, and the command line around them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from dataset_tools import engines, pack, survey
+from dataset_tools.build import BuildPlan, decide, find_photos, survey_photos
+from dataset_tools.cli import main
+from dataset_tools.engines import EngineError, EnginePlan
+from dataset_tools.facts import Facts
+from dataset_tools.landmarks import Landmarks
+from dataset_tools.photos import Photo, PhotoError, read_bytes
+from dataset_tools.preview import preview
+
+
+@pytest.fixture(scope="module")
+def portraits(tmp_path_factory, astronaut, write_variants) -> Path:
+    folder = tmp_path_factory.mktemp("portraits")
+    write_variants(folder, astronaut, 12)
+    return folder
+
+
+def options(*more: object) -> list[str]:
+    words = ["--licence", "CC0", "--size", "64", "--engine", "local", "--workers", "1", *more]
+    return list(map(str, words))
+
+
+@pytest.mark.parametrize("plan", [EnginePlan("local", 1), EnginePlan("daft", 1)])
+def test_what_a_job_raises_reaches_the_caller(tmp_path, plan):
+    (tmp_path / "there").write_bytes(b"data")
+    assert list(engines.run(plan, read_bytes, [tmp_path / "there"])) == [b"data"]
+    with pytest.raises(PhotoError, match="gone: cannot be read") as caught:
+        list(engines.run(plan, read_bytes, [tmp_path / "there", tmp_path / "gone"]))
+    assert str(caught.value).startswith(str(tmp_path))
+
+
+def command(*words: object, **more) -> subprocess.Popen:
+    line = [sys.executable, "-m", "dataset_tools.cli", *map(str, words)]
+    return subprocess.Popen(line, stderr=subprocess.PIPE, text=True, **more)
+
+
+def test_a_missing_model_is_one_line_with_daft(tmp_path, portraits):
+    more = ("--licence", "CC0", "--workers", 2, "--landmarker", tmp_path / "nofile.task")
+    run = command("build", portraits, tmp_path / "out", *more)
+    error = run.communicate(timeout=120)[1]
+    assert run.returncode == 1
+    assert "nofile.task: no such file" in error
+    assert "Traceback" not in error
+    assert "Daft" not in error
+
+
+def test_ctrl_c_with_daft_exits_as_interrupted(tmp_path, portraits):
+    more = ("--licence", "CC0", "--workers", 1, "--pairs-per-photo", 200)
+    run = command("build", portraits, tmp_path / "out", *more, start_new_session=True)
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "out/.faceshadow/splits.json").exists():  # then it renders for long
+        assert time.monotonic() < deadline
+        assert run.poll() is None
+        time.sleep(0.1)
+    time.sleep(1)
+    os.killpg(run.pid, signal.SIGINT)  # as a terminal does: to the workers too
+    error = run.communicate(timeout=120)[1]
+    assert run.returncode == 130
+    assert error.strip().splitlines()[-1] == "faceshadow: stopped; run the same command to go on"
+
+
+def test_an_archive_does_not_depend_on_the_order_of_results(tmp_path, portraits, monkeypatch):
+    plan = BuildPlan((str(portraits),), tmp_path, licence="CC0", engine=EnginePlan("local", 1))
+    photos = find_photos(plan)
+    sources = decide(plan, photos, survey_photos(plan, photos))[1]["train"]
+    assert len(sources) > 8  # more than one job
+    monkeypatch.setattr(pack, "BACKDROPS", 2)
+    layers = pack.PackPlan(shadows=1, size=64)
+    pack.pack(sources, tmp_path / "a.npz", layers, plan.engine)
+    backwards = lambda plan, function, jobs: map(function, reversed(jobs))  # noqa: E731
+    monkeypatch.setitem(engines.ENGINES, "local", backwards)
+    pack.pack(sources, tmp_path / "b.npz", layers, plan.engine)
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+
+
+@pytest.fixture
+def looked(monkeypatch) -> list[float]:
+    """One entry a photo that a stand-in for the detector saw; faces are as bright as photos."""
+    seen: list[float] = []
+
+    class Detector:
+        def detect(self, picture: np.ndarray) -> Landmarks:
+            seen.append(float(picture.mean()))
+            return Landmarks(np.full((478, 3), picture.mean(), np.float32), picture[..., 0], 1)
+
+    def measure(key: str, sha256: str, picture: np.ndarray, face: Landmarks) -> Facts:
+        return Facts(key, sha256, faces=1, skin_L=float(picture.mean()))
+
+    monkeypatch.setattr(survey, "worker_detector", lambda model: Detector())
+    monkeypatch.setattr(survey, "measure", measure)
+    return seen
+
+
+def grey(folder: Path, *levels: int) -> list[Photo]:
+    """Pictures p0.png, p1.png, ... of one grey each."""
+    folder.mkdir(exist_ok=True)
+    for index, level in enumerate(levels):
+        Image.fromarray(np.full((8, 8, 3), level, np.uint8)).save(folder / f"p{index}.png")
+    return [Photo(f"p{i}.png", folder / f"p{i}.png") for i in range(len(levels))]
+
+
+def facts_of(photos: list[Photo], cache: Path, model: str = "") -> list[Facts]:
+    return [f for job in survey.survey_jobs(photos, cache, model) for f in survey.survey(job)]
+
+
+def found(cache: Path, facts: list[Facts], model: str = "") -> dict[str, float]:
+    path = survey.bucket_path(cache, 0, 1)
+    faces = survey.load_landmarks(path, facts, model)
+    return {key: float(face.points[0, 0]) for key, face in faces.items()}
+
+
+def test_builds_that_share_a_cache_keep_each_others_landmarks(tmp_path, looked):
+    one = facts_of(grey(tmp_path / "one", 10, 20), tmp_path / "cache")
+    two = facts_of(grey(tmp_path / "two", 30, 20, 40), tmp_path / "cache")  # keys as in one
+    tasks = facts_of(grey(tmp_path / "two", 30, 20, 40), tmp_path / "cache", "x.task")
+    assert len(looked) == 2 + 2 + 3
+    assert found(tmp_path / "cache", one) == {"p0.png": 10, "p1.png": 20}
+    assert found(tmp_path / "cache", two) == {"p0.png": 30, "p1.png": 20, "p2.png": 40}
+    assert len(found(tmp_path / "cache", tasks, "x.task")) == 3
+    facts_of(grey(tmp_path / "one", 10, 20), tmp_path / "cache")
+    assert len(looked) == 7  # nothing had to be looked at again
+
+
+def test_a_damaged_cache_is_made_again(tmp_path, looked):
+    photos = grey(tmp_path / "one", 10)
+    path = survey.bucket_path(tmp_path / "cache", 0, 1)
+    for damage in (b"", b"PAR1 cut short"):
+        facts = facts_of(photos, tmp_path / "cache")
+        path.write_bytes(damage)
+        assert facts_of(photos, tmp_path / "cache") == facts
+        assert found(tmp_path / "cache", facts) == {"p0.png": 10}
+
+
+def test_forgetting_a_photo_under_every_key(tmp_path, looked):
+    photos = grey(tmp_path / "one", 10, 20)
+    facts_of(photos, tmp_path / "cache")
+    again = [Photo(f"one/{p.key}", p.path) for p in photos]
+    facts = facts_of(again, tmp_path / "cache")
+    survey.forget(tmp_path / "cache", {"one/p0.png"})
+    path = survey.bucket_path(tmp_path / "cache", 0, 1)
+    assert found(tmp_path / "cache", facts) == {"one/p1.png": 20}
+    assert b"p0.png" not in path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("build", "p", "out", "--size", "0"),
+        ("build", "p", "out", "--size", "-5"),
+        ("build", "p", "out", "--seed", "-1"),
+        ("build", "p", "out", "--pairs-per-photo", "0"),
+        ("build", "p", "out", "--workers", "-2"),
+        ("pack", "p", "a.npz", "--shadows", "0"),
+        ("pack", "p", "a.npz", "--frames", "0"),
+        ("verify", "out", "--sample", "-1"),
+        ("preview", "out", "--count", "0"),
+        ("preview", "out", "--seed", "-1"),
+        ("preview", "out", "--count", "x"),
+    ],
+)
+def test_numbers_out_of_range_are_refused_at_once(words, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(list(words))
+    assert caught.value.code == 2
+    error = capsys.readouterr().err
+    assert f"argument {words[-2]}: " in error
+    assert "too small" in error or "invalid number value" in error
+
+
+def test_previews_are_what_their_name_says(tmp_path, portraits):
+    out = tmp_path / "out"
+    assert main(["build", str(portraits), str(out), *options("--no-sheets")]) == 0
+    for name, kind in (("a.png", "PNG"), ("a.jpg", "JPEG"), ("a.webp", "WEBP")):
+        preview(out, tmp_path / name, count=2, side=64)
+        assert Image.open(tmp_path / name).format == kind
+        assert cv2.imread(str(tmp_path / name)).shape[1] > 2 * 64
+    assert main(["preview", str(out), "-o", str(tmp_path / "a.txt")]) == 1
+    assert not (tmp_path / "a.txt").exists()
+
+
+def test_engine_names_are_checked():
+    with pytest.raises(EngineError, match="choose from local"):
+        engines.run(EnginePlan("slurm"), read_bytes, [])

@@ -1,0 +1,145 @@
+"""Finding photos in folders, globs, manifests and on the Hub, and decoding one."""
+
+from __future__ import annotations
+
+import io
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dataset_tools import ledger
+from dataset_tools.cli import main
+from dataset_tools.hub import fetched
+from dataset_tools.photos import PhotoError, decode_picture, find_all, find_photos
+from dataset_tools.verify import verify
+
+
+def touch(*paths: Path) -> None:
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+
+
+def keys(place: object) -> list[str]:
+    return [photo.key for photo in find_photos(str(place))]
+
+
+def test_datasets_inside_the_photo_folder_are_not_photos(tmp_path):
+    touch(tmp_path / "a.png", tmp_path / "sub/b.png")
+    touch(tmp_path / "out/faceshadow.json", tmp_path / "out/train/clean/c.png")
+    touch(tmp_path / "sub/half/.faceshadow/done/x.json", tmp_path / "sub/half/val/mask/d.png")
+    assert keys(tmp_path) == ["a.png", "sub/b.png"]
+    with pytest.raises(PhotoError, match="no photos here"):
+        find_photos(tmp_path / "*/*/*/*.png")
+    assert keys(tmp_path / "out/train/clean/*.png") == ["c.png"]  # asked for by name
+
+
+def test_building_inside_the_photo_folder_twice_changes_nothing(
+    tmp_path, astronaut, write_variants, monkeypatch
+):
+    write_variants(tmp_path, astronaut, 3)
+    monkeypatch.chdir(tmp_path)
+    words = ["build", ".", "out", "--format", "imagefolder", "--licence", "CC0", "--size", "128"]
+    words += ["--engine", "local", "--workers", "1", "--no-sheets"]
+    assert main(words) == 0
+    looked_at = (tmp_path / "out/report/curation.csv").read_text()
+    assert len(looked_at.splitlines()) == 1 + 3
+    assert main(words) == 0
+    assert (tmp_path / "out/report/curation.csv").read_text() == looked_at
+
+
+def test_a_name_with_brackets_is_a_file_and_globs_keep_folders_apart(tmp_path):
+    touch(tmp_path / "img [1].jpg", tmp_path / "deep/x/face.jpg", tmp_path / "deep/y/face.jpg")
+    assert keys(tmp_path / "img [1].jpg") == ["img [1].jpg"]
+    assert keys(tmp_path / "deep/*/face.jpg") == ["x/face.jpg", "y/face.jpg"]
+    touch(tmp_path / "flat/x/one.jpg", tmp_path / "flat/y/two.jpg")
+    assert keys(tmp_path / "flat/*/*.jpg") == ["one.jpg", "two.jpg"]  # as ever
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("path,author\na.jpg,Rene\u0301\nb.jpg,Zo\xeb\n".encode("cp1252", "replace"), "UTF-8"),
+        (b"licence,path\nCC0,a.jpg\nCC0\n", "line 3: names no file"),
+        (b"licence,path\nCC0,\n", "line 2: names no file"),
+        (b"path,licence\na\0.jpg,CC0\n", "line 2: names no file"),
+        (b"path,licence\n" + b"a" * 140_000 + b",CC0\n", "not a CSV"),
+    ],
+)
+def test_a_bad_manifest_is_one_clear_line(tmp_path, content, message):
+    (tmp_path / "manifest.csv").write_bytes(content)
+    with pytest.raises(PhotoError, match=message) as caught:
+        find_photos(tmp_path)
+    assert str(tmp_path / "manifest.csv") in str(caught.value)
+
+
+def exif(*entries: tuple[int, int, int, bytes]) -> bytes:
+    """Raw EXIF of (tag, type, count, four bytes of value)."""
+    body = b"".join(struct.pack("<HHI4s", *entry) for entry in entries)
+    return b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<H", len(entries)) + body + b"\0\0\0\0"
+
+
+@pytest.mark.parametrize("tag", [0x0100, 0x011A])  # ImageWidth, XResolution: not of type ASCII
+def test_wrongly_typed_exif_is_no_obstacle(tag):
+    picture = np.zeros((40, 60, 3), np.uint8)
+    picture[:, :30] = 255  # light on the left: at the top once turned
+    raw = exif((tag, 2, 4, b"abc\0"), (0x0112, 3, 1, b"\x06\0\0\0"))
+    if tag > 0x0112:
+        raw = exif((0x0112, 3, 1, b"\x06\0\0\0"), (tag, 2, 4, b"abc\0"))
+    data = io.BytesIO()
+    Image.fromarray(picture).save(data, "jpeg", exif=raw)
+    turned = decode_picture(data.getvalue(), "a.jpg")
+    assert turned.shape == (60, 40, 3)
+    assert turned[:20].mean() > 200
+    assert turned[40:].mean() < 50
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_orientation_is_turned_as_pillow_does(orientation):
+    from PIL import ImageOps
+
+    picture = np.random.default_rng(0).integers(0, 255, (21, 34, 3), np.uint8)
+    data, tags = io.BytesIO(), Image.Exif()
+    tags[0x0112] = orientation
+    Image.fromarray(picture).save(data, "png", exif=tags)
+    expected = np.asarray(ImageOps.exif_transpose(Image.open(data)))
+    assert np.array_equal(decode_picture(data.getvalue(), "a.png"), expected)
+
+
+@pytest.fixture
+def hub_places(tmp_path, astronaut, write_variants) -> list[str]:
+    """Two datasets as the Hub gives them, one portrait each."""
+    from datasets import Dataset, Features
+    from datasets import Image as Picture
+
+    write_variants(tmp_path / "portraits", astronaut, 10)
+    portraits = sorted((tmp_path / "portraits").glob("*.png"))
+    places = []
+    for name, portrait in (("one", portraits[0]), ("two", portraits[9])):
+        rows = Dataset.from_dict({"face": [str(portrait)]}, Features({"face": Picture()}))
+        rows.to_parquet(str(tmp_path / name / "train.parquet"))
+        places.append(f"hub:{tmp_path / name}")
+    return places
+
+
+def test_two_hub_datasets_are_combined_and_verified(tmp_path, hub_places):
+    out = tmp_path / "out"
+    words = ["build", *hub_places, str(out), "--licence", "CC0", "--size", "64"]
+    assert main([*words, "--engine", "local", "--workers", "1", "--no-sheets"]) == 0
+    rows = {row["photo"] for row in ledger.rows(out)}
+    assert len(rows) == 2
+    assert {key.rpartition("/")[2] for key in rows} == {"00000000.img"}
+    found = verify(out, sample=2)
+    assert (found.problems, found.pairs, found.skipped) == ([], 2, 0)
+
+
+def test_splits_of_one_hub_dataset_are_told_apart(tmp_path):
+    manifests = [fetched(place, tmp_path) for place in ("hub:a/b", "hub:a/b:test", "hub:c/b")]
+    for manifest in manifests:
+        touch(manifest)
+        manifest.write_text("path\n00000000.img\n")
+    found = [photo.key.partition("/")[0] for photo in find_all([str(m) for m in manifests])]
+    assert found == ["a--b", "a--b--test", "c--b"]

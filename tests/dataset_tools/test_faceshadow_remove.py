@@ -1,0 +1,210 @@
+"""Removing people for good: whatever the format, from copies too, and however their photo is called
+when it comes back."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from dataset_tools import ledger, remove
+from dataset_tools.cli import main
+from dataset_tools.verify import verify
+
+
+@pytest.fixture(scope="module")
+def portraits(tmp_path_factory, astronaut, write_variants) -> Path:
+    folder = tmp_path_factory.mktemp("portraits")
+    write_variants(folder, astronaut, 8)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def photos(tmp_path, portraits) -> Path:
+    return Path(shutil.copytree(portraits, tmp_path / "photos"))
+
+
+def build(*words: object) -> int:
+    more = ["--licence", "CC0", "--size", 64, "--workers", 1, "--engine", "local", "--no-sheets"]
+    return main(["build", *map(str, [*words, *more])])
+
+
+def removed(out: Path, name: str) -> int:
+    return main(["remove", str(out), "--id", name])
+
+
+def photos_in(out: Path) -> set[str]:
+    return {row["photo"] for row in ledger.rows(out)}
+
+
+def mentions(out: Path, text: str) -> list[Path]:
+    files = [path for path in out.rglob("*") if path.is_file()]
+    return [path for path in files if text in path.name or text.encode() in path.read_bytes()]
+
+
+def name_people(folder: Path, names: dict[str, str], asymmetry: int = 0) -> None:
+    """A manifest of the folder; ``names`` gives the identity, and the asymmetry, of some photos."""
+    cells = [(name, names[name], asymmetry) for name in sorted(names)]
+    cells += [(p.name, "", 0) for p in sorted(folder.glob("*.png")) if p.name not in names]
+    with (folder / "manifest.csv").open("w", newline="") as lines:
+        csv.writer(lines).writerows([("path", "identity", "cheek_asym_L"), *cells])
+
+
+@pytest.mark.parametrize("layout", ["parquet", "imagefolder", "webdataset"])
+def test_the_last_person_of_a_split_leaves_nothing_behind(tmp_path, photos, cache, layout):
+    out, copy = tmp_path / "out", tmp_path / "copy"
+    assert build(photos, out, "--format", layout, "--landmark-cache", cache) == 0
+    assert main(["push", str(out), str(copy)]) == 0
+    held_out = [row for row in ledger.rows(out) if row["split"] != "train"]
+    assert held_out
+    for row in held_out:
+        assert removed(out, row["photo"]) == 0
+    assert verify(out).problems == []
+    assert main(["push", str(out), str(copy)]) == 0
+    for row in held_out:
+        assert mentions(out, row["photo"]) == mentions(out, row["id"]) == []
+        assert mentions(copy, row["photo"]) == mentions(copy, row["id"]) == []
+    assert not [path for path in copy.glob("data/*") if not path.name.startswith("train")]
+    assert verify(copy).problems == []
+    assert photos_in(copy) == photos_in(out)
+
+
+def test_a_removed_photo_does_not_come_back_under_another_name(tmp_path, photos, cache):
+    out, other = tmp_path / "out", tmp_path / "other"
+    assert build(photos, out, "--landmark-cache", cache) == 0
+    assert removed(out, "portrait003.png") == 0
+    digest = ledger.photo_digest(photos / "portrait003.png")
+    (photos / "portrait003.png").rename(photos / "zoe.png")
+    shutil.copytree(photos, other)
+    (other / "manifest.csv").unlink(missing_ok=True)
+    assert build(photos, out, "--landmark-cache", cache) == 0
+    assert "zoe.png" not in photos_in(out)
+    assert build(photos, other, out, "--landmark-cache", cache) == 0  # keys name the folder now
+    assert digest not in {row["photo_sha256"] for row in ledger.rows(out)}
+
+
+def test_copies_of_a_removed_photograph_go_with_it(tmp_path, photos, cache):
+    with Image.open(photos / "portrait002.png") as picture:
+        picture.save(photos / "saved again.png", compress_level=1)
+        picture.save(photos / "saved again.jpg", quality=97)
+    out = tmp_path / "out"
+    assert build(photos, out, "--landmark-cache", cache) == 0
+    assert "portrait002.png" in photos_in(out)
+    assert removed(out, "portrait002.png") == 0
+    assert mentions(out, "saved again") == []
+    assert build(photos, out, "--landmark-cache", cache) == 0
+    assert not {"portrait002.png", "saved again.png", "saved again.jpg"} & photos_in(out)
+
+
+@pytest.mark.parametrize("name", ["portrait005.png", "Zoe"])
+@pytest.mark.parametrize("known_by", ["report", "source"])
+def test_people_who_were_dropped_can_be_removed(tmp_path, photos, name, known_by):
+    cache, out = tmp_path / "cache", tmp_path / "out"
+    name_people(photos, {"portrait005.png": "Zoe"}, asymmetry=40)
+    assert build(photos, out, "--landmark-cache", cache) == 0
+    assert "portrait005.png" not in photos_in(out)
+    assert mentions(cache, "portrait005.png")
+    if known_by == "report":
+        photos = photos.rename(tmp_path / "elsewhere")
+    else:
+        (out / "report" / "curation.csv").unlink()
+    assert removed(out, name) == 0
+    assert mentions(out, "portrait005.png") == mentions(out, "Zoe") == []
+    assert mentions(cache, "portrait005.png") == []
+    name_people(photos, {})
+    assert build(photos, out, "--landmark-cache", cache) == 0
+    assert "portrait005.png" not in photos_in(out)
+
+
+@pytest.mark.parametrize("layout", ["parquet", "imagefolder"])
+@pytest.mark.parametrize("step", ["write_public", "write_lines", "forget", "write_card"])
+def test_a_killed_remove_is_finished_by_the_same_command(
+    tmp_path, photos, cache, monkeypatch, layout, step
+):
+    class Killed(BaseException):
+        pass
+
+    def killed(*_: object) -> None:
+        raise Killed
+
+    out = tmp_path / "out"
+    name_people(photos, {f"portrait00{k}.png": "Zoe" for k in (1, 4)})
+    assert build(photos, out, "--format", layout, "--landmark-cache", cache) == 0
+    before = photos_in(out)
+    place = {"write_public": ledger, "write_card": remove.card}.get(step, remove)
+    with monkeypatch.context() as patch:
+        patch.setattr(place, step, killed)
+        with pytest.raises(Killed):
+            removed(out, "Zoe")
+    assert (out / ledger.REMOVED).is_file()
+    photos.rename(tmp_path / "elsewhere")
+    assert removed(out, "Zoe") == 0
+    assert verify(out).problems == []
+    assert photos_in(out) == before - {"portrait001.png", "portrait004.png"}
+    assert mentions(out, "Zoe") == mentions(out, "portrait001.png") == []
+    assert removed(out, "Zoe") == 0  # once more does no harm
+    assert removed(out, "nobody") == 1
+
+
+@pytest.mark.parametrize("layout", ["parquet", "imagefolder", "webdataset"])
+def test_people_are_removed_from_a_published_copy(tmp_path, photos, cache, layout, monkeypatch):
+    out, copy = tmp_path / "out", tmp_path / "copy"
+    monkeypatch.setattr("dataset_tools.shards.PHOTOS_PER_SHARD", 2)
+    assert build(photos, out, "--format", layout, "--landmark-cache", cache) == 0
+    assert main(["push", str(out), str(copy)]) == 0
+    for name in ("portrait000.png", "portrait006.png"):
+        assert removed(copy, name) == 0
+        assert mentions(copy, name) == []
+    assert verify(copy).problems == []
+    assert photos_in(copy) == photos_in(out) - {"portrait000.png", "portrait006.png"}
+    ids = [row["id"] for row in ledger.rows(copy)]
+    assert len(ids) == len(set(ids)) == len(photos_in(copy))
+    assert main(["push", str(out), str(copy)]) == 1  # would bring them back
+    for name in ("portrait000.png", "portrait006.png"):
+        assert removed(out, name) == 0
+    assert main(["push", str(out), str(copy)]) == 0
+    assert verify(copy).problems == []
+
+
+def test_pictures_fetched_from_the_hub_are_deleted(tmp_path, portraits):
+    from datasets import Dataset, Features, Value
+    from datasets import Image as Picture
+
+    names = sorted(map(str, portraits.glob("*.png")))[:3]
+    rows = {"face": names, "licence": ["CC0"] * 3, "identity": ["a", "Zoe", "c"]}
+    kinds = {"face": Picture(), "licence": Value("string"), "identity": Value("string")}
+    (tmp_path / "data").mkdir()
+    source = Dataset.from_dict(rows, features=Features(kinds))
+    source.to_parquet(str(tmp_path / "data/train.parquet"))
+    out = tmp_path / "out"
+    assert build(f"hub:{tmp_path / 'data'}", out) == 0
+    pictures = set(out.rglob("*.img"))
+    assert removed(out, "Zoe") == 0
+    assert len(pictures - set(out.rglob("*.img"))) == 1
+    assert mentions(out, "Zoe") == []
+    assert build(f"hub:{tmp_path / 'data'}", out) == 0
+    assert {row["identity"] for row in ledger.rows(out)} == {"a", "c"}
+
+
+def test_building_after_everybody_was_removed_is_one_clear_line(tmp_path, photos, cache, capsys):
+    out = tmp_path / "out"
+    name_people(photos, {path.name: "Zoe" for path in photos.glob("*.png")})
+    assert build(photos, out, "--landmark-cache", cache) == 0
+    assert removed(out, "Zoe") == 0
+    assert verify(out).problems == []
+    capsys.readouterr()
+    assert build(photos, out, "--landmark-cache", cache) == 1
+    error = capsys.readouterr().err.strip()
+    assert error.startswith(f"faceshadow: {out}: every photo given was removed")
+    assert main(["preview", str(out), "-o", str(tmp_path / "sheet.png")]) == 1
+    assert f"faceshadow: {out}: holds no pairs" in capsys.readouterr().err
+    with (out / "report" / "curation.csv").open(newline="") as lines:
+        assert len(list(csv.reader(lines))) == 1

@@ -1,0 +1,277 @@
+"""What a built folder keeps: damage is noticed and mended, markers fit what they mark, copies stand
+on their own, and publishing leaves nothing old behind."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dataset_tools import ledger
+from dataset_tools.build import BuildPlan
+from dataset_tools.cli import main
+from dataset_tools.facts import Facts
+from dataset_tools.formats import Shard
+from dataset_tools.photos import Photo
+from dataset_tools.shards import PairPlan, ShardJob, Source
+from dataset_tools.verify import verify
+
+LAYOUTS = ["parquet", "imagefolder", "webdataset"]
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory, astronaut, write_variants) -> Path:
+    folder = tmp_path_factory.mktemp("portraits")
+    write_variants(folder, astronaut, 6)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def built(tmp_path, photos, cache):
+    """A function: build the portraits, or build them again, in a layout."""
+
+    def run(layout: str = "parquet", *more: object) -> Path:
+        out = tmp_path / layout
+        words = [photos, out, "--format", layout, "--landmark-cache", cache, *more]
+        assert build(*words) == 0
+        return out
+
+    return run
+
+
+def build(*words: object) -> int:
+    more = ["--licence", "CC0", "--size", 64, "--workers", 1, "--engine", "local", "--no-sheets"]
+    return main(["build", *map(str, [*words, *more])])
+
+
+def contents(out: Path) -> dict[str, bytes]:
+    return {p.relative_to(out).as_posix(): p.read_bytes() for p in ledger.published_files(out)}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("damage", [b"", b"other bytes"])
+def test_building_again_mends_damaged_files_and_rows(built, layout, damage):
+    out = built(layout)
+    whole = contents(out)
+    rows = list(ledger.rows(out))
+    victims = [
+        next(p for p in whole if p.startswith("train/shadow/") or p.endswith((".parquet", ".tar")))
+    ]
+    victims += [next((out / ".faceshadow" / "rows").glob("train*")).relative_to(out).as_posix()]
+    for victim in victims:
+        (out / victim).write_bytes(damage)
+    assert verify(out).problems
+    built(layout)
+    assert contents(out) == whole
+    assert list(ledger.rows(out)) == rows
+    assert verify(out).problems == []
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_damage_in_an_old_manifest_is_one_line_and_no_traceback(built, layout, capsys):
+    out = built(layout)
+    for path in [*out.glob("data/train*"), *out.glob("train/clean/*")]:
+        path.unlink() if layout == "imagefolder" else path.write_bytes(b"")
+    ledger.write_manifest(out)
+    name = next(ledger.rows(out, "train"))["photo"]
+    capsys.readouterr()
+    for words in (
+        ["verify", out],
+        ["preview", out, "-o", out / "x.png"],
+        ["remove", out, "--id", name],
+    ):
+        assert main([str(word) for word in words]) == 1
+        error = capsys.readouterr().err
+        assert "pictures of train-00000-of-00001 cannot be read" in error
+    built(layout)
+    assert name not in {row["photo"] for row in ledger.rows(out)}
+    assert verify(out).problems == []
+
+
+@pytest.mark.parametrize("content", [b"", b"{"])
+@pytest.mark.parametrize(
+    "place",
+    [".faceshadow/done/train*", ".faceshadow/build.json", "faceshadow.json", "CACHE/*/*.parquet"],
+)
+def test_empty_and_damaged_state_counts_as_absent(built, cache, place, content):
+    out = built()
+    whole = contents(out)
+    folder = cache if place.startswith("CACHE") else out
+    (victim,) = list(folder.glob(place.removeprefix("CACHE/")))[:1]
+    victim.write_bytes(content)
+    if place == ".faceshadow/build.json":
+        assert verify(out).problems == []
+    if place != "faceshadow.json":
+        assert main(["remove", str(out), "--id", "nobody"]) == 1
+    built()
+    assert contents(out) == whole
+    assert verify(out).problems == []
+
+
+def test_lost_rows_are_noticed_and_made_again(built):
+    out = built()
+    rows = list(ledger.rows(out))
+    path = next((out / ".faceshadow" / "rows").glob("train*"))
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+    assert "rows, not" in verify(out).problems[0]
+    built()
+    assert list(ledger.rows(out)) == rows
+    assert verify(out).problems == []
+
+
+def test_markers_of_older_builds_are_made_again(built):
+    out = built()
+    whole = contents(out)
+    for marker in out.glob(".faceshadow/done/*"):
+        record = json.loads(marker.read_text())
+        del record["hashes"]
+        marker.write_text(json.dumps(record))
+    built()
+    assert contents(out) == whole
+    assert all("hashes" in json.loads(m.read_text()) for m in out.glob(".faceshadow/done/*"))
+
+
+@pytest.mark.parametrize(
+    "change", [{"identity": "Zoe"}, {"source": "here"}, {"author": "me"}, {"licence": "CC0"}]
+)
+def test_whatever_a_row_says_is_in_the_digest(change):
+    photo = Photo("a.png", Path("a.png"))
+
+    def digest(of: Photo, model: str = "") -> str:
+        source = Source(of, Facts("a.png", "00"), Path("bucket"))
+        return ShardJob(Path("out"), Shard("train", 0, 1), (source,), PairPlan(), model).digest
+
+    assert digest(replace(photo, **change)) != digest(photo)
+    assert digest(photo, "face_landmarker.task") != digest(photo)
+
+
+def test_a_changed_identity_reaches_the_rows(tmp_path, photos, cache):
+    folder, out = Path(shutil.copytree(photos, tmp_path / "photos")), tmp_path / "out"
+    names = sorted(path.name for path in folder.glob("*.png"))
+    for name in ("Ada", "Zoe New"):
+        table = ["path,identity", *(f"{photo},{name}" for photo in names)]
+        (folder / "manifest.csv").write_text("\n".join(table))
+        assert build(folder, out, "--landmark-cache", cache) == 0
+        assert {row["identity"] for row in ledger.rows(out)} == {name}
+    assert main(["remove", str(out), "--id", "Zoe New"]) == 0
+
+
+def test_the_landmarker_of_the_environment_is_recorded(tmp_path, monkeypatch):
+    plan = BuildPlan((), tmp_path)
+    monkeypatch.delenv("LEARNIR_FACE_LANDMARKER", raising=False)
+    assert plan.landmarker == ""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LEARNIR_FACE_LANDMARKER", "face.task")
+    assert plan.landmarker == str(tmp_path.resolve() / "face.task")
+    assert replace(plan, model="/other.task").landmarker == "/other.task"
+
+
+def test_another_landmarker_renders_again(tmp_path, shared, photos, monkeypatch):
+    out, fresh = tmp_path / "out", tmp_path / "fresh"
+    model = str(shared / "assets" / "face_landmarker.task")
+    assert build(photos, out) == 0
+    bundled = contents(out)
+    assert build(photos, out, "--landmarker", model) == 0
+    monkeypatch.setenv("LEARNIR_FACE_LANDMARKER", model)
+    assert build(photos, fresh) == 0
+    monkeypatch.delenv("LEARNIR_FACE_LANDMARKER")
+    assert contents(out) == contents(fresh) != bundled
+    for place in (out, fresh):
+        assert verify(place).problems == []
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_published_copy_stands_on_its_own(tmp_path, built, layout, capsys):
+    out, copy, again = built(layout, "--pairs-per-photo", 2), tmp_path / "copy", tmp_path / "again"
+    assert main(["push", str(out), str(copy)]) == 0
+    assert list(ledger.rows(copy)) == list(ledger.rows(out))
+    (copy / ".gitattributes").write_text("as the Hub writes it")
+    assert main(["verify", str(copy)]) == 0
+    assert main(["stats", str(copy)]) == 0
+    assert main(["preview", str(copy), "-o", str(tmp_path / "sheet.png"), "--count", "2"]) == 0
+    assert main(["push", str(copy), str(again)]) == 0
+    assert contents(again) == contents(out)
+
+
+def test_rows_that_nothing_holds_any_more_are_one_clear_line(built, capsys):
+    out = built()
+    shutil.rmtree(out / ".faceshadow" / "rows")
+    next(out.glob("data/train*")).unlink()
+    assert main(["stats", str(out)]) == 1
+    assert "rows of train-00000-of-00001 cannot be read" in capsys.readouterr().err
+    built()
+    assert verify(out).problems == []
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_publishing_again_deletes_old_shards_and_nothing_else(tmp_path, built, layout):
+    out, copy = built(layout, "--pairs-per-photo", 2), tmp_path / "copy"
+    assert main(["push", str(out), str(copy)]) == 0
+    kept = [copy / name for name in (".git/config", "notes.txt", "data/notes.txt", "train/my.png")]
+    stale = [copy / name for name in ("data/val-00007-of-00009.parquet", "val/metadata.jsonl")]
+    for path in (*kept, *stale):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("old")
+    expected = contents(built(layout, "--pairs-per-photo", 1))
+    if "val/metadata.jsonl" in expected:
+        stale.pop()
+    assert main(["push", str(out), str(copy)]) == 0
+    assert all(path.is_file() for path in kept)
+    assert not any(path.exists() for path in stale)
+    for path in kept:
+        path.unlink()
+    assert contents(copy) == expected
+    assert main(["push", str(out), str(out)]) == 1
+
+
+def test_an_upload_deletes_old_shards_on_the_hub(built, monkeypatch):
+    from huggingface_hub import HfApi
+    from huggingface_hub.utils import filter_repo_objects
+
+    sent: dict = {}
+    monkeypatch.setattr(HfApi, "create_repo", lambda *_, **__: None)
+    monkeypatch.setattr(HfApi, "upload_folder", lambda _, **options: sent.update(options))
+    out = built()
+    assert main(["push", str(out), "owner/name"]) == 0
+    ours = ["data/train-00000-of-00002.parquet", "data/val-00001-of-00002.tar"]
+    ours += ["test/metadata.jsonl", "val/shadow/479230880ab0-000.png"]
+    theirs = ["notes.txt", ".gitattributes", "data/notes.txt", "figures/train.png", "README.md"]
+    deleted = filter_repo_objects([*ours, *theirs], allow_patterns=sent["delete_patterns"])
+    assert list(deleted) == ours
+    files = [path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()]
+    uploaded = set(filter_repo_objects(files, ignore_patterns=sent["ignore_patterns"]))
+    assert uploaded == {*contents(out), ledger.MANIFEST}
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [("out/", "for a folder write ./out/"), ("owner/name", "not uploaded (no network); check")],
+)
+def test_a_push_that_fails_is_one_clear_line(built, monkeypatch, capsys, where, said):
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError
+
+    client = next(base for base in HfHubHTTPError.__bases__ if issubclass(base, Exception))
+    create = HfApi.create_repo
+
+    def unreachable(self, name, **options):
+        if name == "owner/name":
+            raise client("no network")
+        return create(self, name, **options)
+
+    monkeypatch.setattr(HfApi, "create_repo", unreachable)
+    out = built()
+    capsys.readouterr()
+    assert main(["push", str(out), where]) == 1
+    error = capsys.readouterr().err.strip()
+    assert error.startswith(f"faceshadow: {where}: ")
+    assert said in error
+    assert len(error.splitlines()) == 1
