@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import stat
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,6 +19,10 @@ from benchmarks.names import BenchmarkError
 CARD = "submission.json"
 RESULTS = "results"
 SCORES = "scores.csv"
+
+
+# what zipfile raises for a file that is none, a method it lacks, and streams that are damaged
+DAMAGED = (zipfile.BadZipFile, zipfile.LargeZipFile, RuntimeError, zlib.error, LZMAError, EOFError)
 
 
 @dataclass(frozen=True)
@@ -95,7 +101,7 @@ def _unpack(path: Path, folder: Path, limits: Limits) -> None:
             _check_members(members, limits)
             for member in members:
                 _write_member(archive, member, folder, limits)
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, RuntimeError) as error:
+    except DAMAGED as error:
         raise BenchmarkError(f"{path.name}: not a readable zip file ({error})") from error
 
 

@@ -295,7 +295,7 @@ def _read_scores(path: Path, ours: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
 
     try:
-        rows = pd.read_csv(path, dtype={"name": str}, nrows=len(ours) + 1, keep_default_na=False)
+        rows = pd.read_csv(path, dtype=str, nrows=len(ours) + 1, keep_default_na=False)
     except (ValueError, pd.errors.ParserError) as error:
         raise BenchmarkError(f"{SCORES}: not a table ({str(error)[:100]})") from error
     metrics = [c for c in rows if c in METRICS]
@@ -311,6 +311,9 @@ def _read_scores(path: Path, ours: pd.DataFrame) -> pd.DataFrame:
             if not METRICS[metric].accepts(number):
                 raise BenchmarkError(f"{SCORES}: {metric} of {name[:60]} is {text}, not a score")
         rows[metric] = numbers
+    for name, psnr, ssim in zip(rows["name"], rows["psnr"], rows["ssim"], strict=True):
+        if psnr == float("inf") and ssim < 1:
+            raise BenchmarkError(f"{SCORES}: {name[:60]} has no error (PSNR), yet SSIM {ssim:g}")
     return rows.assign(
         scene=rows["name"].map(scenes), seed=0, seconds=float("nan"), result_sha256=""
     )

@@ -131,6 +131,7 @@ def test_a_nameless_score_is_refused(bundle, data, results, score):
         ("ssim", 1.7, "not a score"),
         ("psnr", -3, "not a score"),
         ("psnr", "<b>", "psnr"),
+        ("psnr", "inf", "has no error"),
         ("taste", 5, "columns are"),
         ("name", "other", "one row for each"),
     ],
@@ -143,6 +144,14 @@ def test_impossible_scores_are_refused(bundle, data, results, score, column, val
     verdict = submit(bundle, results, data)
     assert not verdict.accepted
     assert words in verdict.reason
+
+
+def test_words_are_no_scores(bundle, data, results, score):
+    """A column of True would be one of 1.0."""
+    rows = score("input").rows()[["name", "psnr"]].assign(ssim="True")
+    shutil.rmtree(bundle / "results")
+    rows.to_csv(bundle / "scores.csv", index=False)
+    assert "is True, not a score" in submit(bundle, results, data).reason
 
 
 def spoil_name(folder):
@@ -367,3 +376,17 @@ def test_what_is_no_zip_is_refused(tmp_path, results):
     (tmp_path / "a.zip").write_bytes(b"PK\3\4 not really")
     assert "not a readable zip" in submit(tmp_path / "a.zip", results).reason
     assert "no such folder" in submit(tmp_path / "nothing", results).reason
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA])
+def test_a_zip_that_is_damaged_inside_is_refused(tmp_path, results, method):
+    path = tmp_path / "torn.zip"
+    with zipfile.ZipFile(path, "w", method) as file:
+        file.writestr("submission.json", bytes(range(256)) * 20)
+    data = bytearray(path.read_bytes())
+    start = 30 + len("submission.json") + 12  # behind the headers of member and stream
+    data[start : start + 40] = b"\xff" * 40
+    path.write_bytes(data)
+    verdict = submit(path, results)
+    assert not verdict.accepted
+    assert "not a readable zip" in verdict.reason
