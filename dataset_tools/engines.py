@@ -17,7 +17,7 @@ Function = Callable[[Any], Any]
 
 
 class EngineError(Exception):
-    """An engine that cannot start; the message says what to install or pass."""
+    """An engine that cannot start or stopped early; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,20 @@ class EnginePlan:
 
 
 def run(plan: EnginePlan, function: Function, jobs: Sequence[Any]) -> Iterator[Any]:
-    """Results of ``function`` over ``jobs`` as they are ready."""
+    """Results of ``function`` over ``jobs`` as they are ready; EngineError unless all come."""
     if plan.name not in ENGINES:
         raise EngineError(f"no engine called {plan.name!r}; choose from {', '.join(ENGINES)}")
-    return ENGINES[plan.name](plan, function, jobs)
+    return _all(ENGINES[plan.name](plan, function, jobs), len(jobs))
+
+
+def _all(results: Iterator[Any], jobs: int) -> Iterator[Any]:
+    """The results, counted: Daft takes an interrupt for itself and ends as if it were done."""
+    done = 0
+    for result in results:
+        yield result
+        done += 1
+    if done < jobs:
+        raise EngineError(f"stopped after {done} of {jobs} jobs; run the same command to go on")
 
 
 def _local(plan: EnginePlan, function: Function, jobs: Sequence[Any]) -> Iterator[Any]:

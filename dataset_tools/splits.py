@@ -10,10 +10,11 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from dataset_tools.facts import Facts
 from dataset_tools.files import read_record, write_atomic
-from dataset_tools.photos import Photo, PhotoError
+from dataset_tools.photos import Photo
 from dataset_tools.shards import STATE
 
 SPLITS = ("train", "val", "test")
@@ -63,10 +64,11 @@ def settle(
 
 
 def adopt(out: Path, dataset: Path) -> None:
-    """Make ``out`` deal as ``dataset`` did; PhotoError where that remembers nothing."""
-    known = remembered(dataset)
-    if not known:
-        raise PhotoError(f"{dataset}: no splits here; give a folder that faceshadow build wrote")
+    """Make ``out`` deal as ``dataset`` did, which may be a published copy; DatasetError where it is
+    no dataset."""
+    from dataset_tools import ledger  # which imports this module
+
+    known = remembered(dataset) or dict(_dealt(ledger.rows(dataset)))
     _remember(out, remembered(out) | known)
 
 
@@ -111,10 +113,17 @@ def _dealt_in_rows(out: Path) -> Iterator[tuple[str, str]]:
             rows = [json.loads(line) for line in path.read_bytes().split(b"\n") if line]
         except ValueError:
             continue
-        for row in rows:
-            photo = Photo(row["photo"], path, identity=row["identity"], author=row["author"])
-            for name in names_of(photo, Facts(row["photo"], row["photo_sha256"], faces=1)):
-                yield name, path.name.partition("-")[0]
+        split = path.name.partition("-")[0]
+        yield from _dealt(row | {"split": split} for row in rows)
+
+
+def _dealt(rows: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    """Name -> split, of rows that say their split."""
+    for row in rows:
+        key = row["photo"]
+        photo = Photo(key, Path(key), identity=row["identity"], author=row["author"])
+        for name in names_of(photo, Facts(key, row["photo_sha256"], faces=1)):
+            yield name, row["split"]
 
 
 def _rank(name: str) -> bytes:

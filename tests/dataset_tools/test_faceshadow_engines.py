@@ -45,6 +45,15 @@ def test_what_a_job_raises_reaches_the_caller(tmp_path, plan):
     assert str(caught.value).startswith(str(tmp_path))
 
 
+def test_an_engine_that_ends_early_is_not_taken_for_finished(monkeypatch):
+    """Daft does so at Ctrl-C where a shell has the interrupt ignored, as in a script's ``&``."""
+    monkeypatch.setitem(engines.ENGINES, "daft", lambda plan, function, jobs: iter(jobs[:2]))
+    came = engines.run(EnginePlan("daft"), len, ["a", "b", "c"])
+    with pytest.raises(EngineError, match="stopped after 2 of 3 jobs"):
+        list(came)
+    assert list(engines.run(EnginePlan("daft"), len, ["a", "b"])) == ["a", "b"]
+
+
 def command(*words: object, **more) -> subprocess.Popen:
     line = [sys.executable, "-m", "dataset_tools.cli", *map(str, words)]
     return subprocess.Popen(line, stderr=subprocess.PIPE, text=True, **more)

@@ -15,7 +15,18 @@ from dataset_tools import ledger
 from dataset_tools.cli import main
 from dataset_tools.facts import Facts
 from dataset_tools.photos import Photo
-from dataset_tools.splits import MEMORY, SPLITS, deal, groups, names_of, settle, split_of
+from dataset_tools.publish import push
+from dataset_tools.splits import (
+    MEMORY,
+    SPLITS,
+    adopt,
+    deal,
+    groups,
+    names_of,
+    remembered,
+    settle,
+    split_of,
+)
 
 PHOTO = Photo("a.png", path=Path(), licence="CC0")
 
@@ -137,4 +148,12 @@ def test_an_archive_keeps_the_splits_of_a_dataset(tmp_path, places, capsys):
     assert main([*words, "--splits", str(out)]) == 1
     assert "every photo was dealt to val or test" in capsys.readouterr().err
     assert main([*words, "--splits", str(tmp_path)]) == 1
-    assert "no splits here" in capsys.readouterr().err
+    assert "give a folder that faceshadow build wrote" in capsys.readouterr().err
+
+
+def test_a_published_copy_tells_its_splits(tmp_path, places):
+    out, copy = tmp_path / "out", tmp_path / "copy"
+    build(out, places[0])
+    push(out, str(copy))
+    adopt(tmp_path / "state", copy)
+    assert remembered(tmp_path / "state") == remembered(out)
