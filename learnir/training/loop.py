@@ -31,6 +31,8 @@ from learnir.training.state import load_state, save_state
 from learnir.training.step import Draw, TrainStep, draw_step
 from learnir.training.validate import validate
 
+LOG = "log.jsonl"
+DATA_FACTS = ("pairs", "data_sha256", "scenes", "archives_sha256")  # in the record, of the data
 Batch = tuple[Stage, Draw, list[tuple[Store, Prepared]]]
 """A step's stage at its resolution, its draw, and its pairs by store."""
 
@@ -106,14 +108,20 @@ class Run:
         self.clock = time.perf_counter()
 
     def _restore(self) -> bool:
-        state = load_state(self.folder, self.config.to_json())
+        state = load_state(self.folder, self.config.to_json(), self._data())
         if state is None:
             return False
         self.model.load_state_dict(state["model"])
         self.ema.model.load_state_dict(state["ema"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.best, self.scores = state["step"], state["best"], state["scores"]
+        if self.accelerator.is_main_process:
+            _trim_log(self.folder / LOG, self.step)
         return True
+
+    def _data(self) -> dict[str, Any]:
+        """What the record says of the data."""
+        return {name: self.record.get(name) for name in DATA_FACTS}
 
     def _progress(self) -> tqdm:
         return tqdm(
@@ -229,6 +237,7 @@ class Run:
         self._write_checkpoint(self.folder / "last")
         state = {
             "config": self.config.to_json(),
+            "data": self._data(),
             "model": self.model.state_dict(),
             "ema": self.ema.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -244,8 +253,23 @@ class Run:
 
     def _log(self, values: dict[str, float]) -> None:
         if self.accelerator.is_main_process:
-            with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
+            with (self.folder / LOG).open("a", encoding="utf-8") as file:
                 file.write(json.dumps(values) + "\n")
+
+
+def _trim_log(path: Path, step: int) -> None:
+    """Drops lines of steps after ``step``, which are taken again, and one that was cut short."""
+    if not path.exists():
+        return
+    kept = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            keeps = json.loads(line)["step"] <= step
+        except ValueError:
+            continue
+        if keeps:
+            kept.append(line + "\n")
+    write_atomically(path, "".join(kept).encode())
 
 
 def locate(config: TrainConfig, step: int) -> tuple[Stage, int, int]:

@@ -24,12 +24,22 @@ def save_state(folder: Path, state: dict[str, Any]) -> None:
     try:
         torch.save(state, part)
         os.replace(part, folder / STATE)
+    except RuntimeError as error:  # PyTorch's own for a disk that is full
+        raise CheckpointError(
+            f"{folder / STATE}: cannot be written ({str(error).splitlines()[0]}); make room, then "
+            "--resume goes on from the state before"
+        ) from error
     finally:
         part.unlink(missing_ok=True)
 
 
-def load_state(folder: Path, config: dict[str, Any]) -> dict[str, Any] | None:
-    """The saved state or None; CheckpointError when it belongs to another config."""
+def load_state(
+    folder: Path, config: dict[str, Any], data: dict[str, Any] | None = None
+) -> dict[str, Any] | None:
+    """The saved state or None; CheckpointError when it belongs to another config or other data.
+
+    States of before ``data`` was saved with them fit any.
+    """
     path = folder / STATE
     if not path.exists():
         return None
@@ -43,6 +53,11 @@ def load_state(folder: Path, config: dict[str, Any]) -> dict[str, Any] | None:
         raise CheckpointError(
             f"{path}: was trained with another {', '.join(changed)}; "
             "resume with the same options or choose another --out"
+        )
+    if data is not None and state.get("data", data) != data:
+        raise CheckpointError(
+            f"{path}: was trained on other data; resume with the same --data and --pairs, or start "
+            f"another --out from {folder / 'last'} with --init"
         )
     return state
 

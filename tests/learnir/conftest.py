@@ -79,3 +79,20 @@ def scene(H=96, W=120, dtype=np.uint8, seed=0):
 def scene_fixture():
     """``scene(H, W, dtype, seed)``: rendered pictures."""
     return scene
+
+
+@pytest.fixture(scope="module")
+def pairs_folder(tmp_path_factory):
+    """Twelve rendered pairs: coloured gradients, darkened on one side."""
+    folder = tmp_path_factory.mktemp("pairs")
+    rng = np.random.default_rng(0)
+    for name in ("input", "target"):
+        (folder / name).mkdir()
+    for i in range(12):
+        ramp = np.linspace(60, 230, 72)[None, :, None] * rng.uniform(0.6, 1, 3)
+        target = np.broadcast_to(ramp, (72, 72, 3)).astype(np.uint8)
+        shadow = target.copy()
+        shadow[:, : 20 + 2 * i] //= 2
+        cv2.imwrite(str(folder / "input" / f"{i:02d}.png"), shadow)
+        cv2.imwrite(str(folder / "target" / f"{i:02d}.png"), target)
+    return folder

@@ -27,25 +27,7 @@ from learnir.training.loop import (
 )
 from learnir.training.presets import PRESETS, Stage
 from learnir.training.processes import in_processes
-from learnir.training.state import load_state
 from learnir.training.step import Draw
-
-
-@pytest.fixture(scope="module")
-def pairs_folder(tmp_path_factory):
-    """Twelve rendered pairs: coloured gradients, darkened on one side."""
-    folder = tmp_path_factory.mktemp("pairs")
-    rng = np.random.default_rng(0)
-    for name in ("input", "target"):
-        (folder / name).mkdir()
-    for i in range(12):
-        ramp = np.linspace(60, 230, 72)[None, :, None] * rng.uniform(0.6, 1, 3)
-        target = np.broadcast_to(ramp, (72, 72, 3)).astype(np.uint8)
-        shadow = target.copy()
-        shadow[:, : 20 + 2 * i] //= 2
-        cv2.imwrite(str(folder / "input" / f"{i:02d}.png"), shadow)
-        cv2.imwrite(str(folder / "target" / f"{i:02d}.png"), target)
-    return folder
 
 
 def state(folder):
@@ -404,9 +386,3 @@ def test_a_flat_shadow_drifts_over_the_face_and_from_channel_to_channel():
     assert float(corners.std()) == pytest.approx(0.1, rel=0.2)
     assert float((channels[:, 0] - channels[:, 2]).std()) == pytest.approx(0.04 * 2**0.5, rel=0.2)
     assert float(depth.mean()) == pytest.approx(1, abs=0.02)
-
-
-def test_a_damaged_state_says_so(tmp_path):
-    (tmp_path / "state.pt").write_bytes(b"nonsense")
-    with pytest.raises(CheckpointError, match="delete it"):
-        load_state(tmp_path, {})

@@ -1,0 +1,56 @@
+"""The state that a training goes on from: damaged, of other data, on a full disk."""
+
+import json
+
+import pytest
+import torch
+
+from learnir.checkpoint import CheckpointError
+from learnir.training import command
+from learnir.training.state import load_state, save_state
+
+
+def state(folder):
+    return torch.load(folder / "state.pt", weights_only=True)
+
+
+def test_a_damaged_state_says_so(tmp_path):
+    (tmp_path / "state.pt").write_bytes(b"nonsense")
+    with pytest.raises(CheckpointError, match="delete it"):
+        load_state(tmp_path, {})
+
+
+def test_a_run_is_resumed_on_its_own_data_only(tmp_path, pairs_folder):
+    command.train("smoke", [pairs_folder], tmp_path / "run", device="cpu", pairs=8)
+    with pytest.raises(CheckpointError, match="other data"):
+        command.train("smoke", [pairs_folder], tmp_path / "run", resume=True, device="cpu", pairs=7)
+    command.train("smoke", [pairs_folder], tmp_path / "run", resume=True, device="cpu", pairs=8)
+    older = state(tmp_path / "run")
+    del older["data"]
+    torch.save(older, tmp_path / "run" / "state.pt")
+    command.train("smoke", [pairs_folder], tmp_path / "run", resume=True, device="cpu", pairs=7)
+
+
+def test_a_resumed_log_holds_every_step_once(tmp_path, pairs_folder):
+    command.train("smoke", [pairs_folder], tmp_path / "run", device="cpu")
+    log = tmp_path / "run" / "log.jsonl"
+    before = log.read_text()
+    last = state(tmp_path / "run")["step"]
+    log.write_text(before + json.dumps({"step": last + 50, "loss": 1.0}) + '\n{"step": 9')
+    command.train("smoke", [pairs_folder], tmp_path / "run", resume=True, device="cpu")
+    assert log.read_text() == before
+
+
+def test_a_full_disk_keeps_the_state_before(tmp_path, monkeypatch):
+    save_state(tmp_path, {"config": {}, "step": 1})
+
+    def full(state, path):
+        path.write_bytes(b"half")
+        raise RuntimeError("unexpected pos 64 vs 0\nand a page of C++")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(CheckpointError, match=r"state\.pt: cannot be written") as told:
+        save_state(tmp_path, {"config": {}, "step": 2})
+    assert "C++" not in str(told.value)
+    assert state(tmp_path)["step"] == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["state.pt"]
