@@ -201,7 +201,8 @@ def _leaderboard(context: Context) -> None:
 
     def leaderboard(board: str) -> list[dict[str, Any]]:
         """The ranking of a board (an id of /boards), best first; scores with 95 % intervals."""
-        rows = leaderboard_reading.ranking(folder, board)
+        table = leaderboard_reading.ranking(folder, board)  # padded, for the page to sort
+        rows = ([cell.strip() if isinstance(cell, str) else cell for cell in row] for row in table)
         return [dict(zip(leaderboard_reading.COLUMNS, row, strict=True)) for row in rows]
 
     gr.api(boards, api_name="boards")

@@ -46,13 +46,13 @@ def serve(options: Options) -> None:
     try:
         page.launch(prevent_thread_lock=True, **launch_options(options))
     except OSError as error:
-        raise SystemExit(f"app.py: {_first_line(error)}; try another --port") from None
+        raise SystemExit(f"app.py: {_first_sentence(error)}; try another --port") from None
     context.engine.start(then=partial(first_result, context))
     page.block_thread()
 
 
-def _first_line(error: OSError) -> str:
-    return str(error).splitlines()[0].rstrip(". ")
+def _first_sentence(error: OSError) -> str:
+    return str(error).split(". ")[0].rstrip(". ")
 
 
 def launch_options(options: Options) -> dict[str, Any]:

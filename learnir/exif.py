@@ -51,6 +51,8 @@ def fitted(exif: Image.Exif, most: int = MOST_IN_JPEG) -> tuple[Image.Exif, list
 
     ``exif`` itself stays as it is.
     """
+    if len(exif.tobytes()) <= most:
+        return exif, []
     small, dropped = _reread(exif), []
     while len(small.tobytes()) > most:
         inner = [small.get_ifd(tag) for tag in (EXIF_IFD, GPS_IFD) if tag in small]

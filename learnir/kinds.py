@@ -86,6 +86,10 @@ def _tensor(image: Any, restore: Restore) -> Any:
             f"a tensor must be float, (3, H, W) or (B, 3, H, W) in [0, 1], not {image.dtype} "
             f"{tuple(image.shape)}"
         )
+    if 0 in image.shape[-2:]:
+        raise ValueError(f"tensor of shape {tuple(image.shape)} holds no picture")
+    if not image.isfinite().all():
+        raise ValueError("tensor with NaN or infinite values; give RGB in [0, 1]")
     batch = image.detach().float().cpu().reshape(-1, *image.shape[-3:]).numpy()
     restored = np.empty_like(batch)
     for i, x in enumerate(batch):

@@ -31,6 +31,10 @@ def look_up(kind: str, name: str, table: dict[str, Entry]) -> Entry:
     raise ValueError(f"unknown {kind} {name!r}; {hint}")
 
 
+WEIGHTS = {"paper": 0.25}
+"""w where nobody says: at 1 the paper's correction cancels the network (docs/method.md)."""
+
+
 class LearnIRModel(nn.Module):
     """Denoiser and correction branch with the process they were trained for.
 
@@ -91,6 +95,12 @@ class LearnIRModel(nn.Module):
         model.denoiser = folded(model.denoiser)
         return model.eval()
 
+    def _weight(self, correction: str | None) -> float:
+        """w of a correction: the config's belongs to its own."""
+        if correction in (None, self.config.correction):
+            return self.config.weight
+        return WEIGHTS.get(str(correction), 1.0)
+
     def sample(
         self,
         y: Latent,
@@ -113,6 +123,7 @@ class LearnIRModel(nn.Module):
             schedule: "linear" or "cosine".
             scales: s(1..T'), "fixed" or "drm".
             mirror: at the last step, see ``BothWays``.
+            weight: w of the correction; None is the config's for its own, else ``WEIGHTS``.
         """
         config = self.config
         levels = self.schedule_for(steps, schedule)
@@ -123,7 +134,7 @@ class LearnIRModel(nn.Module):
             levels,
             scales=resolve_scales(scales, levels.T_prime, self.scales),
             correction=config.correction if correction is None else correction,
-            weight=config.weight if weight is None else weight,
+            weight=self._weight(correction) if weight is None else weight,
             eta=config.eta if eta is None else eta,
             generator=generator,
             noise=noise,

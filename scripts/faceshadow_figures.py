@@ -7,6 +7,7 @@ The face is scikit-image's astronaut (NASA, public domain).
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 from pathlib import Path
 
@@ -156,4 +157,5 @@ def _plain(row: list) -> list[str]:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
     main()

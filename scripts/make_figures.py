@@ -9,6 +9,7 @@ between ``<!-- scores -->`` and ``<!-- /scores -->`` from learnir/weights/scores
 
 from __future__ import annotations
 
+import argparse
 import json
 from pathlib import Path
 
@@ -83,4 +84,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
     main()

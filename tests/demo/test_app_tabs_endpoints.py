@@ -66,6 +66,7 @@ def test_boards_and_their_rankings(client):
     rows = client.predict(board["id"], api_name="/leaderboard")
     assert {row["method"].split(" ")[0] for row in rows} == {"input", "retinex"}
     assert [row["#"] for row in rows] == [1, 2]
+    assert all(row["psnr"] == row["psnr"].strip() for row in rows)
     with pytest.raises(Exception, match="unknown board"):
         client.predict("nothing", api_name="/leaderboard")
 

@@ -195,6 +195,7 @@ def test_sigterm_removes_the_uploads_and_a_taken_port_is_one_line(tmp_path):
         assert "Traceback" not in told
         assert told.strip().splitlines()[-1].startswith("app.py: ")
         assert "--port" in told
+        assert "GRADIO" not in told
         first.send_signal(signal.SIGTERM)
         first.wait(timeout=60)
         assert not list(tmp_path.glob("learnir-app-*"))

@@ -53,3 +53,16 @@ def test_damaged_exif_of_an_image_is_left_out(scene, sound):
     restored = restore_like(image, inverted)
     assert np.array_equal(np.asarray(restored), 255 - np.asarray(image))
     assert restored.info.get("exif") == (block if sound else None)
+
+
+@pytest.mark.parametrize(
+    ("tensor", "words"),
+    [
+        (torch.full((3, 8, 6), float("nan")), "NaN"),
+        (torch.full((1, 3, 8, 6), float("inf")), "infinite"),
+        (torch.zeros(1, 3, 0, 6), "holds no picture"),
+    ],
+)
+def test_tensors_that_are_no_pictures_are_refused(tensor, words):
+    with pytest.raises(ValueError, match=words):
+        restore_like(tensor, inverted)

@@ -154,3 +154,18 @@ def test_a_folded_model_samples_the_same_and_leaves_the_model_alone(tiny_config,
     torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)
     assert float((theirs - y).abs().max()) > 0.01
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_the_papers_correction_is_not_used_at_a_weight_that_cancels_the_network(
+    tiny_config, tiny_model
+):
+    model = tiny_model(tiny_config).eval()
+    y = torch.rand(1, 3, 32, 32) * 2 - 1
+
+    def sampled(**options):
+        return model.sample(y, generator=torch.Generator().manual_seed(0), **options)
+
+    assert torch.equal(sampled(correction="paper"), sampled(correction="paper", weight=0.25))
+    assert not torch.equal(sampled(correction="paper"), sampled(correction="paper", weight=1.0))
+    model.config = dataclasses.replace(model.config, correction="paper", weight=0.5)
+    assert torch.equal(sampled(), sampled(correction="paper", weight=0.5))
