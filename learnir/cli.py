@@ -242,6 +242,7 @@ def export(
     }
     learnir = LearnIR.from_pretrained(checkpoint, "cpu")
     learnir.check(**settings)
+    print("exporting; with the shipped weights this takes minutes ...", file=sys.stderr)
     graph = export_onnx(learnir.model, onnx, **settings)
     print(
         f"{graph.path}: pictures of {graph.multiple}n x {graph.multiple}m pixels, "
