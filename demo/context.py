@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import gradio as gr
+
 from demo.engine import Cancellations, Engine, Shelf
 from demo.options import Options
 from demo.photos import Photo
@@ -26,6 +28,18 @@ LIVE: dict[str, Any] = {
     "show_progress": "hidden",
     "trigger_mode": "always_last",
 }
+
+
+def shown_picture(label: str, alt: str, **look: Any) -> gr.Image:
+    """A picture to look at and to save."""
+    return gr.Image(
+        label=label,
+        alt_text=alt,
+        format="png",
+        buttons=SHOWN_BUTTONS,
+        interactive=False,
+        **look,
+    )
 
 
 @dataclass(frozen=True)

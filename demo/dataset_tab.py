@@ -9,7 +9,7 @@ import gradio as gr
 import numpy as np
 
 from demo import dataset_browsing as browsing
-from demo.context import LIVE, PRIVATE, QUIET, SHOWN_BUTTONS, Context
+from demo.context import LIVE, PRIVATE, QUIET, SHOWN_BUTTONS, Context, shown_picture
 from demo.dataset_browsing import CHOICES, PAGE, SPANS, Wanted
 
 LABELS = {
@@ -188,12 +188,4 @@ def _plot(title: str) -> gr.BarPlot:
 
 
 def _picture(name: str) -> gr.Image:
-    return gr.Image(
-        label=name,
-        alt_text=f"{name} picture of the chosen pair",
-        format="png",
-        buttons=SHOWN_BUTTONS,
-        interactive=False,
-        height=260,
-        min_width=160,
-    )
+    return shown_picture(name, f"{name} picture of the chosen pair", height=260, min_width=160)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gradio as gr
 
 from demo import restore_events, restoring
-from demo.context import SHOWN_BUTTONS, Context
+from demo.context import SHOWN_BUTTONS, Context, shown_picture
 from demo.restore_events import Controls, Shown, Source
 from demo.storage import EXAMPLES
 
@@ -144,12 +144,4 @@ def _results() -> Shown:
 
 
 def _picture(label: str, alt: str) -> gr.Image:
-    return gr.Image(
-        label=label,
-        alt_text=alt,
-        format="png",
-        buttons=SHOWN_BUTTONS,
-        interactive=False,
-        min_width=220,
-        height=420,
-    )
+    return shown_picture(label, alt, min_width=220, height=420)

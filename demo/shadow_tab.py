@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from demo import shadow_making
-from demo.context import LIVE, PRIVATE, SHOWN_BUTTONS, Context
+from demo.context import LIVE, PRIVATE, Context, shown_picture
 from demo.restore_events import Source, hand_over, take
 from demo.storage import EXAMPLES
 
@@ -120,16 +120,7 @@ def _results() -> Shown:
 
 
 def _picture(label: str, alt: str, elem_id: str, height: int) -> gr.Image:
-    return gr.Image(
-        label=label,
-        alt_text=alt,
-        elem_id=elem_id,
-        height=height,
-        format="png",
-        buttons=SHOWN_BUTTONS,
-        interactive=False,
-        min_width=180,
-    )
+    return shown_picture(label, alt, elem_id=elem_id, height=height, min_width=180)
 
 
 def _made(chosen: str, *values: Any) -> tuple[Any, Any]:

@@ -83,3 +83,9 @@ def _write_variants(folder: Path, picture: np.ndarray, count: int) -> None:
         crop = cv2.warpAffine(picture, move, (256, 256), borderMode=cv2.BORDER_REFLECT_101)
         crop = cv2.convertScaleAbs(crop, alpha=0.8 + 0.02 * (k % 11))
         cv2.imwrite(str(folder / f"portrait{k:03d}.png"), crop[..., ::-1])
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    """A folder for the landmarks that a module's builds share."""
+    return tmp_path_factory.mktemp("cache")

@@ -25,16 +25,11 @@ from dataset_tools.verify import verify
 LICENCE = "public domain (NASA)"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def portraits(tmp_path_factory, astronaut, write_variants) -> Path:
     folder = tmp_path_factory.mktemp("portraits")
     write_variants(folder, astronaut, 40)
     return folder
-
-
-@pytest.fixture(scope="session")
-def cache(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("cache")
 
 
 def faceshadow(photos: Path, out: Path, *more: object) -> int:
@@ -192,7 +187,7 @@ def test_unlicensed_photos_need_asking(tmp_path, portraits, cache, capsys):
     assert "--allow-unlicensed" in capsys.readouterr().err
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def people(tmp_path_factory, portraits, cache) -> Path:
     """A dataset of ten people, four photos each."""
     folder = tmp_path_factory.mktemp("people")

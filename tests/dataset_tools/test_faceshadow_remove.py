@@ -22,11 +22,6 @@ def portraits(tmp_path_factory, astronaut, write_variants) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
 @pytest.fixture
 def photos(tmp_path, portraits) -> Path:
     return Path(shutil.copytree(portraits, tmp_path / "photos"))

@@ -29,11 +29,6 @@ def photos(tmp_path_factory, astronaut, write_variants) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
 @pytest.fixture
 def built(tmp_path, photos, cache):
     """A function: build the portraits, or build them again, in a layout."""

@@ -96,3 +96,15 @@ def pairs_folder(tmp_path_factory):
         cv2.imwrite(str(folder / "input" / f"{i:02d}.png"), shadow)
         cv2.imwrite(str(folder / "target" / f"{i:02d}.png"), target)
     return folder
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    """Six rendered pairs in input/ and target/."""
+    rng = np.random.default_rng(0)
+    for i in range(6):
+        target = rng.integers(80, 200, (72, 72, 3)).astype(np.uint8)
+        for name, picture in (("input", target // 2), ("target", target)):
+            (tmp_path / "pairs" / name).mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(tmp_path / "pairs" / name / f"{i}.png"), picture)
+    return tmp_path / "pairs"

@@ -64,18 +64,6 @@ def test_info_of_nothing_is_one_line(capsys, tmp_path):
     ]
 
 
-@pytest.fixture
-def pairs(tmp_path):
-    """Six rendered pairs in input/ and target/."""
-    rng = np.random.default_rng(0)
-    for i in range(6):
-        target = rng.integers(80, 200, (72, 72, 3)).astype(np.uint8)
-        for name, picture in (("input", target // 2), ("target", target)):
-            (tmp_path / "pairs" / name).mkdir(parents=True, exist_ok=True)
-            cv2.imwrite(str(tmp_path / "pairs" / name / f"{i}.png"), picture)
-    return tmp_path / "pairs"
-
-
 @pytest.mark.slow
 def test_train_then_adapt_then_restore(capsys, pairs, tmp_path):
     run_folder, adapted = tmp_path / "run", tmp_path / "adapted"

@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 
-import cv2
-import numpy as np
 import pytest
 import torch
 
@@ -14,18 +12,6 @@ from learnir.cli import main
 from learnir.pipeline import LearnIR
 from learnir.training import command
 from learnir.training.presets import PRESETS
-
-
-@pytest.fixture
-def pairs(tmp_path):
-    """Four rendered pairs in input/ and target/."""
-    rng = np.random.default_rng(0)
-    for i in range(4):
-        target = rng.integers(80, 200, (72, 72, 3)).astype(np.uint8)
-        for name, picture in (("input", target // 2), ("target", target)):
-            (tmp_path / "pairs" / name).mkdir(parents=True, exist_ok=True)
-            cv2.imwrite(str(tmp_path / "pairs" / name / f"{i}.png"), picture)
-    return tmp_path / "pairs"
 
 
 def run(capsys, *arguments):
