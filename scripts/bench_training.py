@@ -70,25 +70,24 @@ def measure(run: Run, steps: int) -> dict[str, float]:
         kinds.setdefault((stage.size, draw), number)
     start = time.perf_counter()
     for number in kinds.values():
-        run.optimise(*run.batch(number))
+        stage, draw, prepared = run.batch(number)
+        run.optimise(stage, draw, *run.pairs(stage, prepared, number))
     wait(device)
-    warm_up, batches = time.perf_counter() - start, run.batches()
+    warm_up = time.perf_counter() - start
     images = pixels = 0.0
     start = time.perf_counter()
-    for _ in range(steps):
-        stage, draw, prepared = next(batches)
+    for stage, draw, y, x in run.drawn():
         run.pairs_seen = 0
-        run.optimise(stage, draw, prepared)
+        run.optimise(stage, draw, y, x)
         run.step += 1
         images += run.pairs_seen
         pixels += run.pairs_seen * stage.size**2 * evaluations(draw)
     wait(device)
     seconds = time.perf_counter() - start
-    batch = run.batch(0)
-    stage, _, prepared = batch
+    stage, _, prepared = run.batch(0)
     start = time.perf_counter()
     for number in range(10):
-        run.source.finish(stage, prepared, torch.Generator(device).manual_seed(number))
+        run.pairs(stage, prepared, number)
     wait(device)
     return {
         "warm_up_s": warm_up,

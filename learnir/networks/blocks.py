@@ -117,12 +117,29 @@ class NAFBlock(nn.Module):
 
 
 class Blocks(nn.ModuleList):
-    """Blocks of one level, applied in order under one condition."""
+    """Blocks of one level, applied in order under one condition.
+
+    With ``fused`` set, by kernels made for training on a GPU: the same function.
+    """
+
+    fused = False
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        if self.fused and len(self):
+            from learnir.networks.fused import fused_blocks
+
+            blocks = [block for block in self if isinstance(block, NAFBlock)]
+            return fused_blocks(blocks, x, condition)
         for block in self:
             x = block(x, condition)
         return x
+
+
+def fuse(module: nn.Module) -> None:
+    """Has the module's blocks use the kernels made for training on a GPU."""
+    for level in module.modules():
+        if isinstance(level, Blocks):
+            level.fused = True
 
 
 def downsample(inputs: int, outputs: int) -> nn.Module:

@@ -6,10 +6,12 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from math import cos, gcd, isfinite, pi
 from pathlib import Path
 from typing import Any
@@ -22,8 +24,11 @@ from tqdm import tqdm
 
 from learnir.checkpoint import save_checkpoint, write_atomically, write_json
 from learnir.model import LearnIRModel
+from learnir.networks.blocks import fuse
 from learnir.resolution import scale_at
+from learnir.training.ahead import beside
 from learnir.training.ema import EMA
+from learnir.training.half import HalfCopy
 from learnir.training.presets import Stage, TrainConfig
 from learnir.training.recorded import RecordedSteps
 from learnir.training.sources import Prepared, Source, Store
@@ -64,9 +69,8 @@ class Run:
         """Runs from the saved state, if any, to the last iteration of the last stage."""
         self.prepare()
         with _stop_requests() as stopped, self._progress() as bar:
-            batches = self.batches()
-            while self.step < self.config.iterations:
-                loss = self.optimise(*next(batches))
+            for stage, draw, y, x in self.drawn():
+                loss = self.optimise(stage, draw, y, x)
                 self.step += 1
                 bar.update()
                 self._report(bar, loss, stopped)
@@ -99,10 +103,16 @@ class Run:
             # one graph for each resolution and batch, with and without gradients
             torch._dynamo.config.recompile_limit = 64
             self.model.denoiser.compile(dynamic=False)
-        step = TrainStep(self.model, config)
+        half = recorded and self.accelerator.mixed_precision == "bf16"
+        self.half = HalfCopy(self.model) if half else None
+        worker = self.half.model if self.half else self.model
+        if recorded:
+            fuse(worker)
+        step = TrainStep(worker, config)
         self.train_step, self.optimizer = self.accelerator.prepare(step, self.optimizer)
         parameters = list(trained.parameters())
         self.recorded = RecordedSteps(self._backward, parameters) if recorded else None
+        self.aside = torch.cuda.Stream() if on_gpu else None
         self.losses: list[Tensor] = []
         self.pairs_seen = 0
         self.clock = time.perf_counter()
@@ -159,11 +169,31 @@ class Run:
         rng = np.random.default_rng([self.config.seed, step, rank, 11])
         return stage, draw, self.source.prepare(stage, position, share, rng)
 
-    def optimise(self, stage: Stage, draw: Draw, prepared: list[tuple[Store, Prepared]]) -> Tensor:
+    def drawn(self) -> Iterator[tuple[Stage, Draw, Tensor, Tensor]]:
+        """Batches as the training device made them; a GPU makes one ahead, beside a step."""
+        ahead: deque[tuple[Stage, Draw, Callable]] = deque()
+        for step, (stage, draw, prepared) in enumerate(self.batches(), self.step):
+            work = partial(self.pairs, stage, prepared, step)
+            ahead.append((stage, draw, beside(self.aside, work) if self.aside else work))
+            if len(ahead) > (self.aside is not None):
+                *what, taken = ahead.popleft()
+                yield *what, *taken()
+        for *what, taken in ahead:
+            yield *what, *taken()
+
+    def pairs(
+        self, stage: Stage, prepared: list[tuple[Store, Prepared]], step: int
+    ) -> tuple[Tensor, Tensor]:
+        """A step's input and target on the training device, signed (B, 3, size, size)."""
+        return self.source.finish(stage, prepared, self._generator(step, 0))
+
+    def _generator(self, step: int, use: int) -> torch.Generator:
+        seed = _seed(self.config.seed, step, self.accelerator.process_index, use)
+        return torch.Generator(self.accelerator.device).manual_seed(seed)
+
+    def optimise(self, stage: Stage, draw: Draw, y: Tensor, x: Tensor) -> Tensor:
         """One step of the optimiser; its loss."""
-        config, device, rank = self.config, self.accelerator.device, self.accelerator.process_index
-        generator = torch.Generator(device).manual_seed(_seed(config.seed, self.step, rank))
-        y, x = self.source.finish(stage, prepared, generator)
+        config, generator = self.config, self._generator(self.step, 1)
         self.pairs_seen += len(y) * self.accelerator.num_processes
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(
@@ -173,7 +203,7 @@ class Run:
             loss = self._backward(y, x, draw, stage.part, generator)
         else:
             loss = self.recorded(y, x, draw, stage.part, generator.initial_seed())
-        self.accelerator.clip_grad_norm_(self.train_step.parameters(), config.clip)
+        self.accelerator.clip_grad_norm_(self.model.parameters(), config.clip)
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.ema.update(self.model, self.step)
@@ -183,9 +213,13 @@ class Run:
         self, y: Tensor, x: Tensor, draw: Draw, part: str, generator: torch.Generator
     ) -> Tensor:
         """The step's loss; its gradients are added to those of the parameters."""
+        if self.half:
+            self.half.take_weights()
         with self.accelerator.autocast():
             loss = self.train_step(y, x, draw, part, generator)
         self.accelerator.backward(loss)
+        if self.half:
+            self.half.give_gradients()
         return loss.detach()
 
     def _report(self, bar: tqdm, loss: Tensor, stopped: list[int]) -> None:
@@ -301,9 +335,9 @@ def learning_rate(stage: Stage, in_stage: int, warmup: int) -> float:
     return stage.lr * rise * 0.5 * (1 + cos(pi * in_stage / stage.iterations))
 
 
-def _seed(seed: int, step: int, rank: int) -> int:
-    """Well-mixed 63-bit seed of one step on one process."""
-    return int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0]) >> 1
+def _seed(*numbers: int) -> int:
+    """Well-mixed 63 bits."""
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0]) >> 1
 
 
 def _png(picture: np.ndarray) -> bytes:

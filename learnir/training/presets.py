@@ -51,7 +51,8 @@ class TrainConfig:
     Attributes:
         step_weights: probability of t = 1..T'; None is uniform.
         penalty: "charbonnier" or "l2"; ``gradient_weight`` adds the penalty on its differences.
-        perceptual: weight of LPIPS over SqueezeNet on the result of t = 1; 0 leaves it out.
+        perceptual: weight of LPIPS over SqueezeNet on the result of t = 1; 0 leaves it out. Taken
+            of every ``perceptual_every``-th pair of a batch.
         lam: lambda of L_total = L_denoise + lambda L_consistency (poster Eq. 9).
         ema: decay of the averaged weights, which are what is validated and shipped.
         clip: largest gradient norm.
@@ -71,6 +72,7 @@ class TrainConfig:
     penalty: str = "charbonnier"
     gradient_weight: float = 0.0
     perceptual: float = 0.0
+    perceptual_every: int = 1
     lam: float = 0.0
     weight_decay: float = 1e-4
     betas: tuple[float, float] = (0.9, 0.99)
@@ -115,7 +117,7 @@ SMALL_NAF = ModelConfig(
     },
     scales=(1, 2, 2, 4, 4),
 )
-NAF = replace(SMALL_NAF, network_args={**SMALL_NAF.network_args, "top": 96})
+NAF = replace(SMALL_NAF, network_args={**SMALL_NAF.network_args, "top": 96, "middle": 10})
 STEP_WEIGHTS = (0.5, 0.2, 0.1, 0.1, 0.1)
 
 PRESETS: dict[str, TrainConfig] = {
@@ -167,6 +169,7 @@ PRESETS: dict[str, TrainConfig] = {
         step_weights=STEP_WEIGHTS,
         gradient_weight=0.5,
         perceptual=0.3,
+        perceptual_every=4,
         warmup=300,
         clean=0.25,
         compile=True,

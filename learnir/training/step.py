@@ -97,7 +97,9 @@ class TrainStep(nn.Module):
         if config.gradient_weight:
             loss = loss + config.gradient_weight * gradient_loss(R_hat - R)
         if self.perceptual is not None and t == 1:
-            loss = loss + config.perceptual * self.perceptual(z_y - R_hat, z_y - R).mean()
+            judged = slice(None, None, config.perceptual_every)
+            distance = self.perceptual((z_y - R_hat)[judged], (z_y - R)[judged])
+            loss = loss + config.perceptual * distance.mean()
         if config.lam:
             loss = loss + config.lam * consistency_loss(
                 R_hat, z_t, z_y, R, t, schedule, config.model.correction, config.model.weight

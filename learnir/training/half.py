@@ -1,0 +1,56 @@
+"""Mixed precision with few casts: steps run on a copy whose matrices are in bfloat16.
+
+Autocast makes the same numbers, but casts every weight at each of the five evaluations of a step
+and every gradient singly: two thousand kernels that each take longer to start than to run.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+from learnir.model import LearnIRModel
+from learnir.networks.blocks import ChannelAttention
+
+
+class HalfCopy:
+    """A model's copy, for steps to run on; what is no matrix they share."""
+
+    def __init__(self, model: LearnIRModel) -> None:
+        self.model = copy.deepcopy(model)
+        modules = list(zip(model.modules(), self.model.modules(), strict=True))
+        attention = [made.mix for _, made in modules if isinstance(made, ChannelAttention)]
+        self.weights: list[Tensor] = []
+        self.halves: list[Tensor] = []
+        for module, made in modules:
+            if _is_matrix(made) and made not in attention:  # which means over pixels pass
+                made.to(torch.bfloat16)
+                self.weights += module.parameters(recurse=False)
+                self.halves += made.parameters(recurse=False)
+            else:
+                for name, weight in module.named_parameters(recurse=False):
+                    setattr(made, name, weight)
+
+    @torch.no_grad()
+    def take_weights(self) -> None:
+        """The copy's matrices are the model's."""
+        torch._foreach_copy_(self.halves, self.weights)
+
+    @torch.no_grad()
+    def give_gradients(self) -> None:
+        """The model's gradients are the copy's, which keeps none."""
+        made, given = [], []
+        for weight, half in zip(self.weights, self.halves, strict=True):
+            if half.grad is not None:
+                weight.grad = torch.empty_like(weight)
+                given.append(weight.grad)
+                made.append(half.grad)
+                half.grad = None
+        torch._foreach_copy_(given, made)
+
+
+def _is_matrix(module: nn.Module) -> bool:
+    """Whether its products run on matrix units, which a depthwise convolution's do not."""
+    return isinstance(module, nn.Linear) or (isinstance(module, nn.Conv2d) and module.groups == 1)
