@@ -177,22 +177,23 @@ def _depthwise_weight_backward(
     STEPS, C: tl.constexpr, PIXELS: tl.constexpr, CHANNELS: tl.constexpr,
 ):  # fmt: skip
     """partial (programs, 9, C): for each tap the sum of d_out times its neighbour in h."""
-    cols, taps = tl.program_id(1) * CHANNELS + tl.arange(0, CHANNELS), tl.arange(0, 16)
+    cols = tl.program_id(1) * CHANNELS + tl.arange(0, CHANNELS)
     has = cols < C
-    dy, dx = (taps // 3 - 1)[:, None], (taps % 3 - 1)[:, None]
-    total = tl.zeros((16, PIXELS, CHANNELS), tl.float32)
+    none = tl.zeros((PIXELS, CHANNELS), tl.float32)
+    sums = (none, none, none, none, none, none, none, none, none)
     for step in range(STEPS):
         rows = (tl.program_id(0) * STEPS + step) * PIXELS + tl.arange(0, PIXELS)
-        x, y = (rows % W)[None, :], ((rows // W) % H)[None, :]
-        inside = (y + dy >= 0) & (y + dy < H) & (x + dx >= 0) & (x + dx < W)
-        seen = (inside & (rows < N)[None, :] & (taps < 9)[:, None])[:, :, None] & has[None, None, :]
-        at = (rows[None, :] + dy * W + dx)[:, :, None] * C + cols[None, None, :]
-        near = tl.load(h + at, seen, 0.0).to(tl.float32)
-        mask = (rows < N)[:, None] & has[None, :]
-        d = tl.load(d_out + rows[:, None] * C + cols[None, :], mask, 0.0).to(tl.float32)
-        total += near * d[None, :, :]
-    at = (tl.program_id(0) * 9 + taps)[:, None] * C + cols[None, :]
-    tl.store(partial + at, tl.sum(total, axis=1), (taps < 9)[:, None] & has[None, :])
+        at, mask = rows[:, None] * C + cols[None, :], (rows < N)[:, None] & has[None, :]
+        x, y = rows % W, (rows // W) % H
+        d = tl.load(d_out + at, mask, 0.0).to(tl.float32)
+        more = ()
+        for tap in tl.static_range(9):
+            near = _neighbour(h, tap // 3 - 1, tap % 3 - 1, y, x, at, mask, C, H, W)
+            more = more + (sums[tap] + near * d,)  # noqa: RUF005
+        sums = more
+    row = partial + tl.program_id(0) * 9 * C + cols
+    for tap in tl.static_range(9):
+        tl.store(row + tap * C, tl.sum(sums[tap], axis=0), has)
 
 
 @triton.jit(do_not_specialize=["HW"])
@@ -213,6 +214,7 @@ def _pooled(
 
 
 ROWS = 8192  # numbers of a tile that holds whole rows of channels
+HALVES = {"PIXELS": 64, "CHANNELS": 32}
 DEPTHWISE = {"PIXELS": 64, "CHANNELS": 32}
 WEIGHTS = {"PIXELS": 16, "CHANNELS": 32}
 
@@ -300,8 +302,8 @@ class _Mix(torch.autograd.Function):
         widen = widen.to(dtype)
         h = torch.addmm(widen_bias.to(dtype), normed, widen.t())
         halves, gated = torch.empty_like(h), torch.empty_like(normed)
-        grid = triton.cdiv(N, DEPTHWISE["PIXELS"]), triton.cdiv(C, DEPTHWISE["CHANNELS"])
-        _depthwise_gate[grid](h, weight, bias, halves, gated, N, H, W, C=C, **DEPTHWISE)
+        grid = triton.cdiv(N, HALVES["PIXELS"]), triton.cdiv(C, HALVES["CHANNELS"])
+        _depthwise_gate[grid](h, weight, bias, halves, gated, N, H, W, C=C, **HALVES)
         mean = _pool(gated, None, H * W) / (H * W)
         attention = torch.addmm(mix_bias, mean, mix.t())
         ctx.save_for_backward(normed, widen, h, weight, halves, gated, mean, mix, attention)
