@@ -24,6 +24,8 @@ class ModelConfig:
             field's self-ensemble): a little nearer to the truth for that step's time.
         corrector: constructor arguments of the learned correction branch, None without one.
         work_size: longest side, in pixels, that the pipeline estimates the residual at.
+        enlarge: smaller pictures are enlarged so many times, up to ``work_size``, and what the
+            network changes is brought back: patches at its entrance then hold less of a face.
     """
 
     network: str = "naf"
@@ -38,6 +40,7 @@ class ModelConfig:
     mirror: bool = False
     corrector: dict[str, Any] | None = None
     work_size: int = 256
+    enlarge: float = 1.0
 
     def to_json(self) -> dict[str, Any]:
         """Plain types for ``json.dump``."""

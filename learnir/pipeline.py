@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from learnir.checkpoint import find_checkpoint, load_checkpoint, read_training, save_checkpoint
+from learnir.device import choose_device
 from learnir.faces import Square, close_ups, find_faces
 from learnir.gain import GainMap, apply_gain
 from learnir.images import decode_linear, encode_linear_quickly, from_signed, to_picture, to_signed
@@ -194,7 +195,7 @@ class LearnIR:
         resolved = _check(self.model, sampling, mode, work_size, strength)
         job = _Job(self._folded, sampling, resolved, NoiseField(seed), progress)
         began = time.perf_counter()
-        how, size = _plan(picture, mode, work_size)
+        how, size = _plan(picture, mode, work_size, self.config.enlarge)
         squares = close_ups(find_faces(picture), *picture.shape[:2]) if faces else []
         with torch.inference_mode():
             made = with_smaller_sizes(lambda n: _make(job, picture, how, n, squares), size)
@@ -204,18 +205,6 @@ class LearnIR:
         return Restoration(
             result, made.gain, made.mode, seconds, previews, picture, made.gain_map, made.restored
         )
-
-
-def choose_device(device: str | torch.device | None) -> torch.device:
-    """The named device, or the best there is; ValueError when this machine does not have it."""
-    if device is None:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        chosen = torch.device(device)
-        torch.zeros(1, device=chosen).item()  # "meta" holds shapes, no values
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"device {str(device)!r} is not available here; use 'cpu'") from error
-    return chosen
 
 
 def _check_picture(picture: np.ndarray) -> None:
@@ -238,12 +227,14 @@ def _check(
     return sampling.check(model)
 
 
-def _plan(picture: np.ndarray, mode: str, work_size: int) -> tuple[str, int]:
-    """How to run, and at which size: the whole side, the working size or the tile's side."""
+def _plan(picture: np.ndarray, mode: str, work_size: int, enlarge: float) -> tuple[str, int]:
+    """How to run, and at which size: that of the longest side or of the tiles."""
     longest = max(picture.shape[:2])
     if mode == "auto":
         mode = "native" if longest <= work_size else "gain"
-    return mode, longest if mode == "native" else work_size
+    if mode == "native":
+        return mode, max(min(round(enlarge * longest), work_size), longest)
+    return mode, work_size
 
 
 @dataclass(frozen=True)
@@ -318,14 +309,26 @@ def _make(job: _Job, picture: np.ndarray, how: str, size: int, squares: Sequence
     if how == "tile" or (how == "native" and size < max(picture.shape[:2])):
         return _by_tiles(job, picture, size)
     job.start(1 + len(squares))
-    made = _by_gain(job, picture, size) if how == "gain" else _natively(job, picture)
+    made = _by_gain(job, picture, size) if how == "gain" else _natively(job, picture, size)
     return _closely(job, picture, made, squares) if squares else made
 
 
-def _natively(job: _Job, picture: np.ndarray) -> _Made:
-    restored = from_signed(job.run(picture), picture.dtype.type)
+def _natively(job: _Job, picture: np.ndarray, size: int) -> _Made:
+    enlarged = size > max(picture.shape[:2])
+    signed = _enlarged(job, picture, size) if enlarged else job.run(picture)
+    restored = from_signed(signed, picture.dtype.type)
     gain_map = GainMap.between(decode_linear(picture), decode_linear(restored))
     return _Made("native", gain_map.gain, restored=restored)
+
+
+def _enlarged(job: _Job, picture: np.ndarray, size: int) -> np.ndarray:
+    """The picture and what restoring its enlargement changes, brought back to its size."""
+    H, W = picture.shape[:2]
+    f = size / max(H, W)
+    sides = max(round(W * f), 1), max(round(H * f), 1)
+    large = cv2.resize(picture, sides, interpolation=cv2.INTER_CUBIC)
+    change = job.run(large) - to_signed(large)
+    return to_signed(picture) + cv2.resize(change, (W, H), interpolation=cv2.INTER_CUBIC)
 
 
 def _by_gain(job: _Job, picture: np.ndarray, work_size: int) -> _Made:

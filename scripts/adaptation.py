@@ -21,7 +21,8 @@ import numpy as np
 from fill_page import fill, markdown
 from score_weights import compare
 
-from learnir.checkpoint import SHIPPED, load_checkpoint, write_json
+from learnir import LearnIR
+from learnir.checkpoint import SHIPPED, write_json
 from learnir.training.command import adapt
 from learnir.training.data import open_pairs
 
@@ -57,9 +58,9 @@ def rows(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     fits = [(0, 0), *((k, seed) for k in PAIRS for seed in SEEDS)]
     for k, seed in fits:
         folder, seconds = fitted(k, seed, options) if k else (SHIPPED, 0.0)
-        model = load_checkpoint(folder).eval()
+        learnir = LearnIR.from_pretrained(folder)
         for name, data in sets.items():
-            scores, _ = compare(model, open_pairs(data, "all"), 256, {})
+            scores, _ = compare(learnir, open_pairs(data, "all"), 256, {})
             yield {"k": k, "seed": seed, "set": name, "fit_seconds": seconds, **scores}
 
 

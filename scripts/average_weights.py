@@ -9,11 +9,11 @@ first one's training began with it. Config and training record are the first one
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 from pathlib import Path
 
 from learnir.checkpoint import TRAINING, CheckpointError, load_checkpoint, save_checkpoint
-from learnir.model import LearnIRModel
 from learnir.training.warm_start import take_weights
 
 
@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     model = load_checkpoint(options.first)
-    other = LearnIRModel(model.config)
+    other = copy.deepcopy(model)
     try:
         take_weights(other, load_checkpoint(options.second))
     except CheckpointError:

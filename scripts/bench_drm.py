@@ -72,7 +72,7 @@ def measure(model: LearnIRModel, size: int, mirror: bool, repeats: int) -> dict:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("checkpoint", nargs="?", default=None, help="default: the shipped weights")
-    parser.add_argument("--size", type=int, nargs="+", default=[256, 512])
+    parser.add_argument("--size", type=int, nargs="+", default=[256, 320, 512])
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("-o", "--out", type=Path)
     options = parser.parse_args()

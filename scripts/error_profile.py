@@ -19,7 +19,7 @@ import numpy as np
 from fill_page import markdown
 from score_weights import load, pairs_of, restore, split_by_shadow
 
-from learnir.checkpoint import load_checkpoint
+from learnir import LearnIR
 from learnir.images import decode_linear
 from learnir.training.data import Pair
 
@@ -79,10 +79,10 @@ def shadowed(folder: Path, split: str) -> list[Pair]:
     return split_by_shadow(pairs_of(folder, split))[0]
 
 
-def column(model, pairs: Sequence[Pair]) -> list[str]:
+def column(learnir: LearnIR, pairs: Sequence[Pair]) -> list[str]:
     """The cells of one folder."""
     loaded = load(pairs, SIDE)
-    results = restore(model, [y for y, _ in loaded], {})
+    results = restore(learnir, [y for y, _ in loaded], {})
     rows = []
     for (y, x), r in zip(loaded, results, strict=True):
         shadow = shadow_of(y, x)
@@ -108,7 +108,7 @@ def asked_for(about: str | None) -> argparse.Namespace:
 
 def main() -> None:
     options = asked_for(__doc__)
-    model = load_checkpoint(options.checkpoint).eval()
+    learnir = LearnIR.from_pretrained(options.checkpoint)
     names = [
         "",
         *(f"share of the squared error coarser than {sigma} px" for sigma in SCALES),
@@ -117,7 +117,7 @@ def main() -> None:
         *(f"error at {d:+d} px from the edge, log units" for d in DISTANCES),
     ]
     columns = [
-        [folder.name, *column(model, shadowed(folder, options.split)[: options.limit])]
+        [folder.name, *column(learnir, shadowed(folder, options.split)[: options.limit])]
         for folder in options.folders
     ]
     print(markdown(list(zip(names, *columns, strict=True))))

@@ -18,9 +18,8 @@ from error_profile import FLOOR, SIDE, asked_for, blurred, shadow_of, shadowed
 from fill_page import markdown
 from score_weights import load, restore, score
 
-from learnir.checkpoint import load_checkpoint
+from learnir import LearnIR
 from learnir.images import decode_linear, encode_linear
-from learnir.model import LearnIRModel
 
 TONES = (32, 16, 8, 4)  # pixels
 BLURS = (0.4, 0.6)  # pixels
@@ -60,14 +59,14 @@ def changes() -> Iterator[tuple[str, Callable[[Triple], np.ndarray]]]:
         yield f"blurred by {sigma} px", lambda p, s=sigma: softened(p[1], s)
 
 
-def rows(model: LearnIRModel, folder: Path, split: str, limit: int) -> dict[str, str]:
+def rows(learnir: LearnIR, folder: Path, split: str, limit: int) -> dict[str, str]:
     """The cells of one folder: PSNR / SSIM / LPIPS of every change."""
     pairs = load(shadowed(folder, split)[:limit], SIDE)
     inputs, targets = zip(*pairs, strict=True)
-    restored = restore(model, inputs, {})
+    restored = restore(learnir, inputs, {})
     triples = list(zip(inputs, restored, targets, strict=True))
     results = {name: list(map(change, triples)) for name, change in changes()}
-    results["restored again"] = restore(model, restored, {})
+    results["restored again"] = restore(learnir, restored, {})
     return {name: cell(pictures, targets) for name, pictures in results.items()}
 
 
@@ -78,8 +77,8 @@ def cell(pictures: Sequence[np.ndarray], targets: Sequence[np.ndarray]) -> str:
 
 def main() -> None:
     options = asked_for(__doc__)
-    model = load_checkpoint(options.checkpoint).folded()
-    columns = [rows(model, f, options.split, options.limit) for f in options.folders]
+    learnir = LearnIR.from_pretrained(options.checkpoint)
+    columns = [rows(learnir, f, options.split, options.limit) for f in options.folders]
     table = [["PSNR / SSIM / LPIPS", *(folder.name for folder in options.folders)]]
     table += [[name, *(column[name] for column in columns)] for name in columns[0]]
     print(markdown(table))

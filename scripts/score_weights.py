@@ -16,12 +16,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
 
 from benchmarks.metrics import psnr, ssim
 from benchmarks.perceptual import MetricUnavailable, lpips
-from learnir.checkpoint import load_checkpoint
-from learnir.images import to_picture, to_tensor
+from learnir import LearnIR
 from learnir.training.data import Pair, PairError, open_pairs
 
 SHADOWED = 45.0  # dB: an input this close to its target has no shadow
@@ -46,15 +44,9 @@ def resized(picture: np.ndarray, size: int) -> np.ndarray:
     return cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
 
 
-def restore(model, pictures: Sequence[np.ndarray], options: dict) -> list[np.ndarray]:
-    """Every picture through the sampler, eight at a time."""
-    restored: list[np.ndarray] = []
-    generator = torch.Generator().manual_seed(0)
-    with torch.inference_mode():
-        for i in range(0, len(pictures), 8):
-            y = to_tensor(np.stack(pictures[i : i + 8]))
-            restored.extend(to_picture(model.sample(y, generator=generator, **options)))
-    return restored
+def restore(learnir: LearnIR, pictures: Sequence[np.ndarray], options: dict) -> list[np.ndarray]:
+    """Every picture as users get it, without a second look at faces."""
+    return [learnir.restore(p, seed=0, faces=False, **options).picture for p in pictures]
 
 
 def score(results: Sequence[np.ndarray], targets: Sequence[np.ndarray]) -> dict[str, float]:
@@ -71,12 +63,12 @@ def score(results: Sequence[np.ndarray], targets: Sequence[np.ndarray]) -> dict[
     return row
 
 
-def compare(model, pairs: Sequence[Pair], size: int, options: dict) -> tuple[dict, list]:
+def compare(learnir: LearnIR, pairs: Sequence[Pair], size: int, options: dict) -> tuple[dict, list]:
     """Scores of the inputs and of the results, seconds a picture, and the pictures."""
     loaded = load(pairs, size)
     inputs, targets = [y for y, _ in loaded], [x for _, x in loaded]
     start = time.perf_counter()
-    results = restore(model, inputs, options)
+    results = restore(learnir, inputs, options)
     seconds = (time.perf_counter() - start) / len(inputs)
     row = {
         "pairs": len(loaded),
@@ -112,7 +104,7 @@ def main() -> None:
     parser.add_argument("-o", "--out", type=Path)
     parser.add_argument("--sheet", type=Path, help="folder for contact sheets (never commit them)")
     options = parser.parse_args()
-    model = load_checkpoint(options.checkpoint).folded()
+    learnir = LearnIR.from_pretrained(options.checkpoint)
     sampling = {"scales": options.scales, "correction": options.correction}
     sets: dict[str, list[Pair]] = {}
     if options.faceshadow:
@@ -124,7 +116,7 @@ def main() -> None:
         sets["UCB dev, real photographs"] = open_pairs(options.ucb, "all")
     table = {}
     for name, pairs in sets.items():
-        table[name], pictures = compare(model, pairs, options.size, sampling)
+        table[name], pictures = compare(learnir, pairs, options.size, sampling)
         print(name, json.dumps(table[name]), flush=True)
         if options.sheet:
             write_sheet(options.sheet / f"{name.replace(' ', '_').replace(',', '')}.png", pictures)

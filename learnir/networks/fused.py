@@ -189,8 +189,8 @@ def _depthwise_weight_backward(
         more = ()
         for tap in tl.static_range(9):
             near = _neighbour(h, tap // 3 - 1, tap % 3 - 1, y, x, at, mask, C, H, W)
-            more = more + (sums[tap] + near * d,)  # noqa: RUF005
-        sums = more
+            more = more + (sums[tap] + near * d,)  # type: ignore[assignment]  # noqa: RUF005
+        sums = more  # type: ignore[assignment]
     row = partial + tl.program_id(0) * 9 * C + cols
     for tap in tl.static_range(9):
         tl.store(row + tap * C, tl.sum(sums[tap], axis=0), has)

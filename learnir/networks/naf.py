@@ -110,7 +110,7 @@ class Corrector(NAFUNet):
 
     def __init__(
         self,
-        width: int = 20,
+        width: int = 18,
         encoder: Sequence[int] = (1, 1, 1),
         middle: int = 1,
         decoder: Sequence[int] = (1, 1, 1),

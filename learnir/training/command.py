@@ -15,8 +15,8 @@ from accelerate import Accelerator
 
 from learnir import __version__
 from learnir.checkpoint import CheckpointError, load_checkpoint
+from learnir.device import choose_device
 from learnir.model import LearnIRModel, look_up
-from learnir.pipeline import choose_device
 from learnir.training.data import Pair, PairError, manifest_hash, open_pairs
 from learnir.training.layers import is_archive, load_layers
 from learnir.training.loop import Interrupted, Run, TrainingDiverged, start_folder

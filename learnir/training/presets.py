@@ -156,12 +156,12 @@ PRESETS: dict[str, TrainConfig] = {
         model=NAF,
         stages=(
             Stage(
-                iterations=5_400,
+                iterations=8_800,
                 size=256,
                 batch=64,
                 lr=1e-3,
                 view=(0.75, 1.0),
-                fixed=0.05,
+                fixed=0.03,
                 rollout=1.0,
                 coarse=4,
             ),
@@ -173,8 +173,8 @@ PRESETS: dict[str, TrainConfig] = {
         warmup=300,
         clean=0.25,
         compile=True,
-        validate_every=1800,
-        save_every=600,
+        validate_every=4000,
+        save_every=1000,
     ),
     # The paper's own training: eps_res, a residual U-Net, fixed size first, then DRM.
     "paper": TrainConfig(

@@ -8,8 +8,9 @@ from PIL import Image, ImageOps
 
 from learnir import LearnIR, gain
 from learnir.checkpoint import CheckpointError
+from learnir.device import choose_device
 from learnir.images import ORIENTATION, to_unit
-from learnir.pipeline import choose_device, reduce
+from learnir.pipeline import reduce
 
 
 class Pointwise(torch.nn.Module):
