@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
+from importlib.util import find_spec
 from math import cos, gcd, isfinite, pi
 from pathlib import Path
 from typing import Any
@@ -106,7 +107,7 @@ class Run:
         half = recorded and self.accelerator.mixed_precision == "bf16"
         self.half = HalfCopy(self.model) if half else None
         worker = self.half.model if self.half else self.model
-        if recorded:
+        if recorded and find_spec("triton"):  # which PyTorch for Windows lacks
             fuse(worker)
         step = TrainStep(worker, config)
         self.train_step, self.optimizer = self.accelerator.prepare(step, self.optimizer)
