@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from learnir.model import LearnIRModel
+from learnir.networks.blocks import fuse
 from learnir.training.half import HalfCopy
 from learnir.training.presets import PRESETS
 from learnir.training.step import Draw, TrainStep
@@ -39,6 +40,19 @@ def test_a_half_copy_gives_the_model_autocasts_gradients(model):
         for ours, theirs in zip(got, expected, strict=True):
             torch.testing.assert_close(ours, theirs, rtol=0, atol=0, msg=f"step {number}")
         assert all(weight.grad is None for weight in half.halves)
+
+
+def test_kernels_take_a_half_copy(model):
+    pytest.importorskip("triton", reason="Triton comes with PyTorch for Linux only")
+    if torch.cuda.is_available():
+        pytest.skip("Triton interprets kernels on the CPU only where there is no GPU")
+    expected_loss, expected = gradients(model)
+    half = HalfCopy(model)
+    fuse(half.model)
+    loss, got = gradients(model, half)
+    assert loss == pytest.approx(expected_loss, rel=0.02)
+    away = sum((a - b).square().sum() for a, b in zip(got, expected, strict=True))
+    assert away < 0.1**2 * sum(b.square().sum() for b in expected)
 
 
 def test_a_half_copy_follows_the_model(model):
