@@ -45,7 +45,8 @@ def _sampling(model: LearnIRModel) -> dict[str, str]:
         "scales": f"{model.scales}, the cost of {cost:.3g} full-size evaluations",
         "correction": f"{config.correction}, weight {config.weight:g}, eta {config.eta:g}",
         "mirror": "at the last step, mean of both" if config.mirror else "no",
-        "work size": f"{config.work_size} px",
+        "work size": f"{config.work_size} px"
+        + (f", smaller pictures enlarged {config.enlarge:g} times" if config.enlarge > 1 else ""),
     }
 
 

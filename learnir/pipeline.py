@@ -176,7 +176,8 @@ class LearnIR:
             picture: uint8 or uint16 RGB (H, W, 3), any size.
             mode: "gain" estimates at the working resolution and relights the full-size picture;
                 "tile" runs the network at native resolution in overlapping tiles; "auto" runs it
-                natively up to the working resolution, else by gain.
+                over the whole picture (enlarged as the config says) up to the working
+                resolution, else by gain.
             work_size: longest side, in pixels, that the network sees at once; None is the config's.
             steps, scales, schedule, correction, weight, eta, mirror: see ``LearnIRModel.sample``.
             strength: 0 returns the picture, 1 the restoration; up to 1.5.

@@ -213,6 +213,7 @@ def _pooled(
     tl.store(partial + row * C + cols, tl.sum(v, axis=0), has)
 
 
+# Sizes of tiles, measured on an H200 (docs/experiments.md, section 13).
 ROWS = 8192  # numbers of a tile that holds whole rows of channels
 HALVES = {"PIXELS": 64, "CHANNELS": 32}
 DEPTHWISE = {"PIXELS": 64, "CHANNELS": 32}
