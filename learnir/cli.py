@@ -52,7 +52,8 @@ def restore(
         out: folder for the results, or a file name for a single picture.
         checkpoint: folder or Hub id; the shipped weights by default.
         mode: gain: estimate small, relight at full size; tile: run at native size in tiles;
-            auto: at native size up to the working size, else gain.
+            auto: the whole picture up to the working size (enlarged as the checkpoint says),
+            else gain.
         work_size: longest side in pixels that the network sees at once; None, here and below, is
             what the checkpoint was validated with.
         steps: sampling steps T'.

@@ -86,7 +86,7 @@ def relit(
     Args:
         options: keyword arguments of ``LearnIR.restore``; ``mode`` and ``faces`` play no part here.
     """
-    own = {k: v for k, v in options.items() if k not in ("mode", "work_size", "strength")}
+    own = {k: v for k, v in options.items() if k not in ("mode", "strength")}
     own |= {"faces": False}  # close-ups that come and go would flicker
     small = reduce(frame, options.get("work_size") or learnir.config.work_size)
     fine = small.astype(np.uint16) * 257  # a gain in finer steps than those of 8 bits

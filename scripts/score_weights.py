@@ -45,7 +45,7 @@ def resized(picture: np.ndarray, size: int) -> np.ndarray:
 
 
 def restore(learnir: LearnIR, pictures: Sequence[np.ndarray], options: dict) -> list[np.ndarray]:
-    """Every picture as users get it, without a second look at faces."""
+    """Every picture through the pipeline, without a second look at faces."""
     return [learnir.restore(p, seed=0, faces=False, **options).picture for p in pictures]
 
 

@@ -363,7 +363,7 @@ class _Feed(torch.autograd.Function):
 
 
 def fused_blocks(blocks: Sequence[NAFBlock], x: Tensor, condition: Tensor) -> Tensor:
-    """The blocks one after the other on channels-last maps (B, C, H, W)."""
+    """The blocks one after the other on channels-last maps (B, C, H, W), which keep their dtype."""
     B, C, H, W = x.shape
     device = x.device.type
     dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype

@@ -121,8 +121,8 @@ NAF = replace(SMALL_NAF, network_args={**SMALL_NAF.network_args, "top": 96, "mid
 STEP_WEIGHTS = (0.5, 0.2, 0.1, 0.1, 0.1)
 
 PRESETS: dict[str, TrainConfig] = {
-    # What CPU cores reach in an evening. The shipped weights came of this recipe as it grew, in
-    # several runs: docs/experiments.md.
+    # What CPU cores reach in an evening. The shipped weights began with this recipe as it grew:
+    # docs/experiments.md.
     "cpu": TrainConfig(
         model=SMALL_NAF,
         stages=(

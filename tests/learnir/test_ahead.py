@@ -52,6 +52,7 @@ def test_a_result_is_waited_for_on_the_stream_that_takes_it():
             product = a @ a
         return (product,)
 
+    torch.cuda.synchronize()  # ``beside`` waits for nothing that was begun before
     taken = beside(torch.cuda.Stream(), work)
     (product,) = taken()
     assert torch.allclose(product.sum(), expected, rtol=1e-4)

@@ -8,6 +8,7 @@ import pytest
 
 from learnir import LearnIR
 from learnir.model import LearnIRModel
+from learnir.video import Steady, relit
 
 
 @pytest.fixture
@@ -56,3 +57,16 @@ def test_without_a_change_every_pixel_stays(enlarging, scene, monkeypatch):
     monkeypatch.setattr(LearnIRModel, "sample", lambda _model, y, **_: y)
     picture = scene(33, 47, np.uint16)
     assert np.array_equal(enlarging.restore(picture).picture, picture)
+
+
+@pytest.mark.parametrize("work_size", [72, 96])
+def test_a_frame_of_a_video_is_seen_at_the_size_asked_for(enlarging, scene, monkeypatch, work_size):
+    sides = []
+
+    def sample(_model, y, **_):
+        sides.append(max(y.shape[-2:]))
+        return y
+
+    monkeypatch.setattr(LearnIRModel, "sample", sample)
+    relit(enlarging, scene(100, 120), Steady(), {"work_size": work_size})
+    assert sides == [work_size]

@@ -28,6 +28,27 @@ def results(blocks, x, condition, towards):
     return {"out": out.detach(), "x": x.grad, "condition": condition.grad} | gradients
 
 
+@pytest.fixture
+def wide():
+    """One block wider than a tile of channels."""
+    torch.manual_seed(1)
+    blocks = Blocks([NAFBlock(40, 8)])
+    for weight in blocks.parameters():
+        torch.nn.init.normal_(weight, std=0.15)
+    return blocks.to("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def test_kernels_take_channels_in_several_tiles(wide):
+    device = next(wide.parameters()).device
+    x, towards = torch.randn(2, 1, 40, 4, 5, device=device).unbind()
+    condition = torch.randn(1, 8, device=device)
+    plain = results(wide, x, condition, towards)
+    fuse(wide)
+    for name, value in results(wide, x, condition, towards).items():
+        error = (value - plain[name]).norm() / plain[name].norm()
+        assert error < 1e-5, f"{name}: {error:.1e}"
+
+
 @pytest.mark.parametrize("shape", [(2, 12, 5, 7), (1, 12, 2, 1), (3, 12, 24, 32)])
 def test_kernels_give_the_blocks_result_and_all_its_gradients(level, shape):
     device = next(level.parameters()).device
