@@ -1,4 +1,4 @@
-"""Photometric augmentation of shadow pairs, batched, in (approximately) linear light.
+"""Augmentation of shadow pairs, batched: photometry in (approximately) linear light, and mosaics.
 
 A shadow multiplies linear light, so the pair itself tells its gain g = input / target; raising g to
 a random power makes the same shadow lighter or deeper, which re-draws its ambient share.
@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from learnir.resolution import area_mean
 
 GAMMA = 2.2  # close enough to sRGB for augmentation, and cheap
 DARK = 2e-3  # linear light under which a ratio says nothing
@@ -66,6 +68,34 @@ def redraw_photometry(
     target = target * tint * 2 ** uniform(-ranges.exposure, ranges.exposure)
     observed = (target + DARK) * (gain**depth).clamp(min=ranges.darkest) - DARK
     return from_linear(observed), from_linear(target)
+
+
+def lay_mosaics(
+    y: Tensor, x: Tensor, share: float, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """A ``share`` of the pairs, (B, 3, H, W) each, replaced by mosaics of four at half size.
+
+    So the model sees faces as small as they are in wide pictures, beside things that are in no
+    shadow. Four tiles are drawn from the whole batch, and moved round the borders by a random way,
+    so that seams lie anywhere. H and W are even.
+    """
+    B, _, H, W = x.shape
+    n = round(share * B)
+    device = x.device
+    tiles = torch.randint(B, (n, 2, 2), generator=generator, device=device)
+    halves = area_mean(torch.cat([y, x], dim=1), 2)[tiles]  # (n, 2, 2, 6, H / 2, W / 2)
+    mosaic = halves.permute(0, 3, 1, 4, 2, 5).reshape(n, -1, H, W)
+
+    def moved(length: int) -> Tensor:
+        way = torch.randint(length, (n, 1), generator=generator, device=device)
+        return (torch.arange(length, device=device) + way) % length
+
+    rows, columns = moved(H)[:, :, None], moved(W)[:, None, :]
+    which = torch.arange(n, device=device)[:, None, None]
+    mosaic = mosaic.permute(0, 2, 3, 1)[which, rows, columns].permute(0, 3, 1, 2)
+    replaced = torch.randperm(B, generator=generator, device=device)[:n]
+    m_y, m_x = mosaic.chunk(2, dim=1)
+    return y.index_copy(0, replaced, m_y), x.index_copy(0, replaced, m_x)
 
 
 def _wave(like: Tensor, deviation: float, generator: torch.Generator) -> Tensor:

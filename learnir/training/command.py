@@ -17,6 +17,7 @@ from learnir import __version__
 from learnir.checkpoint import CheckpointError, load_checkpoint
 from learnir.device import choose_device
 from learnir.model import LearnIRModel, look_up
+from learnir.networks.naf import CORRECTOR_WIDTH
 from learnir.training.data import Pair, PairError, manifest_hash, open_pairs
 from learnir.training.layers import is_archive, load_layers
 from learnir.training.loop import Interrupted, Run, TrainingDiverged, start_folder
@@ -102,7 +103,7 @@ def adapt(
     model_config = dataclasses.replace(
         frozen.config,
         correction="learned",
-        corrector=frozen.config.corrector or {"variance": variance},
+        corrector=frozen.config.corrector or {"width": CORRECTOR_WIDTH, "variance": variance},
     )
     stage = CORRECTOR_STAGE
     if iterations is not None:
@@ -239,7 +240,8 @@ def _open_data(
     if folders:
         stores.append(Pairs(config, pairs))
         facts |= {"pairs": len(pairs), "data_sha256": manifest_hash(pairs)}
-    return Source(stores, config.seed), _held_out(validation or folders[0], pairs), facts
+    source = Source(stores, config.seed, config.mosaic)
+    return source, _held_out(validation or folders[0], pairs), facts
 
 
 def _accelerator(config: TrainConfig, device: str | None) -> Accelerator:

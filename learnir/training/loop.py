@@ -12,7 +12,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from importlib.util import find_spec
 from math import cos, gcd, isfinite, pi
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ from tqdm import tqdm
 
 from learnir.checkpoint import save_checkpoint, write_atomically, write_json
 from learnir.model import LearnIRModel
-from learnir.networks.blocks import fuse
+from learnir.networks.blocks import can_fuse, fuse
 from learnir.resolution import scale_at
 from learnir.training.ahead import beside
 from learnir.training.ema import EMA
@@ -107,7 +106,7 @@ class Run:
         half = recorded and self.accelerator.mixed_precision == "bf16"
         self.half = HalfCopy(self.model) if half else None
         worker = self.half.model if self.half else self.model
-        if recorded and find_spec("triton"):  # which PyTorch for Windows lacks
+        if recorded and can_fuse(self.accelerator.device):
             fuse(worker)
         step = TrainStep(worker, config)
         self.train_step, self.optimizer = self.accelerator.prepare(step, self.optimizer)

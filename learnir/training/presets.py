@@ -58,6 +58,7 @@ class TrainConfig:
         clip: largest gradient norm.
         augment: "shadow" re-draws photometry in linear light, "geometric" only crops and flips.
         clean: share of pairs whose input is replaced by the target.
+        mosaic: share of pairs replaced by mosaics of four at half size (``lay_mosaics``).
         turn: largest rotation of a view, degrees either way.
         compile: the network compiled on the CPU; on one GPU steps recorded as CUDA graphs.
         precision: "fp32" or "bf16" autocast; None is bf16 on CUDA and fp32 on the CPU.
@@ -81,6 +82,7 @@ class TrainConfig:
     ema: float = 0.999
     augment: Literal["shadow", "geometric"] = "shadow"
     clean: float = 0.05
+    mosaic: float = 0.0
     turn: float = 0.0
     precision: Literal["fp32", "bf16"] | None = None
     compile: bool = False

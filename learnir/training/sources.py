@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from learnir.images import to_tensor
-from learnir.training.augment import redraw_photometry
+from learnir.training.augment import lay_mosaics, redraw_photometry
 from learnir.training.data import Pair, PairStore, shuffled_indices
 from learnir.training.layers import Layers, draw_pairs
 from learnir.training.presets import Stage, TrainConfig
@@ -87,10 +87,10 @@ class Scenes:
 
 
 class Source:
-    """An endless shuffled stream over all pairs of some stores."""
+    """An endless shuffled stream over all pairs of some stores, a share of them in mosaics."""
 
-    def __init__(self, stores: Sequence[Store], seed: int) -> None:
-        self.stores, self.seed = stores, seed
+    def __init__(self, stores: Sequence[Store], seed: int, mosaic: float = 0.0) -> None:
+        self.stores, self.seed, self.mosaic = stores, seed, mosaic
         self.starts = list(accumulate(map(len, stores), initial=0))
 
     def __len__(self) -> int:
@@ -114,4 +114,5 @@ class Source:
     ) -> tuple[Tensor, Tensor]:
         """Input and target of the whole batch, signed (B, 3, size, size)."""
         parts = [store.finish(stage, prepared, generator) for store, prepared in shares]
-        return torch.cat([y for y, _ in parts]), torch.cat([x for _, x in parts])
+        y, x = torch.cat([y for y, _ in parts]), torch.cat([x for _, x in parts])
+        return lay_mosaics(y, x, self.mosaic, generator) if self.mosaic else (y, x)

@@ -16,7 +16,6 @@ from torch.multiprocessing import ProcessRaisedException
 from learnir.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from learnir.model import LearnIRModel
 from learnir.training import command, loop, step
-from learnir.training.augment import Photometry, from_linear, redraw_photometry, to_linear
 from learnir.training.data import PairError, PairStore, open_pairs, shuffled_indices
 from learnir.training.loop import (
     Interrupted,
@@ -131,6 +130,10 @@ def test_adapting_trains_the_branch_and_leaves_the_denoiser_alone(tmp_path, pair
     )
     before, after = load_checkpoint(frozen), load_checkpoint(adapted)
     assert after.config.correction == "learned"
+    assert after.config.corrector == {
+        "width": after.corrector.entrance.out_channels,
+        "variance": True,
+    }
     assert same(before.denoiser.state_dict(), after.denoiser.state_dict())
     assert any(float(p.abs().max()) > 0 for p in after.corrector.exit.parameters())
     y = torch.rand(1, 3, 32, 32) * 2 - 1
@@ -347,42 +350,3 @@ def test_no_folder_and_unequal_sizes(tmp_path, pairs_folder):
     cv2.imwrite(str(folder / "input" / "00.png"), np.zeros((8, 8, 3), np.uint8))
     with pytest.raises(PairError, match="input is"):
         open_pairs(folder, "all")[0].load()
-
-
-def test_photometry_keeps_clean_pixels_clean_and_loses_the_shadow_when_told():
-    generator = torch.Generator().manual_seed(0)
-    x = torch.rand(4, 3, 16, 16, generator=generator) * 1.6 - 0.8
-    y = x.clone()
-    y[..., :8] = from_linear(to_linear(x[..., :8]) * 0.4)
-    y2, x2 = redraw_photometry(y, x, 0.0, generator)
-    assert torch.allclose(y2[..., 8:], x2[..., 8:], atol=1e-5)
-    assert bool((y2[..., :8] <= x2[..., :8] + 1e-5).all())
-    assert float((x2 - y2)[..., :8].mean()) > 0.1
-    y3, x3 = redraw_photometry(y, x, 1.0, generator)
-    assert torch.allclose(y3, x3, atol=1e-5)
-
-
-def test_no_shadow_becomes_darker_than_black_cloth():
-    generator = torch.Generator().manual_seed(0)
-    x = torch.full((64, 3, 8, 8), 0.6)
-    y = from_linear(to_linear(x) * 0.15)
-    ranges = Photometry(depth=(0.8, 2.0), darkest=0.1)
-    y2, x2 = redraw_photometry(y, x, 0.0, generator, ranges)
-    gain = to_linear(y2) / to_linear(x2)
-    assert 0.09 < float(gain.min()) < 0.105  # DARK is added on both sides of the ratio
-    assert float(gain.max()) > 0.15
-
-
-def test_a_flat_shadow_drifts_over_the_face_and_from_channel_to_channel():
-    """log gain / its mean: deviations in space and between channels as asked for."""
-    generator = torch.Generator().manual_seed(0)
-    x = torch.full((256, 3, 32, 32), 0.0)
-    y = from_linear(to_linear(x) * 0.4)
-    ranges = Photometry(depth=(1, 1), darkest=0, drift=0.1, hue=0.04)
-    y2, x2 = redraw_photometry(y, x, 0.0, generator, ranges)
-    depth = (to_linear(y2) / to_linear(x2)).log() / np.log(0.4)
-    space, channels = depth.mean(1), depth.mean((2, 3))
-    corners = space[:, [0, 0, -1, -1], [0, -1, 0, -1]]
-    assert float(corners.std()) == pytest.approx(0.1, rel=0.2)
-    assert float((channels[:, 0] - channels[:, 2]).std()) == pytest.approx(0.04 * 2**0.5, rel=0.2)
-    assert float(depth.mean()) == pytest.approx(1, abs=0.02)

@@ -1,0 +1,120 @@
+"""What training changes about its pairs: photometry, and mosaics of several."""
+
+import dataclasses
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+
+from learnir.training import command
+from learnir.training.augment import (
+    Photometry,
+    from_linear,
+    lay_mosaics,
+    redraw_photometry,
+    to_linear,
+)
+from learnir.training.presets import PRESETS
+
+
+def test_photometry_keeps_clean_pixels_clean_and_loses_the_shadow_when_told():
+    generator = torch.Generator().manual_seed(0)
+    x = torch.rand(4, 3, 16, 16, generator=generator) * 1.6 - 0.8
+    y = x.clone()
+    y[..., :8] = from_linear(to_linear(x[..., :8]) * 0.4)
+    y2, x2 = redraw_photometry(y, x, 0.0, generator)
+    assert torch.allclose(y2[..., 8:], x2[..., 8:], atol=1e-5)
+    assert bool((y2[..., :8] <= x2[..., :8] + 1e-5).all())
+    assert float((x2 - y2)[..., :8].mean()) > 0.1
+    y3, x3 = redraw_photometry(y, x, 1.0, generator)
+    assert torch.allclose(y3, x3, atol=1e-5)
+
+
+def test_no_shadow_becomes_darker_than_black_cloth():
+    generator = torch.Generator().manual_seed(0)
+    x = torch.full((64, 3, 8, 8), 0.6)
+    y = from_linear(to_linear(x) * 0.15)
+    ranges = Photometry(depth=(0.8, 2.0), darkest=0.1)
+    y2, x2 = redraw_photometry(y, x, 0.0, generator, ranges)
+    gain = to_linear(y2) / to_linear(x2)
+    assert 0.09 < float(gain.min()) < 0.105  # DARK is added on both sides of the ratio
+    assert float(gain.max()) > 0.15
+
+
+def test_a_flat_shadow_drifts_over_the_face_and_from_channel_to_channel():
+    """log gain / its mean: deviations in space and between channels as asked for."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.full((256, 3, 32, 32), 0.0)
+    y = from_linear(to_linear(x) * 0.4)
+    ranges = Photometry(depth=(1, 1), darkest=0, drift=0.1, hue=0.04)
+    y2, x2 = redraw_photometry(y, x, 0.0, generator, ranges)
+    depth = (to_linear(y2) / to_linear(x2)).log() / np.log(0.4)
+    space, channels = depth.mean(1), depth.mean((2, 3))
+    corners = space[:, [0, 0, -1, -1], [0, -1, 0, -1]]
+    assert float(corners.std()) == pytest.approx(0.1, rel=0.2)
+    assert float((channels[:, 0] - channels[:, 2]).std()) == pytest.approx(0.04 * 2**0.5, rel=0.2)
+    assert float(depth.mean()) == pytest.approx(1, abs=0.02)
+
+
+def halved(picture):
+    """The mean of every 2 x 2 pixels of (C, H, W)."""
+    return sum(picture[:, i::2, j::2] for i, j in product((0, 1), (0, 1))) / 4
+
+
+def found(mosaic, halves):
+    """Which halves lie at the four places of a mosaic, over all ways of moving it round."""
+    _, H, W = mosaic.shape
+    for way in product(range(H), range(W)):
+        back = torch.roll(mosaic, way, dims=(1, 2))
+        quarters = [back[:, top:, left:] for top, left in product((0, H // 2), (0, W // 2))]
+        tiles = [
+            [i for i, half in enumerate(halves) if torch.allclose(half, q[:, : H // 2, : W // 2])]
+            for q in quarters
+        ]
+        if all(tiles):
+            return way, tiles
+    return None
+
+
+def test_a_mosaic_holds_four_pairs_at_half_size_and_the_others_stay():
+    generator = torch.Generator().manual_seed(0)
+    y, x = torch.randn(2, 12, 3, 6, 8, generator=generator).unbind()
+    y2, x2 = lay_mosaics(y, x, 0.25, generator)
+    replaced = [i for i in range(12) if not torch.equal(y2[i], y[i])]
+    assert len(replaced) == 3
+    ways = set()
+    for i in range(12):
+        if i not in replaced:
+            assert torch.equal(x2[i], x[i])
+            continue
+        in_y = found(y2[i], list(map(halved, y)))
+        assert in_y is not None
+        assert in_y == found(x2[i], list(map(halved, x)))  # input and target alike
+        ways.add(in_y[0])
+    assert len(ways) > 1
+
+
+def test_seams_and_tiles_lie_anywhere():
+    generator = torch.Generator().manual_seed(0)
+    x = torch.arange(8.0)[:, None, None, None].expand(8, 3, 4, 4)
+    drawn = torch.cat([lay_mosaics(x, x, 1.0, generator)[1] for _ in range(50)])
+    assert float((drawn[:, 0, 1, 1] != drawn[:, 0, 1, 2]).float().mean()) == pytest.approx(
+        0.5 * 7 / 8, abs=0.08
+    )  # a seam between these two columns half of the time, and other pictures beyond it
+    assert set(drawn[:, 0, 0, 0].tolist()) == set(range(8))
+
+
+def test_training_lays_its_share_of_mosaics(tmp_path, pairs_folder, monkeypatch):
+    laid = []
+
+    def lay(y, x, share, generator):
+        laid.append(share)
+        return y, x
+
+    monkeypatch.setattr("learnir.training.sources.lay_mosaics", lay)
+    for mosaic, expected in ((0.0, []), (0.5, [0.5] * 12)):
+        config = dataclasses.replace(PRESETS["smoke"], mosaic=mosaic)
+        laid.clear()
+        command.train(config, [pairs_folder], tmp_path / str(mosaic), device="cpu")
+        assert laid == expected
