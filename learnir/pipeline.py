@@ -196,10 +196,10 @@ class LearnIR:
         resolved = _check(self.model, sampling, mode, work_size, strength)
         job = _Job(self._folded, sampling, resolved, NoiseField(seed), progress)
         began = time.perf_counter()
-        how, size = _plan(picture, mode, work_size, self.config.enlarge)
+        how, sizes = _plan(picture, mode, work_size, self.config.enlarge)
         squares = close_ups(find_faces(picture), *picture.shape[:2]) if faces else []
         with torch.inference_mode():
-            made = with_smaller_sizes(lambda n: _make(job, picture, how, n, squares), size)
+            made = with_smaller_sizes(lambda n: _make(job, picture, how, n, squares), *sizes)
         result = at_strength(picture, made.gain_map, made.restored, strength)
         seconds = time.perf_counter() - began
         previews = tuple(job.previews) if trajectory and made.mode != "tile" else ()
@@ -228,14 +228,17 @@ def _check(
     return sampling.check(model)
 
 
-def _plan(picture: np.ndarray, mode: str, work_size: int, enlarge: float) -> tuple[str, int]:
-    """How to run, and at which size: that of the longest side or of the tiles."""
+def _plan(
+    picture: np.ndarray, mode: str, work_size: int, enlarge: float
+) -> tuple[str, tuple[int, ...]]:
+    """How to run, and at which sizes, best first: of the longest side or of the tiles."""
     longest = max(picture.shape[:2])
     if mode == "auto":
         mode = "native" if longest <= work_size else "gain"
     if mode == "native":
-        return mode, max(min(round(enlarge * longest), work_size), longest)
-    return mode, work_size
+        enlarged = min(round(enlarge * longest), work_size)
+        return mode, (enlarged, longest) if enlarged > longest else (longest,)
+    return mode, (work_size,)
 
 
 @dataclass(frozen=True)

@@ -127,15 +127,19 @@ def restore_tiles(
         carried = band[finished:]
 
 
-def with_smaller_sizes(run: Callable[[int], Result], size: int) -> Result:
-    """``run(size)``; when memory runs out, again with half the size, down to the smallest."""
+def with_smaller_sizes(run: Callable[[int], Result], *sizes: int) -> Result:
+    """``run`` at the first of ``sizes``; when memory runs out, at the next.
+
+    After the last follow its halves, down to the smallest that is of use.
+    """
+    size, *others = sizes
     while True:
         try:
             return run(size)
         except (RuntimeError, MemoryError) as error:
             if size <= SMALLEST or not out_of_memory(error):
                 raise
-        size = max(size // 2, SMALLEST)
+        size = others.pop(0) if others else max(size // 2, SMALLEST)
         _release()
 
 

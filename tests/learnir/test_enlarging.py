@@ -5,6 +5,7 @@ import dataclasses
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from learnir import LearnIR
 from learnir.model import LearnIRModel
@@ -51,6 +52,23 @@ def test_what_comes_back_is_the_change_of_the_enlargement(enlarging, scene, monk
     away = enlarging.restore(picture).picture - expected
     assert np.abs(away).max() < 0.51
     assert np.abs(change).max() > 0.1
+
+
+def test_without_memory_for_the_enlargement_the_picture_itself_is_tried(
+    enlarging, scene, monkeypatch
+):
+    sides = []
+
+    def sample(_model, y, **_):
+        sides.append(max(y.shape[-2:]))
+        if sides[-1] > 130:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return 0.7 * y
+
+    monkeypatch.setattr(LearnIRModel, "sample", sample)
+    result = enlarging.restore(scene(100, 120), work_size=200)
+    assert sides == [150, 120]
+    assert result.mode == "native"
 
 
 def test_without_a_change_every_pixel_stays(enlarging, scene, monkeypatch):

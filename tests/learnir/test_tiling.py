@@ -102,6 +102,9 @@ def test_sizes_halve_until_they_fit(error):
 
     assert with_smaller_sizes(run, 512) == 64
     assert tried == [512, 256, 128, 64]
+    tried.clear()
+    assert with_smaller_sizes(run, 320, 256) == 64
+    assert tried == [320, 256, 128, 64]
 
 
 def test_other_errors_and_the_smallest_size_give_up():
