@@ -120,13 +120,15 @@ def trained_on(checkpoint: str | None) -> str:
 
 
 def count_macs(pipeline: LearnIR, settings: Mapping[str, Any], side: int = MACS_SIDE) -> int:
-    """Multiply-accumulates of one whole sampling run on a side x side picture."""
-    import torch
+    """Multiply-accumulates of restoring a side x side picture in which there is no face.
+
+    A picture that the checkpoint enlarges is counted at the size that the network sees.
+    """
     from torch.utils.flop_counter import FlopCounterMode
 
-    y = torch.zeros(1, 3, side, side, device=pipeline.device)
-    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
-        pipeline.model.sample(y, **settings)
+    black = np.zeros((side, side, 3), np.uint8)
+    with FlopCounterMode(display=False) as counter:
+        pipeline.restore(black, faces=False, **settings)
     return int(counter.get_total_flops()) // 2
 
 
@@ -145,6 +147,7 @@ def resolved(pipeline: LearnIR, settings: Mapping[str, Any]) -> dict[str, str]:
         "eta": str(settings.get("eta", config.eta)),
         "mirror": str(settings.get("mirror", config.mirror)),
         "work_size": str(config.work_size),
+        "enlarge": str(config.enlarge),
     }
 
 

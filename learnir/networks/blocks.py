@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from math import pi
 
 import torch
@@ -140,6 +141,24 @@ def fuse(module: nn.Module) -> None:
     for level in module.modules():
         if isinstance(level, Blocks):
             level.fused = True
+
+
+def can_fuse(device: torch.device) -> bool:
+    """Whether those kernels run here: they need Triton and, to compile, a C compiler.
+
+    What Triton says against it is passed on, one line, on stderr.
+    """
+    try:
+        from learnir.networks.fused import try_out
+    except ImportError:  # PyTorch for Windows comes without Triton
+        return False
+    try:
+        try_out(device)
+    except Exception as error:  # compilers and drivers fail in ways of their own
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        print(f"training without fused kernels, more slowly: {reason}", file=sys.stderr)
+        return False
+    return True
 
 
 def downsample(inputs: int, outputs: int) -> nn.Module:

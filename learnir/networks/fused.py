@@ -218,6 +218,7 @@ ROWS = 8192  # numbers of a tile that holds whole rows of channels
 HALVES = {"PIXELS": 64, "CHANNELS": 32}
 DEPTHWISE = {"PIXELS": 64, "CHANNELS": 32}
 WEIGHTS = {"PIXELS": 16, "CHANNELS": 32}
+PROGRAMS = 2048  # that sum gradients of depthwise weights: some for each multiprocessor
 
 
 def _tile(C: int) -> dict[str, int]:
@@ -326,7 +327,7 @@ class _Mix(torch.autograd.Function):
             d_halves, weight, d_h, sums, N, H, W, C=2 * C, **DEPTHWISE
         )
         tiles, chunks = triton.cdiv(N, WEIGHTS["PIXELS"]), triton.cdiv(2 * C, WEIGHTS["CHANNELS"])
-        steps = min(max(tiles * chunks // 2048, 1), 32)  # some programs for each multiprocessor
+        steps = min(max(tiles * chunks // PROGRAMS, 1), 32)
         taps = _partial(h, triton.cdiv(tiles, steps), 9, 2 * C)
         _depthwise_weight_backward[len(taps), chunks](
             h, d_halves, taps, N, H, W, steps, C=2 * C, **WEIGHTS
@@ -344,12 +345,8 @@ class _Feed(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, normed: Tensor, widen: Tensor, bias: Tensor) -> Tensor:
         (N, C), dtype = normed.shape, normed.dtype
-        widen = widen.to(dtype)
-        h, out, tile = (
-            torch.addmm(bias.to(dtype), normed, widen.t()),
-            torch.empty_like(normed),
-            _tile(C),
-        )
+        widen, tile = widen.to(dtype), _tile(C)
+        h, out = torch.addmm(bias.to(dtype), normed, widen.t()), torch.empty_like(normed)
         _gate[triton.cdiv(N, tile["PIXELS"]),](h, out, N, **tile)
         ctx.save_for_backward(normed, widen, h)
         return out
@@ -387,6 +384,12 @@ def fused_blocks(blocks: Sequence[NAFBlock], x: Tensor, condition: Tensor) -> Te
         after = following.norm1.constants(condition) if following else (None, None)
         rows, normed = _AddNorm.apply(dtype, rows, u, out.bias, scale, *after)
     return rows.view(B, H, W, C).permute(0, 3, 1, 2)
+
+
+def try_out(device: torch.device) -> None:
+    """Compiles a small kernel and runs it; raises what Triton does where it cannot."""
+    h, out = torch.ones(1, 2, device=device), torch.empty(1, 1, device=device)
+    _gate[1,](h, out, 1, **_tile(1))
 
 
 def _matrix(layer: Any) -> Tensor:

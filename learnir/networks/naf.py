@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from learnir.networks.blocks import Blocks, LevelEmbedding, NAFBlock, downsample, upsample, zero
 from learnir.resolution import pad_to_multiple
 
+CORRECTOR_WIDTH = 18  # beside the shipped denoiser its branch still fits 16 MiB of float16
+
 
 class NAFUNet(nn.Module):
     """Maps pictures that share one size, and the signal level, to a picture-like output.
@@ -110,7 +112,7 @@ class Corrector(NAFUNet):
 
     def __init__(
         self,
-        width: int = 18,
+        width: int = CORRECTOR_WIDTH,
         encoder: Sequence[int] = (1, 1, 1),
         middle: int = 1,
         decoder: Sequence[int] = (1, 1, 1),

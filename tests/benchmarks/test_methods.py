@@ -6,14 +6,18 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from sample_methods import scene, write
 from skimage.data import astronaut
+from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.classical import dark_channel, detect_shadow, region_transfer, retinex
+from benchmarks.learnir_methods import count_macs
 from benchmarks.methods import METHODS, MethodOptions, make_method
 from benchmarks.metrics import psnr
 from benchmarks.names import BenchmarkError
 from benchmarks.pairs import decoded, open_collection
+from learnir import LearnIR
 
 
 @pytest.fixture
@@ -73,6 +77,20 @@ def test_learnir_and_its_ablations_differ_only_in_their_settings(pair):
     assert len({c.source for c in cards.values()}) == 1
     assert cards["learnir"].macs < 0.55 * cards["learnir-no-drm"].macs
     assert cards["learnir-once"].macs < cards["learnir"].macs
+    assert settings["learnir"]["enlarge"] == "1.25"
+
+
+def test_macs_are_those_of_the_enlarged_picture():
+    shipped = LearnIR.from_pretrained(device="cpu")
+    config = dataclasses.replace(shipped.config, enlarge=1.0)
+    shipped_as_it_is = count_macs(shipped, {})
+    shipped.model.config = config
+    plain = count_macs(LearnIR(shipped.model), {})
+    assert shipped_as_it_is / plain == pytest.approx((320 / 256) ** 2, rel=0.05)
+    y = torch.zeros(1, 3, 256, 256)
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        shipped.model.sample(y)
+    assert plain == counter.get_total_flops() // 2
 
 
 def test_a_card_says_what_the_checkpoint_was_trained_on(tmp_path):

@@ -1,9 +1,12 @@
 """NAF blocks by GPU kernels: the blocks' own function. Without a GPU Triton interprets them."""
 
+import sys
+from copy import deepcopy
+
 import pytest
 import torch
 
-from learnir.networks.blocks import Blocks, NAFBlock, fuse
+from learnir.networks.blocks import Blocks, NAFBlock, can_fuse, fuse
 
 pytest.importorskip("triton", reason="Triton comes with PyTorch for Linux only")
 
@@ -26,6 +29,12 @@ def results(blocks, x, condition, towards):
     out.backward(towards)
     gradients = {name: weight.grad.clone() for name, weight in blocks.named_parameters()}
     return {"out": out.detach(), "x": x.grad, "condition": condition.grad} | gradients
+
+
+def fused_copy(blocks):
+    copy = deepcopy(blocks)
+    fuse(copy)
+    return copy
 
 
 @pytest.fixture
@@ -63,6 +72,18 @@ def test_kernels_give_the_blocks_result_and_all_its_gradients(level, shape):
         assert error < 1e-5, f"{name}: {error:.1e}"
 
 
+def test_a_program_sums_gradients_over_several_tiles(level, monkeypatch):
+    from learnir.networks import fused
+
+    device = next(level.parameters()).device
+    x, towards = torch.randn(2, 2, 12, 9, 7, device=device).unbind()
+    condition = torch.randn(1, 8, device=device)
+    few = results(fused_copy(level), x, condition, towards)
+    monkeypatch.setattr(fused, "PROGRAMS", 3)  # 8 tiles, 2 to a program
+    for name, value in results(fused_copy(level), x, condition, towards).items():
+        assert torch.allclose(value, few[name], rtol=1e-5, atol=1e-6), name
+
+
 def test_kernels_keep_to_autocast(level):
     device = next(level.parameters()).device
     x, condition = torch.randn(1, 12, 6, 6, device=device), torch.randn(1, 8, device=device)
@@ -73,3 +94,27 @@ def test_kernels_keep_to_autocast(level):
     assert half.dtype == torch.float32  # what blocks add to is not rounded
     error = (half - exact).norm() / exact.norm()
     assert 1e-4 < error < 3e-2
+
+
+def test_whether_the_kernels_run_is_tried_out(monkeypatch, capsys):
+    from learnir.networks import fused
+
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    assert can_fuse(device)
+    assert not capsys.readouterr().err
+
+    def fails(*_args, **_options):
+        raise RuntimeError("Failed to find C compiler.\nPlease specify via CC")
+
+    monkeypatch.setattr(fused, "_gate", {(1,): fails})
+    assert not can_fuse(device)
+    assert capsys.readouterr().err == (
+        "training without fused kernels, more slowly: Failed to find C compiler.\n"
+    )
+
+
+def test_without_triton_nothing_is_fused(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "triton", None)
+    monkeypatch.delitem(sys.modules, "learnir.networks.fused", raising=False)
+    assert not can_fuse(torch.device("cpu"))
+    assert not capsys.readouterr().err
