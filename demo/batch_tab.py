@@ -41,7 +41,9 @@ def build(context: Context) -> None:
                 elem_id="batch-table",
                 wrap=True,
             )
-            archive = gr.File(label="restored.zip", interactive=False, elem_id="batch-zip")
+            archive = gr.File(
+                label="restored.zip", interactive=False, elem_id="batch-zip", elem_classes="packed"
+            )
 
     def restore_all(
         paths: list[str] | None,

@@ -46,7 +46,12 @@ def build(context: Context, source: Source, tabs: gr.Tabs, tab: gr.Tab) -> None:
             with gr.Row():
                 send = gr.Button("Send to Restore", variant="primary", elem_id="shadow-send")
                 save = gr.Button("Pack the pair", elem_id="shadow-pack")
-            pair = gr.File(label="shadow-pair.zip", interactive=False, elem_id="shadow-pair")
+            pair = gr.File(
+                label="shadow-pair.zip",
+                interactive=False,
+                elem_id="shadow-pair",
+                elem_classes="packed",
+            )
             _small_dataset()
     path = gr.State(PORTRAIT)
     _connect_portrait(portrait, path, example, controls, shown, tab)
@@ -165,7 +170,12 @@ def _small_dataset() -> None:
             format = gr.Dropdown(FORMATS, value=FORMATS[0], label="Format")
         licence = gr.Textbox(label="Licence of the portraits", placeholder="CC BY 4.0")
         run = gr.Button("Build the data set", elem_id="shadow-build")
-        archive = gr.File(label="faceshadow.zip", interactive=False, elem_id="shadow-dataset")
+        archive = gr.File(
+            label="faceshadow.zip",
+            interactive=False,
+            elem_id="shadow-dataset",
+            elem_classes="packed",
+        )
         report = gr.Markdown(elem_classes="note", elem_id="shadow-report")
         run.click(
             lambda files, n, s, r, licence, f: shadow_making.build_dataset(

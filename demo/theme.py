@@ -55,6 +55,7 @@ CSS = """
 .facts p {margin: 0;}
 .note p {color: var(--body-text-color-subdued); font-size: 0.9rem;}
 #batch-table .header-content * {overflow-wrap: normal; word-break: normal; white-space: nowrap;}
+.packed .empty.large {min-height: 5rem;}
 .about {max-width: 860px;}
 .about table, .about .katex-display {display: block; overflow-x: auto; overflow-y: hidden;}
 #board-choice input {text-overflow: ellipsis;}
