@@ -30,11 +30,13 @@ from learnir.images import (
     MOST_PIXELS,
     ImageError,
     bit_depth,
+    deep_grey,
     from_unit,
     join_channels,
     one_line,
     open_image,
     split_channels,
+    straight_alpha,
     to_unit,
     upright,
 )
@@ -50,6 +52,7 @@ FORMAT_OF = {
 }
 SUFFIX_OF = {"jpeg": ".jpg", "png": ".png", "webp": ".webp", "tiff": ".tif"}
 LONGEST_HEADER = 1 << 16  # the chunks of a WebP before its pixels: flags and a profile
+PNG_KIND, GREY_ALPHA = 25, 4  # where a PNG says what its channels are, and one of the answers
 JPEG_QUALITY, WEBP_QUALITY = 95, 95
 LONGEST_SIDE = {"jpeg": 65500, "webp": 16383}  # pixels, all that their encoders take
 METRES_PER_INCH = 0.0254
@@ -132,9 +135,14 @@ def decode_photo(data: bytes, name: str, most_pixels: int = MOST_PIXELS) -> Phot
 def _raw_pixels(image: Image.Image, data: bytes, name: str) -> np.ndarray:
     """uint8 or uint16 (H, W) or (H, W, 2..4) at the depth of the file."""
     if image.mode.startswith("I;16"):
-        return np.asarray(image).astype(np.uint16)
+        grey, clear = deep_grey(image), image.info.get("transparency")
+        if clear is None:
+            return grey
+        return np.stack([grey, np.where(grey == clear, 0, 65535).astype(np.uint16)], axis=-1)
     if image.format and bit_depth(image, data) == 16:
-        return _sixteen_bits(data, name, grey=image.mode in ("L", "LA"))
+        grey_alpha = image.format == "PNG" and data[PNG_KIND] == GREY_ALPHA
+        pixels = _sixteen_bits(data, name, grey=grey_alpha or image.mode in ("L", "LA"))
+        return straight_alpha(pixels, image) if pixels.shape[2:] == (4,) else pixels
     if image.mode == "1":
         image = image.convert("L")
     if image.mode == "PA" or (image.mode in ("P", "RGB", "L") and "transparency" in image.info):

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff"})
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "I;16", "I;16B", "I;16L")
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF")
+BITS, PHOTOMETRIC, PLANES, EXTRA_SAMPLES = 258, 262, 284, 338  # tags of a TIFF
+BLACK_IS_ZERO = 1
 MOST_PIXELS = 50_000_000
 MOST_OF_PILLOW = 178_956_970  # more is a bomb to Pillow, whatever is asked of it
 
@@ -199,6 +201,16 @@ def _check(image: Image.Image, name: str, most_pixels: int) -> None:
         raise ImageError(
             f"{name}: pixels of type {image.mode!r}; save it with 8 or 16 bits per channel"
         )
+    if _tag(image, PLANES) == 2 and _tag(image, BITS) == 16:  # decoders disagree on these
+        raise ImageError(
+            f"{name}: 16-bit TIFF with channels stored apart; save it with them interleaved"
+        )
+
+
+def _tag(image: Image.Image, tag: int, default: int = 0) -> int:
+    """The first value of a TIFF's tag; ``default`` without it, and for other formats."""
+    value = getattr(image, "tag_v2", {}).get(tag, default)
+    return value[0] if isinstance(value, tuple) else value
 
 
 def one_line(error: Exception) -> str:
@@ -206,12 +218,30 @@ def one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:100]
 
 
+def deep_grey(image: Image.Image) -> np.ndarray:
+    """uint16 (H, W) of a grey picture of 9 to 16 bits: 0 black, 65535 white, as in no scanner's."""
+    pixels = np.asarray(image).astype(np.uint16)
+    bits = _tag(image, BITS, 16)
+    if bits < 16:
+        pixels = from_unit(pixels.astype(np.float32) / (2**bits - 1), np.uint16)
+    return 65535 - pixels if _tag(image, PHOTOMETRIC, BLACK_IS_ZERO) == 0 else pixels
+
+
+def straight_alpha(pixels: np.ndarray, image: Image.Image) -> np.ndarray:
+    """uint16 (H, W, 4), colours freed of the alpha that a TIFF may have multiplied them by."""
+    if _tag(image, EXTRA_SAMPLES) != 1:
+        return pixels
+    alpha = pixels[..., 3:].astype(np.float32)
+    colour = from_unit(pixels[..., :3] / np.maximum(alpha, 1), np.uint16)
+    return np.concatenate([colour, pixels[..., 3:]], axis=2)
+
+
 def bit_depth(image: Image.Image, data: bytes) -> int:
     """Bits per channel in the file, which Pillow hides: it hands 16-bit colour over as 8-bit."""
     if image.format == "PNG":
         return data[24]
     if image.format == "TIFF":
-        return max(image.tag_v2.get(258, (1,)))  # type: ignore[attr-defined]
+        return max(image.tag_v2.get(BITS, (1,)))  # type: ignore[attr-defined]
     return 8
 
 
@@ -262,8 +292,7 @@ def decode_rgb(data: bytes, name: str) -> np.ndarray:
     """
     image = open_image(data, name)
     if image.mode.startswith("I;16"):
-        grey = np.asarray(image).astype(np.uint16)
-        pixels = from_unit(np.repeat(to_unit(grey)[..., None], 3, axis=2))
+        pixels = from_unit(np.repeat(to_unit(deep_grey(image))[..., None], 3, axis=2))
     else:
         pixels = np.asarray(image.convert("RGB"))
     return upright(pixels, orientation_of(image))

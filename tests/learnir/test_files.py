@@ -1,16 +1,19 @@
 """Files come back as they were: format, depth, alpha, metadata, colour profile."""
 
 import io
+import struct
+import zlib
 
 import cv2
 import numpy as np
 import pytest
 import tifffile
 from PIL import Image, ImageCms
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from learnir.colour import matrix_profile, srgb_icc
 from learnir.files import decode_photo, encode_photo, loses_depth, read_photo
-from learnir.images import ImageError
+from learnir.images import ImageError, decode_rgb, to_unit
 
 ORIENTATION, ARTIST, EXIF_IFD, LENS = 0x0112, 0x013B, 0x8769, 0xA434
 
@@ -68,6 +71,92 @@ def test_sixteen_bits_stay_sixteen(scene, channels, suffix):
     assert np.array_equal(back, pixels)
     assert loses_depth(photo, "jpeg")
     assert not loses_depth(photo, "png")
+
+
+def tiff(pixels, **options):
+    out = io.BytesIO()
+    tifffile.imwrite(out, pixels, **options)
+    return out.getvalue()
+
+
+def test_channels_stored_apart_are_read_with_8_bits_and_refused_with_16(scene):
+    picture = scene()
+    planes = {"photometric": "rgb", "planarconfig": "separate"}
+    apart = tiff(picture.transpose(2, 0, 1), **planes)
+    assert np.array_equal(decode_photo(apart, "a").picture, picture)
+    deep_apart = tiff(scene(dtype=np.uint16).transpose(2, 0, 1), **planes)
+    for decode in (decode_photo, decode_rgb):
+        with pytest.raises(ImageError, match=r"a.tif: .*interleaved"):
+            decode(deep_apart, "a.tif")
+
+
+def test_a_scanners_negative_is_read_as_it_looks(scene):
+    for dtype in (np.uint8, np.uint16):
+        grey = scene(dtype=dtype)[..., 0]
+        data = tiff(np.iinfo(dtype).max - grey, photometric="miniswhite")
+        photo = decode_photo(data, "a")
+        assert np.array_equal(photo.picture[..., 0], grey)
+        assert np.abs(decode_rgb(data, "a")[..., 0] - to_unit(grey) * 255).max() <= 0.51
+        back = tifffile.imread(io.BytesIO(encode_photo(photo, photo.picture)))
+        assert np.array_equal(back, grey)
+
+
+def test_twelve_bits_fill_sixteen():
+    grey = np.array([[0, 1, 2048, 4095]], np.uint16)
+    bits = "".join(f"{value:012b}" for value in grey[0])
+    strip = int(bits, 2).to_bytes(6, "big")
+    ifd = ImageFileDirectory_v2(prefix=b"II")
+    ifd.update({256: 4, 257: 1, 258: 12, 259: 1, 262: 1, 273: 0, 277: 1, 278: 1, 279: 6})
+    data = b"II\x2a\x00\x08\x00\x00\x00" + ifd.tobytes(8) + strip
+    expected = np.round(grey / 4095 * 65535)
+    assert np.array_equal(decode_photo(data, "a").picture[..., 0], expected)
+
+
+def test_a_tiffs_colours_are_freed_of_their_alpha(scene):
+    colour, alpha = scene(dtype=np.uint16), scene(dtype=np.uint16, seed=1)[..., :1]
+    alpha[0, 0] = 0
+    premultiplied = np.round(colour * (alpha / 65535)).astype(np.uint16)
+    pixels = np.concatenate([premultiplied, alpha], axis=2)
+    photo = decode_photo(tiff(pixels, photometric="rgb", extrasamples=["assocalpha"]), "a")
+    assert np.array_equal(photo.alpha, alpha[..., 0])
+    seen = alpha[..., 0] > 0
+    assert np.abs(photo.picture[seen].astype(int) - colour[seen]).max() <= 65535 / alpha[seen].min()
+    assert not photo.picture[~seen].any()
+    kept = decode_photo(tiff(pixels, photometric="rgb", extrasamples=["unassalpha"]), "a")
+    assert np.array_equal(kept.picture, premultiplied)
+
+
+def chunk(kind, body):
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def deep_png(kind, pixels, *more):
+    """A PNG of 16 bits, its header's colour type ``kind``, without any library."""
+    H, W = pixels.shape[:2]
+    header = struct.pack(">IIBBBBB", W, H, 16, kind, 0, 0, 0)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
+    body = [chunk(b"IHDR", header), *more, chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(body)
+
+
+def test_deep_grey_with_alpha_stays_grey(scene):
+    pixels = scene(dtype=np.uint16)[..., :2]
+    photo = decode_photo(deep_png(4, pixels), "a")
+    assert photo.grey
+    assert np.array_equal(photo.picture[..., 0], pixels[..., 0])
+    assert np.array_equal(photo.alpha, pixels[..., 1])
+    again = decode_photo(encode_photo(photo, photo.picture), "a")
+    assert np.array_equal(again.picture, photo.picture)
+    assert np.array_equal(again.alpha, photo.alpha)
+
+
+def test_a_deep_grey_level_that_is_transparent_stays_so(scene):
+    grey = scene(dtype=np.uint16)[..., 0]
+    clear = int(grey[3, 5])
+    photo = decode_photo(deep_png(0, grey, chunk(b"tRNS", struct.pack(">H", clear))), "a")
+    assert photo.grey
+    assert np.array_equal(photo.picture[..., 0], grey)
+    assert np.array_equal(photo.alpha, np.where(grey == clear, 0, 65535))
 
 
 def test_grey_with_alpha_keeps_both(scene):
