@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
+from pathlib import Path
 from typing import Any
 
 from learnir.checkpoint import WEIGHTS, find_checkpoint, load_checkpoint, read_training
 from learnir.model import LearnIRModel
 from learnir.resolution import relative_cost
+
+SCORES = "scores.json"
 
 
 def describe(where: str | os.PathLike[str] | None = None) -> list[str]:
@@ -20,6 +24,7 @@ def describe(where: str | os.PathLike[str] | None = None) -> list[str]:
     size = (folder / WEIGHTS).stat().st_size
     rows = {"checkpoint": f"{folder} ({size / 2**20:.1f} MiB)"}
     rows |= _network(model) | _sampling(model) | _training(read_training(folder))
+    rows |= _scores(folder / SCORES)
     return [f"{name:<13}{value}" for name, value in rows.items()]
 
 
@@ -55,5 +60,32 @@ def _training(record: dict[str, Any]) -> dict[str, str]:
     return {name: _plain(record[name]) for name in names if name in record}
 
 
+def _scores(path: Path) -> dict[str, str]:
+    """What ``scripts/score_weights.py`` measured, a line per set; nothing where it was not run."""
+    if not path.exists():
+        return {}
+    try:
+        sets = json.loads(path.read_text(encoding="utf-8"))
+        lines = [
+            f"{name}: {means['input']['psnr']:.2f} -> {means['restored']['psnr']:.2f} dB, "
+            f"SSIM {means['restored']['ssim']:.3f}, LPIPS {means['restored']['lpips_alex']:.3f}"
+            for name, means in sets.items()
+        ]
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return {"scores": f"{path.name} is damaged"}
+    return {"scores": ("\n" + 13 * " ").join(lines)}
+
+
 def _plain(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def plain_card(model: LearnIRModel) -> str:
+    """A model card for weights that have none of their own."""
+    return (
+        "---\nlibrary_name: learnir\ntags: [image-restoration, shadow-removal]\n---\n\n"
+        f"# LearnIR checkpoint\n\nNetwork `{model.config.network}`, "
+        f"{_millions(model)}.\n\n"
+        "    from learnir import LearnIR\n"
+        '    restored = LearnIR.from_pretrained("this repository")(image)\n'
+    )

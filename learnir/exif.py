@@ -40,7 +40,7 @@ def exif_bytes(image: Image.Image) -> bytes | None:
     """The EXIF of ``image`` as it is, to save it with; None where it is empty or damaged."""
 
     def made() -> bytes | None:
-        exif = _read(image)
+        exif = _as_read(_read(image))
         return exif.tobytes() if len(exif) else None
 
     return _tried(made, None)
@@ -96,9 +96,28 @@ def _upright(exif: Image.Exif) -> Image.Exif:
 def _reread(exif: Image.Exif) -> Image.Exif:
     """A copy that has been written and read again, so that it surely can be written."""
     again = Image.Exif()
-    again.load(exif.tobytes())
-    again.tobytes()
+    again.load(_as_read(exif).tobytes())
+    _as_read(again).tobytes()
     return again
+
+
+class _Text(str):
+    """Text of a tag, written as the bytes it was read from, whatever their encoding.
+
+    Pillow takes every byte for a letter of Latin-1, and writes "?" for those beyond ASCII.
+    """
+
+    def encode(self, *_: Any) -> bytes:
+        return super().encode("latin-1", "replace")
+
+
+def _as_read(exif: Image.Exif) -> Image.Exif:
+    """The same block; its text will be written as it was read."""
+    for where in (exif, *(exif.get_ifd(tag) for tag in (EXIF_IFD, GPS_IFD) if tag in exif)):
+        for tag, value in list(where.items()):
+            if isinstance(value, str):
+                where[tag] = _Text(value)
+    return exif
 
 
 def _extent(value: Any) -> int:

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from learnir.checkpoint import find_checkpoint, load_checkpoint, read_training, save_checkpoint
+from learnir.describe import plain_card
 from learnir.device import choose_device
 from learnir.faces import Square, close_ups, find_faces
 from learnir.gain import GainMap, apply_gain
@@ -103,7 +104,7 @@ class LearnIR:
     def save_pretrained(self, folder: str | os.PathLike[str]) -> Path:
         """Weights (float16), config, training record and model card, for ``from_pretrained``."""
         folder = save_checkpoint(folder, self.model, self.training or None)
-        (folder / CARD).write_text(self.card or _plain_card(self), encoding="utf-8")
+        (folder / CARD).write_text(self.card or plain_card(self.model), encoding="utf-8")
         return folder
 
     def push_to_hub(
@@ -197,9 +198,15 @@ class LearnIR:
         job = _Job(self._folded, sampling, resolved, NoiseField(seed), progress)
         began = time.perf_counter()
         how, sizes = _plan(picture, mode, work_size, self.config.enlarge)
-        squares = close_ups(find_faces(picture), *picture.shape[:2]) if faces else []
+        looks = faces and how != "tile"
+        squares = close_ups(find_faces(picture), *picture.shape[:2]) if looks else []
+        limit = min(work_size, self.config.work_size)
+
+        def make(size: int) -> _Made:
+            return _make(job, picture, how, size, squares, limit if size == sizes[0] else size)
+
         with torch.inference_mode():
-            made = with_smaller_sizes(lambda n: _make(job, picture, how, n, squares), *sizes)
+            made = with_smaller_sizes(make, *sizes)
         result = at_strength(picture, made.gain_map, made.restored, strength)
         seconds = time.perf_counter() - began
         previews = tuple(job.previews) if trajectory and made.mode != "tile" else ()
@@ -308,13 +315,15 @@ def _at_least(picture: np.ndarray, size: int) -> np.ndarray:
     return np.pad(picture, missing, mode="symmetric")
 
 
-def _make(job: _Job, picture: np.ndarray, how: str, size: int, squares: Sequence[Square]) -> _Made:
-    """One try at ``size``; ``with_smaller_sizes`` calls again when memory runs out."""
+def _make(
+    job: _Job, picture: np.ndarray, how: str, size: int, squares: Sequence[Square], close: int
+) -> _Made:
+    """One try at ``size``, close-ups at ``close``; called again when memory runs out."""
     if how == "tile" or (how == "native" and size < max(picture.shape[:2])):
         return _by_tiles(job, picture, size)
     job.start(1 + len(squares))
     made = _by_gain(job, picture, size) if how == "gain" else _natively(job, picture, size)
-    return _closely(job, picture, made, squares) if squares else made
+    return _closely(job, picture, made, squares, close) if squares else made
 
 
 def _natively(job: _Job, picture: np.ndarray, size: int) -> _Made:
@@ -344,9 +353,10 @@ def _estimate(job: _Job, small: np.ndarray) -> GainMap:
     return GainMap.between(decode_linear(small), _linear(job.run(small)))
 
 
-def _closely(job: _Job, picture: np.ndarray, made: _Made, squares: Sequence[Square]) -> _Made:
+def _closely(
+    job: _Job, picture: np.ndarray, made: _Made, squares: Sequence[Square], size: int
+) -> _Made:
     """The whole picture's restoration, with each close-up's own faded into it in linear light."""
-    size = job.model.config.work_size
     restored = at_strength(picture, made.gain_map, made.restored, 1.0)
     for square in squares:
         part = np.ascontiguousarray(picture[square.area])
@@ -386,14 +396,4 @@ def reduce(picture: np.ndarray, size: int) -> np.ndarray:
         return picture
     return cv2.resize(
         picture, (max(round(W * f), 1), max(round(H * f), 1)), interpolation=cv2.INTER_AREA
-    )
-
-
-def _plain_card(pipeline: LearnIR) -> str:
-    return (
-        "---\nlibrary_name: learnir\ntags: [image-restoration, shadow-removal]\n---\n\n"
-        f"# LearnIR checkpoint\n\nNetwork `{pipeline.config.network}`, "
-        f"{sum(p.numel() for p in pipeline.model.parameters()) / 1e6:.2f} M parameters.\n\n"
-        "    from learnir import LearnIR\n"
-        '    restored = LearnIR.from_pretrained("this repository")(image)\n'
     )

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from PIL import Image
 from tqdm import tqdm
@@ -24,7 +23,7 @@ from learnir.files import (
     read_photo,
 )
 from learnir.images import IMAGE_SUFFIXES, MOST_PIXELS, ImageError, grid
-from learnir.pipeline import LearnIR
+from learnir.pipeline import LearnIR, reduce
 from learnir.tiling import out_of_memory
 from learnir.video import VIDEO_SUFFIXES, restore_video
 
@@ -99,8 +98,8 @@ def plan(paths: Sequence[str], out: Path, writing: Writing) -> tuple[list[Task],
 
     ``out`` is a folder, or a file name with a known suffix when there is one input file. What lies
     in ``out`` is not taken from a folder that holds it, nor are before | after pictures. PlanError
-    for two inputs with one output, for an output that is an input unless ``writing.overwrite``, and
-    for one of a format that cannot be written.
+    for two inputs with one output, for an output that is an input unless ``writing.overwrite`` (and
+    then for ``writing.resume``), and for one of a format that cannot be written.
     """
     if not paths:
         raise PlanError("no pictures given; name files, folders or globs")
@@ -159,7 +158,8 @@ def _expand(text: str) -> list[Path]:
 def _pictures_in(folder: Path, out: Path) -> list[Path]:
     """Pictures and videos below ``folder``, sorted.
 
-    Not hidden files, those below ``out``, nor the before | after pictures of an earlier run.
+    Not hidden files, those in hidden folders or below ``out``, nor the before | after pictures of
+    an earlier run.
     """
     results = out.resolve()
     inside = results if results != folder.resolve() else None
@@ -168,7 +168,7 @@ def _pictures_in(folder: Path, out: Path) -> list[Path]:
         for path in sorted(folder.rglob("*"))
         if path.suffix.lower() in (IMAGE_SUFFIXES | VIDEO_SUFFIXES)
         and path.is_file()
-        and not path.name.startswith(".")
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
         and not path.name.lower().endswith(COMPARE)
         and not (inside and path.resolve().is_relative_to(inside))
     ]
@@ -191,6 +191,11 @@ def _check_outputs(tasks: Sequence[Task], writing: Writing) -> None:
             place = target.resolve()
             if place in sources and not writing.overwrite:
                 raise PlanError(f"{target}: is an input; choose another -o, or --overwrite it")
+            if task.in_place and writing.resume:
+                raise PlanError(
+                    f"{target}: --resume cannot tell whether an input was restored already; "
+                    "choose another -o, or leave --resume out"
+                )
             if place in taken:
                 raise PlanError(
                     f"{taken[place]} and {task.source}: both would become {target}; "
@@ -289,13 +294,6 @@ def _before_after(before: np.ndarray, after: np.ndarray) -> bytes:
     import io
 
     out = io.BytesIO()
-    sheet = grid([[_small(before), _small(after)]], ["before", "after"])
+    sheet = grid([[reduce(p, COMPARE_SIDE) for p in (before, after)]], ["before", "after"])
     Image.fromarray(sheet).save(out, "JPEG", quality=92)
     return out.getvalue()
-
-
-def _small(picture: np.ndarray) -> np.ndarray:
-    H, W = picture.shape[:2]
-    f = min(COMPARE_SIDE / max(H, W), 1.0)
-    size = (max(round(W * f), 1), max(round(H * f), 1))
-    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)

@@ -59,7 +59,8 @@ def sample(
     Args:
         y: observed pictures (B, 3, H, W), signed; any H and W.
         scales: s(1..T') of the Dynamic Resolution Module.
-        correction: "none", "paper", "exact" or "learned", applied with ``weight`` w.
+        correction: "none", "paper", "exact" or "learned", applied with ``weight`` w; what
+            the branch of "learned" adds to R is added whole.
         eta: factor on the fresh noise of every step; 0 is deterministic given the first draw.
         until: stop at z_until, returned at the resolution s(until); 0 runs to the picture.
         generator: source of all noise; ``noise`` replaces it (tiles share one field through it).

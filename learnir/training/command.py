@@ -18,7 +18,7 @@ from learnir.checkpoint import CheckpointError, load_checkpoint
 from learnir.device import choose_device
 from learnir.model import LearnIRModel, look_up
 from learnir.networks.naf import CORRECTOR_WIDTH
-from learnir.training.data import Pair, PairError, manifest_hash, open_pairs
+from learnir.training.data import NoSplitError, Pair, PairError, manifest_hash, open_pairs
 from learnir.training.layers import is_archive, load_layers
 from learnir.training.loop import Interrupted, Run, TrainingDiverged, start_folder
 from learnir.training.presets import CORRECTOR_STAGE, PRESETS, TrainConfig
@@ -103,6 +103,7 @@ def adapt(
     model_config = dataclasses.replace(
         frozen.config,
         correction="learned",
+        weight=frozen.config.weight if frozen.config.correction == "learned" else 1.0,
         corrector=frozen.config.corrector or {"width": CORRECTOR_WIDTH, "variance": variance},
     )
     stage = CORRECTOR_STAGE
@@ -265,10 +266,13 @@ def _check_processes(config: TrainConfig, processes: int) -> None:
 
 
 def _held_out(folder: str | Path, pairs: Sequence[Pair]) -> Sequence[Pair]:
-    """The folder's val split; where it has none, training pairs (said aloud)."""
+    """The folder's val split; where it has none, training pairs (said aloud).
+
+    PairError for a folder without any pairs, or with pairs that lack a partner.
+    """
     try:
         held_out = open_pairs(folder, "val")
-    except PairError:
+    except NoSplitError:
         held_out = []
     if not held_out and not pairs:
         raise PairError(f"{folder}: no val split to validate on; name another with --validation")

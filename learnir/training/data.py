@@ -22,6 +22,10 @@ class PairError(ValueError):
     """Paired data that cannot be used: one line naming the folder and the remedy."""
 
 
+class NoSplitError(PairError):
+    """A folder that is there and has no pairs of the split asked for."""
+
+
 @dataclass(frozen=True)
 class Pair:
     """One degraded / clean pair, still encoded: where its two pictures come from."""
@@ -63,7 +67,7 @@ def open_pairs(folder: str | os.PathLike[str], split: str = "train") -> list[Pai
             if split == "all"
             else [p for p in pairs if (_share(p.name) < 0.05) == (split == "val")]
         )
-    raise PairError(
+    raise NoSplitError(
         f"{folder}: neither input/ and target/ nor a FaceShadow with a {split!r} split is here"
     )
 

@@ -74,7 +74,6 @@ class Run:
                 self.step += 1
                 bar.update()
                 self._report(bar, loss, stopped)
-        self._save()
 
     def prepare(self) -> None:
         """Averages, optimiser, saved state, compiled network: all that comes before a step."""
@@ -225,22 +224,24 @@ class Run:
     def _report(self, bar: tqdm, loss: Tensor, stopped: list[int]) -> None:
         self.losses.append(loss)
         config, last = self.config, self.step == self.config.iterations
-        saves = last or self.step % config.save_every == 0 or bool(stopped)
-        if self.step % 50 == 0 or saves:
+        saves = last or self.step % config.save_every == 0
+        if self.step % 50 == 0 or saves or stopped:
             self._log_losses(bar)
         if last or self.step % config.validate_every == 0:
             self._validate(bar)
-        if saves:
+        stops = bool(stopped)  # by now: what comes before takes its time
+        if saves or stops:
             self._save()
-        if stopped:
+        if stops:
             raise Interrupted(f"stopped at step {self.step}; --resume goes on from {self.folder}")
 
     def _log_losses(self, bar: tqdm) -> None:
         mean = float(torch.stack(self.losses).mean())
         if not isfinite(mean):
             raise TrainingDiverged(
-                f"the loss is {mean} at step {self.step}; the last good state is kept in "
-                f"{self.folder}: resume with a smaller learning rate or fp32"
+                f"the loss is {mean} at step {self.step}; the last good weights are kept: start "
+                f"another --out with --init {self.folder / 'last'}, with --precision fp32 if it "
+                "was bf16"
             )
         stage, in_stage, _ = locate(self.config, self.step - 1)
         now = time.perf_counter()

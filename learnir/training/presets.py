@@ -118,6 +118,8 @@ SMALL_NAF = ModelConfig(
         "gain": True,
     },
     scales=(1, 2, 2, 4, 4),
+    work_size=320,
+    enlarge=1.25,
 )
 NAF = replace(SMALL_NAF, network_args={**SMALL_NAF.network_args, "top": 96, "middle": 10})
 STEP_WEIGHTS = (0.5, 0.2, 0.1, 0.1, 0.1)

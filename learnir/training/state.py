@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from learnir.checkpoint import CheckpointError
+from learnir.checkpoint import CheckpointError, part_of
 from learnir.training.presets import TrainConfig
 
 STATE = "state.pt"
@@ -20,7 +20,7 @@ STATE = "state.pt"
 
 def save_state(folder: Path, state: dict[str, Any]) -> None:
     """``state`` replaces the previous one whole or not at all."""
-    part = folder / f".{STATE}.{os.getpid()}.part"
+    part = part_of(folder / STATE)
     try:
         torch.save(state, part)
         os.replace(part, folder / STATE)

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from learnir.checkpoint import SHIPPED
 from learnir.cli import main, parse_scales
 
 
@@ -53,7 +54,11 @@ def test_info_tells_network_sampling_and_training(capsys, checkpoint):
 def test_info_of_the_shipped_weights(capsys):
     code, out, _ = run(capsys, "info")
     assert code == 0
-    assert "FaceShadow" in out
+    scores = json.loads((SHIPPED / "scores.json").read_text(encoding="utf-8"))
+    assert len(scores) > 1
+    for name, means in scores.items():
+        restored = f"{means['restored']['psnr']:.2f} dB"
+        assert any(name in line and restored in line for line in out.splitlines())
 
 
 def test_info_of_nothing_is_one_line(capsys, tmp_path):

@@ -72,6 +72,38 @@ def test_any_damaged_byte_of_the_exif_leaves_a_picture(scene):
             assert reopened(encode_photo(photo, photo.picture, format)).size
 
 
+ARTIST, COPYRIGHT, LENS, EXIF_IFD = 0x013B, 0x8298, 0xA434, 0x8769
+
+
+@pytest.mark.parametrize("source", ["JPEG", "PNG", "WEBP", "tiff"])
+@pytest.mark.parametrize("target", ["jpeg", "png", "webp", "tiff"])
+def test_text_keeps_its_bytes_whatever_its_encoding(scene, source, target):
+    """UTF-8, as most programs write, and Latin-1; the type stays text, so that readers find it."""
+    exif = Image.Exif()
+    words = [b"J\xc3\xbcrgen M\xc3\xbcller", "© Łódź 日本".encode(), b"Gr\xf6\xdfe"]
+    exif[ARTIST], exif[COPYRIGHT] = (Letters(word) for word in words[:2])
+    exif.get_ifd(EXIF_IFD)[LENS] = Letters(words[2])
+    data = encoded(scene(), "PNG" if source == "tiff" else source, exif=exif)
+    if source == "tiff":
+        photo = decode_photo(data, "a")
+        data = encode_photo(photo, photo.picture, "tiff")
+    photo = decode_photo(data, "a")
+    assert photo.notes == ()
+    back = Image.open(io.BytesIO(encode_photo(photo, photo.picture, target))).getexif()
+    found = back[ARTIST], back[COPYRIGHT], back.get_ifd(EXIF_IFD)[LENS]
+    assert [text.encode("latin-1") for text in found] == words
+
+
+class Letters(str):
+    """Text that Pillow writes as these bytes."""
+
+    def __new__(cls, raw):
+        return super().__new__(cls, raw.decode("latin-1"))
+
+    def encode(self, *_):
+        return super().encode("latin-1")
+
+
 def test_the_exif_of_a_bigtiff_can_be_read_in_every_format(scene):
     out = io.BytesIO()
     tifffile.imwrite(

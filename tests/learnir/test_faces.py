@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from learnir import faces
+from learnir import LearnIR, faces
 from learnir.faces import BORDER, FILL, LEAST, MOST, SMALL, Square, _parts, close_ups, find_faces
+from learnir.model import LearnIRModel
 
 HAS_MEDIAPIPE = importlib.util.find_spec("mediapipe") is not None
 needs_mediapipe = pytest.mark.skipif(not HAS_MEDIAPIPE, reason="MediaPipe is not installed")
@@ -104,6 +107,39 @@ def test_a_close_up_is_the_restoration_of_its_part(learnir, scene, looking_at):
     near = learnir.restore(picture, seed=2).picture[square.area]
     inner = slice(10, -10)
     assert np.abs(near[inner, inner].astype(int) - alone[inner, inner]).max() <= 1
+
+
+@pytest.fixture
+def sides(monkeypatch):
+    """Longest sides of what the network is shown; over 200 pixels memory runs out."""
+    seen, real = [], LearnIRModel.sample
+
+    def sample(model, y, **options):
+        seen.append(max(y.shape[-2:]))
+        if seen[-1] > 200:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return real(model, y, **options)
+
+    monkeypatch.setattr(LearnIRModel, "sample", sample)
+    return seen
+
+
+def test_close_ups_are_no_larger_than_asked_for(learnir, scene, looking_at, sides):
+    learnir.model.config = dataclasses.replace(learnir.config, work_size=128)
+    wide = LearnIR(learnir.model)
+    looking_at((120, 130, 28.8, 28.8))
+    for work_size, expected in ((None, [128, 128]), (96, [96, 96]), (160, [160, 128])):
+        sides.clear()
+        wide.restore(scene(300, 300), work_size=work_size)
+        assert sides == expected
+
+
+def test_close_ups_shrink_too_when_memory_runs_out(learnir, scene, looking_at, sides):
+    learnir.model.config = dataclasses.replace(learnir.config, work_size=320)
+    wide = LearnIR(learnir.model)
+    looking_at((200, 200, 120, 120))
+    wide.restore(scene(400, 400))
+    assert sides == [320, 160, 160]
 
 
 def test_progress_counts_the_close_ups(learnir, scene, looking_at):

@@ -10,6 +10,7 @@ from learnir import LearnIR, gain
 from learnir.checkpoint import CheckpointError
 from learnir.device import choose_device
 from learnir.images import ORIENTATION, to_unit
+from learnir.model import LearnIRModel
 from learnir.pipeline import reduce
 
 
@@ -59,7 +60,7 @@ def test_strength_is_blended_without_the_network(learnir, scene, size, mode, mon
     picture = scene(*size)
     result = learnir.restore(picture, mode=mode)
     half = learnir.restore(picture, mode=mode, strength=0.5)
-    monkeypatch.setattr(learnir.model, "sample", lambda *_, **__: pytest.fail("ran the network"))
+    monkeypatch.setattr(LearnIRModel, "sample", lambda *_, **__: pytest.fail("ran the network"))
     assert np.array_equal(result.at_strength(0), picture)
     assert np.array_equal(result.at_strength(1), result.picture)
     assert np.array_equal(result.at_strength(0.5), half.picture)

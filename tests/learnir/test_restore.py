@@ -90,6 +90,15 @@ def test_resume_leaves_what_is_there(command, album, tmp_path):
     assert "1 restored, 1 skipped" in said
 
 
+def test_hidden_files_and_folders_are_left_alone(album, tmp_path, scene):
+    for hidden in (".c.png", ".thumbnails/d.png", "deep/.trash/deeper/e.png"):
+        save(album / hidden, scene())
+    tasks, _ = plan([str(album)], tmp_path / "out", Writing())
+    assert [task.source.name for task in tasks] == ["a.png", "b.jpg"]
+    named, _ = plan([str(album / ".thumbnails")], tmp_path / "out", Writing())
+    assert [task.source.name for task in named] == ["d.png"]
+
+
 def test_compare_writes_before_and_after(command, album, tmp_path):
     command(album / "a.png", "-o", tmp_path / "out", "--compare")
     assert files(tmp_path / "out") == ["a.png", "a.png.compare.jpg"]
@@ -272,6 +281,7 @@ def test_a_failed_write_leaves_nothing_behind(command, album, tmp_path, monkeypa
         (["gone.png", "-o", "out"], "gone.png: no such file or folder"),
         (["album", "-o", "one.png"], "give a folder"),
         (["album/a.png", "-o", "album"], "is an input"),
+        (["album", "-o", "album", "--overwrite", "--resume"], "leave --resume out"),
         (["album/a.png", "-o", "out", "--scales", "1,1,3"], "5"),
         (["album/a.png", "-o", "out", "--scales", "coarse"], "--scales is drm, fixed"),
         (["album/a.png", "-o", "out", "--strength", "9"], "strength"),

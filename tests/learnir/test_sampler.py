@@ -27,6 +27,37 @@ class Liar(Oracle):
         return torch.randn(z_t.shape, dtype=z_t.dtype) * 3
 
 
+class Unsure(Oracle):
+    """Right, and says that its correction may be off by ``spread``."""
+
+    def __init__(self, R, spread):
+        super().__init__(R)
+        self.spread = spread
+
+    def refine(self, z_t, z_y, R, t, schedule):
+        return R, torch.full_like(R, self.spread)
+
+
+def test_a_predicted_spread_is_noise_in_every_state_but_the_picture():
+    """C_t = |c_t| spread: std of what a step adds to the same step without a spread."""
+    y, x = (torch.zeros(1, 3, 64, 64, dtype=torch.float64) for _ in range(2))
+    schedule = Schedule.linear(12)
+    fixed, T_prime = (1,) * schedule.T_prime, schedule.T_prime
+
+    def state(spread, until):
+        model = Unsure(y - x, spread)
+        draws = torch.Generator().manual_seed(4)
+        return sample(
+            model, y, schedule, scales=fixed, correction="learned", until=until, generator=draws
+        )
+
+    sure, unsure = (state(spread, T_prime - 1) for spread in (0.0, 0.3))
+    added = float((unsure - sure).std())
+    assert added == pytest.approx(abs(schedule.c[T_prime]) * 0.3, rel=0.03)
+    assert added > 0.01
+    assert float((state(0.3, 0) - x).abs().max()) < 1e-6  # at t = 1 the oracle says x
+
+
 def pictures(size=32):
     g = torch.Generator().manual_seed(0)
     y, x = (

@@ -45,6 +45,34 @@ def test_numbers_and_devices_that_make_no_sense(capsys, pairs, tmp_path, options
     assert not (tmp_path / "run").exists()
 
 
+def test_a_validation_folder_that_is_not_there_is_one_line(capsys, pairs, tmp_path):
+    given = ["--data", pairs, "--out", tmp_path / "run", "--validation", tmp_path / "gone"]
+    code, _, errors = run(capsys, "train", "smoke", *given)
+    assert code == 2
+    assert (
+        errors
+        == f"learnir: {tmp_path / 'gone'}: no such folder; give one with input/ and target/\n"
+    )
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("correction", "weight"), [("paper", 1.0), ("learned", 0.25)])
+def test_a_weight_stays_with_its_own_correction(
+    pairs, tiny_config, tiny_model, tmp_path, correction, weight
+):
+    branch = {"width": 8, "encoder": (1,), "middle": 1, "decoder": (1,)}
+    config = dataclasses.replace(
+        tiny_config,
+        correction=correction,
+        weight=0.25,
+        corrector=branch if correction == "learned" else None,
+    )
+    base = LearnIR(tiny_model(config)).save_pretrained(tmp_path / "base")
+    adapted = command.adapt(str(base), [pairs], tmp_path / "run", iterations=1, device="cpu")
+    found = json.loads((adapted / "config.json").read_text())
+    assert (found["correction"], found["weight"]) == ("learned", weight)
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
