@@ -48,7 +48,7 @@ def restore(
     Size, format, depth, transparency, EXIF and colour profile stay as they are.
 
     Args:
-        paths: pictures, folders or globs.
+        paths: pictures, folders or globs; ./-name.jpg for a name that begins with a dash.
         out: folder for the results, or a file name for a single picture.
         checkpoint: folder or Hub id; the shipped weights by default.
         mode: gain: estimate small, relight at full size; tile: run at native size in tiles;
@@ -66,11 +66,12 @@ def restore(
         strength: 0 changes nothing, 1 removes the shadow as estimated, up to 1.5.
         seed: of all noise.
         faces: small faces get a second, closer look, unless --no-faces is given.
-        format: of the results.
-        compare: write a before | after picture beside every result, as photo.jpg.compare.jpg.
+        format: of restored pictures.
+        compare: write a before | after picture beside every restored picture (not videos), as
+            photo.jpg.compare.jpg.
         resume: skip pictures whose result exists.
         overwrite: let results replace the inputs.
-        strip_metadata: leave EXIF out of the results.
+        strip_metadata: leave EXIF, and titles and dates of videos, out of the results.
         max_megapixels: refuse larger pictures.
     """
     from learnir import restore as batch
@@ -84,10 +85,10 @@ def restore(
         strip_metadata=strip_metadata,
         most_pixels=parse_megapixels(max_megapixels),
     )
-    tasks, missing = batch.plan(paths, out, writing)
-    for line in missing:
+    plan = batch.plan(paths, out, writing)
+    for line in (*plan.problems, *plan.notes):
         print(line, file=sys.stderr)
-    if not tasks:
+    if not plan.tasks:
         return FAILED
     learnir = LearnIR.from_pretrained(checkpoint, device)
     options: dict[str, Any] = {
@@ -105,8 +106,8 @@ def restore(
         "faces": faces,
     }
     learnir.check(**options)
-    outcome = batch.run(learnir, tasks, writing, options)
-    failed = len(outcome.failed) + len(missing)
+    outcome = batch.run(learnir, plan.tasks, writing, options)
+    failed = len(outcome.failed) + len(plan.problems)
     print(f"{outcome.restored} restored, {outcome.skipped} skipped, {failed} failed -> {out}")
     return FAILED if failed else 0
 

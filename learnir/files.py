@@ -27,6 +27,7 @@ from learnir.colour import (
 )
 from learnir.exif import fitted, orientation_of, upright_exif
 from learnir.images import (
+    JPEG_SUFFIXES,
     MOST_PIXELS,
     ImageError,
     bit_depth,
@@ -43,8 +44,7 @@ from learnir.images import (
 from learnir.tiff import encode_tiff
 
 FORMAT_OF = {
-    ".jpg": "jpeg",
-    ".jpeg": "jpeg",
+    **dict.fromkeys(JPEG_SUFFIXES, "jpeg"),
     ".png": "png",
     ".webp": "webp",
     ".tif": "tiff",

@@ -26,7 +26,9 @@ from learnir.exif import ORIENTATION, orientation_of  # noqa: F401
 if TYPE_CHECKING:
     import torch
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff"})
+JPEG_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif"})
+IMAGE_SUFFIXES = JPEG_SUFFIXES | {".png", ".webp", ".tif", ".tiff"}
+TIFF_STARTS = (b"II*\0", b"MM\0*")
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "I;16", "I;16B", "I;16L")
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF")
 BITS, PHOTOMETRIC, PLANES, EXTRA_SAMPLES = 258, 262, 284, 338  # tags of a TIFF
@@ -177,6 +179,11 @@ def _identify(data: bytes, name: str, most_pixels: int) -> Image.Image:
             f"{name}: far more than the limit of {most_pixels / 1e6:.0f} megapixels; reduce it"
         ) from error
     except Exception as error:  # a damaged header may raise anything in Pillow's parsers
+        if data.startswith(TIFF_STARTS):
+            raise ImageError(
+                f"{name}: a TIFF of a kind that is not read here, or damaged; save it with 8 or 16 "
+                "bits per channel, not as floating point"
+            ) from error
         raise ImageError(
             f"{name}: not a readable JPEG, PNG, WebP or TIFF picture; convert it to one of these"
         ) from error

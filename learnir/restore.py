@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import glob
+import os
 import sys
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,15 +27,16 @@ from learnir.files import (
 from learnir.images import IMAGE_SUFFIXES, MOST_PIXELS, ImageError, grid
 from learnir.pipeline import LearnIR, reduce
 from learnir.tiling import out_of_memory
-from learnir.video import VIDEO_SUFFIXES, restore_video
+from learnir.video import VIDEO_SUFFIXES, losses_of_video, restore_video
 
 COMPARE = ".compare.jpg"
 COMPARE_SIDE = 2048
-UNWRITABLE = frozenset(
+OTHER_PICTURES = frozenset(
     {".avif", ".bmp", ".dng", ".exr", ".gif", ".heic", ".heif", ".jp2", ".jxl", ".pdf", ".ppm"}
-    | {".psd", ".raw", ".svg", ".tga", ".3gp", ".avi", ".flv", ".mpeg", ".mpg", ".mts", ".wmv"}
+    | {".psd", ".raw", ".svg", ".tga", ".arw", ".cr2", ".cr3", ".nef", ".orf", ".rw2"}
 )
-"""Suffixes of pictures and videos that nothing here writes: no one means a folder by them."""
+OTHER_VIDEOS = frozenset({".3gp", ".avi", ".flv", ".mpeg", ".mpg", ".mts", ".wmv"})
+"""Suffixes that nothing here reads or writes: no one means a folder by them."""
 
 
 class PlanError(ValueError):
@@ -61,6 +64,20 @@ class Task:
     def in_place(self) -> bool:
         """Whether the result replaces the source."""
         return self.source.resolve() == self.target.resolve()
+
+    @property
+    def place(self) -> Path:
+        """The file that is written: in place, the one that a link leads to."""
+        return self.target.resolve() if self.in_place else self.target
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done; a line for what cannot be, and one for what is left out on purpose."""
+
+    tasks: list[Task]
+    problems: list[str]
+    notes: list[str]
 
 
 @dataclass(frozen=True)
@@ -93,8 +110,8 @@ class Outcome:
     failed: list[str] = field(default_factory=list)
 
 
-def plan(paths: Sequence[str], out: Path, writing: Writing) -> tuple[list[Task], list[str]]:
-    """Tasks for files, folders (searched through, structure kept) and globs; a line per miss.
+def plan(paths: Sequence[str], out: Path, writing: Writing) -> Plan:
+    """Tasks for files, folders (searched through, structure kept) and globs.
 
     ``out`` is a folder, or a file name with a known suffix when there is one input file. What lies
     in ``out`` is not taken from a folder that holds it, nor are before | after pictures. PlanError
@@ -103,9 +120,9 @@ def plan(paths: Sequence[str], out: Path, writing: Writing) -> tuple[list[Task],
     """
     if not paths:
         raise PlanError("no pictures given; name files, folders or globs")
-    found, problems = _find(paths, out)
+    found, problems, notes = _find(paths, out)
     single = _is_file_name(out)
-    if out.suffix.lower() in UNWRITABLE and not out.is_dir():
+    if out.suffix.lower() in OTHER_PICTURES | OTHER_VIDEOS and not out.is_dir():
         raise PlanError(
             f"{out}: {out.suffix} cannot be written; name a .jpg, .png, .webp, .tif or .mp4 file"
         )
@@ -115,7 +132,7 @@ def plan(paths: Sequence[str], out: Path, writing: Writing) -> tuple[list[Task],
         _check_suffix(out, found, writing.format)
     tasks = [Task(path, out if single else _target(out / name, writing)) for path, name in found]
     _check_outputs(tasks, writing)
-    return tasks, problems
+    return Plan(tasks, problems, notes)
 
 
 def _is_file_name(out: Path) -> bool:
@@ -130,22 +147,29 @@ def _check_suffix(out: Path, found: Sequence[tuple[Path, Path]], format: str | N
         raise PlanError(f"{out}: not the name of a {format} file; leave --format out or rename it")
 
 
-def _find(paths: Sequence[str], out: Path) -> tuple[list[tuple[Path, Path]], list[str]]:
-    """(file, its name below ``out``) of every input, each once; a line per problem."""
+def _find(paths: Sequence[str], out: Path) -> tuple[list[tuple[Path, Path]], list[str], list[str]]:
+    """(file, its name below ``out``) of every input, each once; a line per problem; notes."""
     found: dict[Path, Path] = {}
-    problems = []
+    problems, notes = [], []
     for text in paths:
         matches = _expand(text)
         if not matches:
             problems.append(f"{text}: no such file or folder; check the path")
         for match in matches:
-            pictures = _pictures_in(match, out) if match.is_dir() else [match]
-            if match.is_dir() and not pictures:
-                problems.append(f"{match}: no picture in this folder; give one with JPEG, PNG, ...")
-            for path in pictures:
-                name = path.relative_to(match) if match.is_dir() else Path(path.name)
-                found.setdefault(path, name)
-    return list(found.items()), problems
+            if match.is_dir():
+                folder = _search(match, out)
+                problems += folder.problems
+                notes += folder.notes()
+                if not (folder.pictures or folder.problems):
+                    problems.append(
+                        f"{match}: no picture in this folder; give one with JPEG, PNG, ..."
+                    )
+                found = {path: path.relative_to(match) for path in folder.pictures} | found
+            elif match.suffix.lower() in OTHER_VIDEOS:
+                problems.append(f"{match}: {match.suffix} videos are not read; convert it to MP4")
+            else:
+                found.setdefault(match, Path(match.name))
+    return list(found.items()), problems, notes
 
 
 def _expand(text: str) -> list[Path]:
@@ -155,23 +179,59 @@ def _expand(text: str) -> list[Path]:
     return [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]
 
 
-def _pictures_in(folder: Path, out: Path) -> list[Path]:
+@dataclass
+class _Folder:
+    """What a folder was found to hold."""
+
+    root: Path
+    pictures: list[Path] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+    links: list[Path] = field(default_factory=list)
+
+    def refuse(self, error: OSError) -> None:
+        self.problems.append(
+            f"{error.filename}: cannot be listed ({error.strerror}); check its permissions"
+        )
+
+    def take(self, path: Path) -> None:
+        suffix = path.suffix.lower()
+        if suffix in OTHER_PICTURES | OTHER_VIDEOS:
+            self.left_out[suffix] += 1
+        elif suffix not in IMAGE_SUFFIXES | VIDEO_SUFFIXES:
+            return
+        elif path.is_file():
+            self.pictures.append(path)
+        elif path.is_symlink():
+            self.problems.append(f"{path}: a link to nothing; remove or mend it")
+
+    def notes(self) -> list[str]:
+        linked = [f"{path}: a link to a folder, not searched; name it too" for path in self.links]
+        if not self.left_out:
+            return linked
+        kinds = ", ".join(f"{suffix} {n}" for suffix, n in sorted(self.left_out.items()))
+        number = self.left_out.total()
+        files = "file" if number == 1 else "files"
+        left = f"{self.root}: {number} {files} left out ({kinds}); convert to JPEG, PNG or MP4"
+        return [*linked, left]
+
+
+def _search(folder: Path, out: Path) -> _Folder:
     """Pictures and videos below ``folder``, sorted.
 
     Not hidden files, those in hidden folders or below ``out``, nor the before | after pictures of
     an earlier run.
     """
-    results = out.resolve()
-    inside = results if results != folder.resolve() else None
-    return [
-        path
-        for path in sorted(folder.rglob("*"))
-        if path.suffix.lower() in (IMAGE_SUFFIXES | VIDEO_SUFFIXES)
-        and path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and not path.name.lower().endswith(COMPARE)
-        and not (inside and path.resolve().is_relative_to(inside))
-    ]
+    found, results = _Folder(folder), out.resolve()
+    for place, folders, names in os.walk(folder, onerror=found.refuse):
+        here = Path(place)
+        folders[:] = [n for n in folders if n[0] != "." and (here / n).resolve() != results]
+        found.links += [here / n for n in sorted(folders) if (here / n).is_symlink()]
+        for name in names:
+            if name[0] != "." and not name.lower().endswith(COMPARE):
+                found.take(here / name)
+    found.pictures.sort()
+    return found
 
 
 def _target(path: Path, writing: Writing) -> Path:
@@ -256,8 +316,8 @@ def restore_file(
 ) -> list[str]:
     """One file; returns what could not be kept as it was, one line each."""
     if task.is_video:
-        _restore_video(learnir, task, options)
-        return []
+        notes = _restore_video(learnir, task, writing, options)
+        return [f"{task.source}: {note}" for note in notes]
     photo = read_photo(task.source, writing.most_pixels)
     format = FORMAT_OF.get(task.target.suffix.lower(), photo.format)
     check_format(photo, format)  # before the work, not after it
@@ -267,7 +327,7 @@ def restore_file(
     task.target.parent.mkdir(parents=True, exist_ok=True)
     if compare is not None:
         write_atomically(task.compare, compare)
-    write_atomically(task.target, data)
+    write_atomically(task.place, data)
     notes = [*photo.notes, *losses(photo, format, writing.strip_metadata)]
     return [f"{task.source}: {note}" for note in notes]
 
@@ -280,14 +340,19 @@ def _add_compare(task: Task, writing: Writing) -> None:
     write_atomically(task.compare, _before_after(before, after))
 
 
-def _restore_video(learnir: LearnIR, task: Task, options: dict[str, Any]) -> None:
+def _restore_video(
+    learnir: LearnIR, task: Task, writing: Writing, options: dict[str, Any]
+) -> list[str]:
+    """A video; returns what could not be kept."""
     with tqdm(unit="frame", desc=task.source.name[-24:], disable=None, leave=False) as bar:
 
         def advance(done: int, total: int | None) -> None:
             bar.total = total
             bar.update(done - bar.n)
 
-        restore_video(learnir, task.source, task.target, options, advance)
+        strip = writing.strip_metadata
+        restore_video(learnir, task.source, task.place, options, advance, strip)
+    return losses_of_video(task.source)
 
 
 def _before_after(before: np.ndarray, after: np.ndarray) -> bytes:

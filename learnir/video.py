@@ -29,6 +29,8 @@ VIDEO_SUFFIXES = frozenset(CODECS)
 QUALITY = {"crf": "18"}  # hardly to be told from the source
 KEPT = 0.8  # share of the gain that is carried over where two frames agree
 SAME = 0.25  # stops between two frames' luminance at which they agree by e^-1
+OF_THE_CONTAINER = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder"})
+HDR = (16, 18)  # FFmpeg's numbers of transfer functions: PQ and HLG
 RGB, UNSPECIFIED = 0, 2  # FFmpeg's numbers of colour matrices
 THINNEST = 12  # pixels; OpenCV's flow refuses narrower pictures
 
@@ -104,15 +106,17 @@ def restore_video(
     target: Path,
     options: Mapping[str, Any],
     progress: Progress | None = None,
+    strip_metadata: bool = False,
 ) -> int:
     """Restores a video file into another, H.264 or VP9 by its suffix; returns the frames written.
 
-    Frame times, size, shape of the pixels and sound stay as they are; a recording that players turn
-    is stored upright. The file appears whole or not at all.
+    Frame times, size, shape of the pixels, sound, title and date stay as they are; a recording that
+    players turn is stored upright. The file appears whole or not at all.
 
     Args:
         options: keyword arguments of ``LearnIR.restore``.
         progress: called as (frames done, frames in all or None); what it raises ends the run.
+        strip_metadata: leave title, date and the like out.
 
     Raises ImageError for a file that cannot be read as a video, for sound that the target cannot
     hold, and where PyAV is missing; OSError where the target cannot be written.
@@ -123,6 +127,9 @@ def restore_video(
         pictures = reader.streams.video[0]
         stack.enter_context(_blamed_on(target, av.FFmpegError))
         result = _Result(stack.enter_context(av.open(str(part), "w")), target.suffix.lower())
+        if not strip_metadata:
+            own = {k: v for k, v in reader.metadata.items() if k not in OF_THE_CONTAINER}
+            result.writer.metadata.update(own)
         for sound in reader.streams.audio:
             result.add_sound(sound, source)
         for read, picture in _contents(av, source, reader):
@@ -137,6 +144,21 @@ def restore_video(
             raise ImageError(f"{source}: holds no picture; export the video again")
         result.finish()
     return done
+
+
+def losses_of_video(source: Path) -> list[str]:
+    """What ``restore_video`` cannot keep of a video, one note each."""
+    with _opened(_pyav(source), source) as reader:
+        pictures, notes = reader.streams.video[0], []
+        bits = max((c.bits for c in pictures.codec_context.format.components), default=8)
+        if bits > 8:
+            notes.append(f"{bits} bits reduced to 8")
+        if pictures.codec_context.color_trc in HDR:
+            notes.append("high dynamic range taken for standard: convert it to SDR first")
+        others = len(reader.streams) - 1 - len(reader.streams.audio)
+        if others:
+            notes.append(f"{others} of its streams left out, subtitles, data or further pictures")
+    return notes
 
 
 def _pyav(source: Path) -> Any:
@@ -173,7 +195,9 @@ def _contents(av: Any, source: Path, reader: Any) -> Iterator[tuple[Any, np.ndar
 
 
 def _unreadable(source: Path) -> ImageError:
-    return ImageError(f"{source}: not a readable video; convert it to MP4")
+    return ImageError(
+        f"{source}: not a readable video, or damaged or cut short; export it again as MP4"
+    )
 
 
 @contextmanager
@@ -261,10 +285,10 @@ def _add_pictures(writer: Any, first: np.ndarray, like: Any, pictures: Any, suff
     return out
 
 
-def _matrix(frame: Any) -> str:
-    """The matrix between RGB and the frame's YUV: as declared, else by size as players do."""
+def _matrix(frame: Any, height: int) -> str:
+    """Between RGB and YUV: as the frame declares, else by the stored height as players do."""
     declared = {1: "ITU709", 5: "ITU601", 6: "ITU601"}.get(int(frame.colorspace))
-    return declared or ("ITU709" if frame.height >= 720 else "ITU601")
+    return declared or ("ITU709" if height >= 720 else "ITU601")
 
 
 def _turns(frame: Any) -> int:
@@ -276,7 +300,7 @@ def _upright(frame: Any) -> np.ndarray:
     """uint8 RGB (H, W, 3) as a player shows it."""
     rgb = frame.reformat(
         format="rgb24",
-        src_colorspace=_matrix(frame),
+        src_colorspace=_matrix(frame, frame.height),
         dst_colorspace="ITU601",  # RGB has none; PyAV would leave out ITU709 to ITU709 altogether
         src_color_range=frame.color_range,
     ).to_ndarray()
@@ -291,7 +315,7 @@ def _frame(picture: np.ndarray, like: Any, out: Any) -> Any:
         width=out.width,
         height=out.height,
         format=out.pix_fmt,
-        dst_colorspace=_matrix(like),
+        dst_colorspace=_matrix(like, out.height),
         dst_color_range=out.codec_context.color_range,
     )
     frame.pts, frame.time_base = like.pts, like.time_base

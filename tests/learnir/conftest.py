@@ -5,6 +5,7 @@ import dataclasses
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 
 def tiny_model(config, seed=0):
@@ -108,3 +109,32 @@ def pairs(tmp_path):
             (tmp_path / "pairs" / name).mkdir(parents=True, exist_ok=True)
             cv2.imwrite(str(tmp_path / "pairs" / name / f"{i}.png"), picture)
     return tmp_path / "pairs"
+
+
+def _save(path, picture, **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(picture).save(path, **options)
+
+
+@pytest.fixture
+def album(tmp_path, scene):
+    """A folder with two pictures, one of them deeper, and a text file."""
+    _save(tmp_path / "album" / "a.png", scene(40, 50))
+    _save(tmp_path / "album" / "deep" / "b.jpg", scene(50, 40, seed=1), quality=95)
+    (tmp_path / "album" / "notes.txt").write_text("not a picture")
+    return tmp_path / "album"
+
+
+@pytest.fixture
+def command(checkpoint, capsys):
+    """``command(arguments)`` -> exit code, stdout, stderr of ``learnir restore``."""
+
+    from learnir.cli import main
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            main(["restore", "--checkpoint", str(checkpoint), *map(str, arguments)])
+        said = capsys.readouterr()
+        return ended.value.code, said.out, said.err
+
+    return run

@@ -174,4 +174,5 @@ def test_grid_holds_every_picture_and_the_labels(scene):
 
 
 def test_suffixes_are_those_that_can_be_read():
-    assert {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff"} == IMAGE_SUFFIXES
+    jpeg = {".jpg", ".jpeg", ".jpe", ".jfif"}
+    assert jpeg | {".png", ".webp", ".tif", ".tiff"} == IMAGE_SUFFIXES

@@ -1,0 +1,74 @@
+"""``learnir restore`` of folders and links: what is taken, what is left out and said."""
+
+import io
+import os
+
+import numpy as np
+import pytest
+import tifffile
+from test_restore import save
+
+from learnir.restore import Writing, plan
+
+
+def test_hidden_files_and_folders_are_left_alone(album, tmp_path, scene):
+    for hidden in (".c.png", ".thumbnails/d.png", "deep/.trash/deeper/e.png"):
+        save(album / hidden, scene())
+    made = plan([str(album)], tmp_path / "out", Writing())
+    assert [task.source.name for task in made.tasks] == ["a.png", "b.jpg"]
+    named = plan([str(album / ".thumbnails")], tmp_path / "out", Writing())
+    assert [task.source.name for task in named.tasks] == ["d.png"]
+
+
+def test_what_a_folder_holds_and_is_not_read_is_said_once(command, album, tmp_path):
+    for name in ("a.HEIC", "deep/b.heic", "deep/c.bmp", ".hidden.heic"):
+        (album / name).write_bytes(b"other")
+    (album / "linked").symlink_to(tmp_path)
+    code, said, errors = command(album, "-o", tmp_path / "out")
+    assert code == 0
+    assert "2 restored" in said
+    assert errors.splitlines() == [
+        f"{album / 'linked'}: a link to a folder, not searched; name it too",
+        f"{album}: 3 files left out (.bmp 1, .heic 2); convert to JPEG, PNG or MP4",
+    ]
+
+
+def test_what_a_folder_does_not_give_away_is_a_failure(command, album, tmp_path, monkeypatch):
+    (album / "lost.png").symlink_to(album / "nowhere.png")
+    listed = os.scandir
+
+    def locked(path):
+        if str(path).endswith("deep"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", locked)
+    code, said, errors = command(album, "-o", tmp_path / "out")
+    assert code == 1
+    assert "1 restored, 0 skipped, 2 failed" in said
+    assert f"{album / 'deep'}: cannot be listed (Permission denied)" in errors
+    assert f"{album / 'lost.png'}: a link to nothing" in errors
+
+
+def test_results_may_go_into_a_folder_above(album):
+    made = plan([str(album / "deep")], album, Writing())
+    assert [task.target for task in made.tasks] == [album / "b.jpg"]
+
+
+def test_in_place_a_link_stays_and_its_file_is_restored(command, album):
+    before = (album / "a.png").read_bytes()
+    (album / "link.png").symlink_to(album / "a.png")
+    assert command(album / "link.png", "-o", album / "link.png", "--overwrite")[0] == 0
+    assert (album / "link.png").is_symlink()
+    assert (album / "a.png").read_bytes() != before
+
+
+@pytest.mark.parametrize(("name", "words"), [("old.avi", "MP4"), ("float.tif", "floating point")])
+def test_other_kinds_of_files_name_their_remedy(command, tmp_path, name, words):
+    data = io.BytesIO()
+    tifffile.imwrite(data, np.zeros((8, 8, 3), np.float32))
+    (tmp_path / name).write_bytes(data.getvalue() if name == "float.tif" else b"RIFF")
+    code, _, errors = command(tmp_path / name, "-o", tmp_path / "out")
+    assert code == 1
+    assert words in errors
+    assert "JPEG, PNG, WebP or TIFF" not in errors

@@ -1,0 +1,91 @@
+"""What a video tells beside its frames: title and date kept, losses named, colours by its size."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import av
+import cv2
+import numpy as np
+import pytest
+from test_video import decoded, write_video
+
+from learnir import video
+from learnir.cli import main
+from learnir.video import losses_of_video, restore_video
+
+FACTS = {"title": "A day in Köln", "comment": "by the river", "date": "2024"}
+
+
+@pytest.fixture
+def titled(scene, tmp_path):
+    """A clip with a title, a comment and a date."""
+    path = tmp_path / "titled.mkv"
+    with av.open(str(path), "w") as writer:
+        writer.metadata.update(FACTS)
+        stream = writer.add_stream("libx264", rate=12)
+        stream.height, stream.width, stream.pix_fmt = 64, 80, "yuv420p"
+        frame = av.VideoFrame.from_ndarray(scene(64, 80), format="rgb24")
+        writer.mux(stream.encode(frame))
+        writer.mux(stream.encode())
+    return path
+
+
+def told(path):
+    with av.open(str(path)) as reader:
+        return {name.lower(): value for name, value in reader.metadata.items()}
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_title_and_date_stay_unless_they_are_to_be_left_out(learnir, titled, tmp_path, suffix):
+    out, bare = tmp_path / f"out{suffix}", tmp_path / f"bare{suffix}"
+    restore_video(learnir, titled, out, {})
+    assert FACTS.items() <= told(out).items()
+    restore_video(learnir, titled, bare, {}, strip_metadata=True)
+    assert not FACTS.keys() & told(bare).keys()
+
+
+def test_the_command_leaves_them_out_when_told(checkpoint, titled, tmp_path, capsys):
+    restore = ["restore", "--checkpoint", str(checkpoint), "--strip-metadata"]
+    with pytest.raises(SystemExit) as ended:
+        main([*restore, str(titled), "-o", str(tmp_path / "out")])
+    assert ended.value.code == 0, capsys.readouterr().err
+    assert not FACTS.keys() & told(tmp_path / "out" / titled.name).keys()
+
+
+def test_depth_and_dynamic_range_that_are_lost_are_named(scene, tmp_path):
+    def clip(name, pix_fmt, **declared):
+        return write_video(
+            tmp_path / name, [scene(64, 80)], sound=False, pix_fmt=pix_fmt, **declared
+        )
+
+    assert losses_of_video(clip("plain.mp4", "yuv420p")) == []
+    assert losses_of_video(clip("deep.mkv", "yuv420p10le")) == ["10 bits reduced to 8"]
+    _, hdr = losses_of_video(clip("hdr.mkv", "yuv420p10le", color_trc=18, colorspace=1))
+    assert "SDR" in hdr
+
+
+def test_the_command_names_them(checkpoint, scene, tmp_path, capsys):
+    clip = write_video(tmp_path / "a.mkv", [scene(64, 80)], sound=False, pix_fmt="yuv420p10le")
+    with pytest.raises(SystemExit) as ended:
+        main(["restore", str(clip), "-o", str(tmp_path / "out"), "--checkpoint", str(checkpoint)])
+    assert ended.value.code == 0
+    assert f"{clip}: 10 bits reduced to 8" in capsys.readouterr().err
+
+
+def test_a_turned_frame_is_stored_by_the_matrix_of_its_own_height(tmp_path):
+    """Declared is none: players take ITU-R 601 below 720 lines and 709 from there on."""
+    colours = np.zeros((848, 480, 3), np.uint8)
+    colours[:] = cv2.resize(
+        np.array([[[200, 40, 40]], [[40, 200, 40]], [[40, 40, 200]]], np.uint8),
+        (480, 848),
+        interpolation=cv2.INTER_NEAREST,
+    )
+    landscape = np.ascontiguousarray(np.rot90(colours))
+    like, _ = decoded(write_video(tmp_path / "in.mp4", [landscape], sound=False))
+    assert like.height == 480
+    out = SimpleNamespace(
+        width=480, height=848, pix_fmt="yuv420p", codec_context=SimpleNamespace(color_range=1)
+    )
+    stored = video._frame(colours, like, out)
+    assert np.median(np.abs(video._upright(stored).astype(int) - colours)) <= 3
