@@ -248,7 +248,8 @@ def scored(
             results, seconds = [], []
             for pair in pairs:
                 start = time.perf_counter()
-                results.append(pipeline.restore(pair.input, seed=seed, **variant.settings).picture)
+                made = pipeline.restore(pair.input, seed=seed, faces=False, **variant.settings)
+                results.append(made.picture)
                 seconds.append(time.perf_counter() - start)
             facts = {"variant": variant.name, "seed": seed, "set": name, "macs": macs}
             for pair, scores, took in zip(pairs, judge.score(results, pairs), seconds, strict=True):

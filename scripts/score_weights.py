@@ -20,6 +20,7 @@ import numpy as np
 from benchmarks.metrics import psnr, ssim
 from benchmarks.perceptual import MetricUnavailable, lpips
 from learnir import LearnIR
+from learnir.images import grid
 from learnir.training.data import Pair, PairError, open_pairs
 
 SHADOWED = 45.0  # dB: an input this close to its target has no shadow
@@ -109,7 +110,7 @@ def main() -> None:
     sets: dict[str, list[Pair]] = {}
     if options.faceshadow:
         pairs = open_pairs(options.faceshadow, "test")
-        shadowed, _ = split_by_shadow(pairs[:: max(1, len(pairs) // options.limit)])
+        shadowed, _ = split_by_shadow(pairs[:: -(-len(pairs) // options.limit)])
         sets["FaceShadow test, shadowed"] = shadowed
         sets["FaceShadow test, clean faces"] = clean_copies(shadowed)
     if options.ucb:
@@ -126,9 +127,8 @@ def main() -> None:
 
 def write_sheet(path: Path, pictures: list) -> None:
     """Input | restored | target, four trios a row."""
-    starts = range(0, len(pictures) - 3, 4)
-    rows = [[p for trio in pictures[i : i + 4] for p in trio] for i in starts]
-    sheet = np.concatenate([np.concatenate(row, axis=1) for row in rows[:16]])
+    rows = [[p for trio in pictures[i : i + 4] for p in trio] for i in range(0, len(pictures), 4)]
+    sheet = grid(rows[:16])
     path.parent.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(path), sheet[..., ::-1])
 
