@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dataset_tools.build import BuildPlan
@@ -41,17 +42,26 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def _from(least: int) -> Callable[[str], int]:
-    """Reads a whole number of ``least`` or more."""
+def _from(least: int, kind: type = int) -> Callable[[str], Any]:
+    """Reads a finite number of ``least`` or more, whole unless ``kind`` is float."""
 
-    def number(text: str) -> int:
-        value = int(text)
+    def number(text: str) -> Any:
+        value = kind(text)
+        if not value < math.inf:  # nor is nan
+            raise ValueError(text)
         if value < least:
             raise argparse.ArgumentTypeError(f"{value} is too small; give {least} or more")
         return value
 
     number.__name__ = "number"  # argparse: invalid number value: 'x'
     return number
+
+
+def _archive(text: str) -> Path:
+    """A path that training takes for an archive, not for a folder of pairs."""
+    if Path(text).suffix != ".npz":
+        raise argparse.ArgumentTypeError(f"{text} does not end with .npz; give NAME.npz")
+    return Path(text)
 
 
 def _build(build: argparse.ArgumentParser) -> None:
@@ -67,7 +77,11 @@ def _build(build: argparse.ArgumentParser) -> None:
 
 def _pack(pack: argparse.ArgumentParser) -> None:
     pack.add_argument("photos", nargs="+", help="folders, globs, manifest.csv, hub:owner/name")
-    pack.add_argument("out", type=Path, help="archive to write, .npz")
+    pack.add_argument(
+        "out",
+        type=_archive,
+        help="archive to write, NAME.npz; NAME.state beside it keeps landmarks for the next one",
+    )
     pack.add_argument(
         "--frames", type=_from(1), default=1, help="crops of each photo, each relit anew"
     )
@@ -87,7 +101,9 @@ def _photo_options(build: argparse.ArgumentParser) -> None:
     build.add_argument(
         "--keep-review", action="store_true", help="keep photos that may be shadowed"
     )
-    build.add_argument("--min-iris-px", type=float, default=30.0, help="smallest iris distance")
+    build.add_argument(
+        "--min-iris-px", type=_from(0, float), default=30.0, help="smallest iris distance"
+    )
     build.add_argument("--engine", choices=["daft", "ray", "local"], default="daft")
     build.add_argument("--address", default="", help="of the Ray cluster; empty starts one here")
     build.add_argument("--workers", type=_from(0), default=0, help="processes; 0 = all cores")
@@ -126,9 +142,21 @@ def _plan(options: argparse.Namespace, out: Path, pairs: int, layout: str) -> Bu
     )
 
 
+def _tell_left_out(places: list[str]) -> None:
+    """One line about pictures in the folders that are of no kind we read."""
+    from dataset_tools.photos import left_out
+
+    found = left_out(places)
+    if count := found.total():
+        kinds = ", ".join(f"{suffix} {found[suffix]}" for suffix in sorted(found))
+        files = f"{count} file{'s' * (count != 1)}"
+        print(f"{files} left out: {kinds}; convert them to JPEG, PNG or TIFF", file=sys.stderr)
+
+
 def _run_build(options: argparse.Namespace) -> int:
     from dataset_tools.build import build
 
+    _tell_left_out(options.photos)
     done = build(_plan(options, options.out, options.pairs_per_photo, options.format))
     total = sum(done.pairs.values())
     speed = total / max(done.seconds["render"], 1e-3)
@@ -143,6 +171,7 @@ def _run_pack(options: argparse.Namespace) -> int:
     from dataset_tools.pack import PackPlan, pack_build
     from dataset_tools.splits import adopt
 
+    _tell_left_out(options.photos)
     state = options.out.with_suffix(".state")  # landmarks stay here for the next archive
     if options.splits:
         adopt(state, options.splits)
@@ -158,8 +187,10 @@ def _run_verify(options: argparse.Namespace) -> int:
     found = verify(options.dataset, options.sample, photos=options.photos)
     for problem in found.problems:
         print(problem, file=sys.stderr)
+    why = " (their photos are not here or have changed; --photos FOLDER)" if found.skipped else ""
     print(
-        f"{found.files} files hashed, {found.pairs} pairs rendered again, {found.skipped} skipped"
+        f"{found.files} files hashed, {found.pairs} pairs rendered again, "
+        f"{found.skipped} skipped{why}"
     )
     return 1 if found.problems else 0
 

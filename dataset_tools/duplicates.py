@@ -1,4 +1,4 @@
-"""The same photograph twice: equal bytes, or thumbnails that correlate almost perfectly.
+"""The same photograph twice, upright or turned: thumbnails that correlate almost perfectly.
 
 Aligned portraits all look alike to a perceptual hash, so the hash only proposes (16 x 16 means of
 the whole source photo) and the correlation decides.
@@ -23,11 +23,18 @@ def duplicate_clusters(facts: list[Facts]) -> list[list[str]]:
     thumbs = np.stack([np.frombuffer(bytes.fromhex(f.thumb), np.uint8) for f in usable])
     clusters: dict[int, list[str]] = {}
     parent = list(range(len(usable)))
-    for i, j in _similar(thumbs.reshape(-1, 16, 16)):
-        parent[_root(parent, j)] = _root(parent, i)
+    for i, j in _similar(_turned(thumbs.reshape(-1, 16, 16))):
+        if i < len(usable):  # two that are turned are compared as they are
+            parent[_root(parent, j % len(usable))] = _root(parent, i)
     for index, fact in enumerate(usable):
         clusters.setdefault(_root(parent, index), []).append(fact.key)
     return [keys for keys in clusters.values() if len(keys) > 1]
+
+
+def _turned(thumbs: np.ndarray) -> np.ndarray:
+    """As they are, then by a quarter and by half a turn (3 N, 16, 16): where one is turned by three
+    quarters, the other is by one."""
+    return np.concatenate([np.rot90(thumbs, quarters, (1, 2)) for quarters in range(3)])
 
 
 def _root(parent: list[int], index: int) -> int:
@@ -39,10 +46,10 @@ def _root(parent: list[int], index: int) -> int:
 
 def _similar(thumbs: np.ndarray) -> list[tuple[int, int]]:
     """Pairs of thumbnails (N, 16, 16) with close difference hashes and correlation over SAME."""
-    bits = (np.diff(thumbs.astype(np.int16), axis=2) > 0).reshape(len(thumbs), -1)
+    bits = (thumbs[:, :, 1:] > thumbs[:, :, :-1]).reshape(len(thumbs), -1)
     flat = thumbs.reshape(len(thumbs), -1).astype(np.float32)
     flat -= flat.mean(1, keepdims=True)
-    length = np.linalg.norm(flat, axis=1, keepdims=True)
+    length = np.sqrt(np.einsum("nd,nd->n", flat, flat))[:, None]  # norm would copy flat
     flat /= np.maximum(length, 1e-6)
     i, j = _neighbours(flat, np.flatnonzero(length))
     alike = np.einsum("nd,nd->n", flat[i], flat[j]) >= SAME
@@ -60,6 +67,6 @@ def _neighbours(flat: np.ndarray, usable: np.ndarray) -> tuple[np.ndarray, np.nd
 
     some = flat[usable[:: max(1, len(usable) // 4096)]]
     _, directions = np.linalg.eigh(some.T @ some)
-    tree = cKDTree(flat[usable] @ directions[:, -DIRECTIONS:])
+    tree = cKDTree((flat @ directions[:, -DIRECTIONS:])[usable])
     found = tree.query_pairs(np.sqrt(2 - 2 * SAME) + 1e-3, output_type="ndarray")
     return usable[found[:, 0]], usable[found[:, 1]]

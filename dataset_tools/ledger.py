@@ -35,14 +35,19 @@ class DatasetError(Exception):
 
 def check_empty_or_ours(out: Path, layout: str) -> None:
     """A build goes to a new or empty folder, or to one it wrote itself in the same layout."""
-    if not out.exists():
+    check_ours(out)
+    if read_record(out / PUBLIC).get("layout", layout) != layout:
+        raise DatasetError(f"{out}: holds another format; build into another folder")
+
+
+def check_ours(out: Path) -> None:
+    """DatasetError unless a folder is new, empty but for what git keeps, or a FaceShadow."""
+    if out.exists() and not out.is_dir():
+        raise DatasetError(f"{out}: is a file; give a folder")
+    if (out / PUBLIC).is_file() or (out / STATE).is_dir():
         return
-    if not out.is_dir():
-        raise DatasetError(f"{out}: is a file; give a folder to build in")
-    if (out / PUBLIC).is_file():
-        if read_record(out / PUBLIC).get("layout", layout) != layout:
-            raise DatasetError(f"{out}: holds another format; build into another folder")
-    elif not (out / STATE).is_dir() and any(path.is_file() for path in out.rglob("*")):
+    files = (path.relative_to(out) for path in out.rglob("*") if path.is_file())
+    if not all(path.parts[0].startswith(".git") for path in files):
         raise DatasetError(f"{out}: not empty and not a FaceShadow; give an empty folder")
 
 

@@ -9,7 +9,8 @@ import io
 import itertools
 import os
 import struct
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,6 +19,10 @@ import numpy as np
 from learnir.images import ORIENTATION, upright
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+NOT_READ = frozenset(
+    {".heic", ".heif", ".avif", ".gif", ".jfif", ".jpe", ".jp2", ".jxl", ".psd", ".tga", ".ppm"}
+    | {".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".raf", ".rw2"}  # cameras' raw files
+)
 # what Pillow raises over damaged pixels, headers or EXIF
 DAMAGED = (OSError, ValueError, SyntaxError, TypeError, LookupError, AttributeError, struct.error)
 DATASET_MARKS = frozenset({"faceshadow.json", ".faceshadow"})  # what a build leaves in its folder
@@ -64,9 +69,19 @@ def find_photos(where: str | Path) -> list[Photo]:
         found = [_plain(path, path.parent)]
     else:
         found = _from_glob(path)
+    if not found and _marked(path):
+        raise PhotoError(f"{where}: is a FaceShadow data set, not a folder of photos; give photos")
     if not found:
         raise PhotoError(f"{where}: no photos here; give a folder, a glob or a manifest.csv")
     return found
+
+
+def left_out(places: Iterable[str]) -> Counter[str]:
+    """How many pictures the folders hold that are not read, by suffix."""
+    folders = [Path(place) for place in places if place.strip() and Path(place).is_dir()]
+    folders = [folder for folder in folders if not (folder / "manifest.csv").is_file()]
+    suffixes = (path.suffix.lower() for folder in folders for path in _files(folder))
+    return Counter(suffix for suffix in suffixes if suffix in NOT_READ)
 
 
 def find_all(places: list[str]) -> list[Photo]:
@@ -106,23 +121,30 @@ def _from_glob(pattern: Path) -> list[Photo]:
     fixed = Path(*itertools.takewhile(lambda part: not glob.has_magic(part), pattern.parts))
     paths = [Path(name) for name in sorted(glob.glob(str(pattern)))]
     below = {folder for path in paths for folder in path.parents if fixed in folder.parents}
-    built = {folder for folder in below if any((folder / mark).exists() for mark in DATASET_MARKS)}
+    built = {folder for folder in below if _marked(folder)}
     paths = [path for path in paths if built.isdisjoint(path.parents)]
     unique = len({path.name for path in paths}) == len(paths)
     return [_plain(path, path.parent if unique else fixed) for path in paths]
 
 
+def _marked(folder: Path) -> bool:
+    return any((folder / mark).exists() for mark in DATASET_MARKS)
+
+
 def _from_folder(root: Path) -> Iterator[Photo]:
-    """Every picture below ``root`` in name order, but not those of a dataset built there; links to
+    """Every picture below ``root`` in name order."""
+    return (_plain(path, root) for path in _files(root) if path.suffix.lower() in SUFFIXES)
+
+
+def _files(root: Path) -> Iterator[Path]:
+    """Every file below ``root`` in name order, but not those of a dataset built there; links to
     folders are not followed."""
     for folder, folders, names in os.walk(root, followlinks=False, onerror=_refuse):
         if any(mark in DATASET_MARKS for mark in (*folders, *names)):
             folders.clear()
             continue
         folders.sort()
-        for name in sorted(names):
-            if Path(name).suffix.lower() in SUFFIXES:
-                yield _plain(Path(folder) / name, root)
+        yield from (Path(folder) / name for name in sorted(names))
 
 
 def _refuse(error: OSError) -> None:
@@ -177,7 +199,7 @@ def load_picture(path: Path, longest: int = 1600) -> np.ndarray:
 
 def decode_picture(data: bytes, path: str, longest: int = 1600) -> np.ndarray:
     """The same from bytes; ``path`` only names the file in errors."""
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     try:
         with Image.open(io.BytesIO(data)) as handle:
@@ -187,5 +209,7 @@ def decode_picture(data: bytes, path: str, longest: int = 1600) -> np.ndarray:
             picture = Image.fromarray(upright(pixels, turn))
             picture.thumbnail((longest, longest), Image.Resampling.LANCZOS)
             return np.asarray(picture, dtype=np.uint8)
+    except UnidentifiedImageError as error:  # whose text holds a memory address
+        raise PhotoError(f"{path}: not a readable picture; replace or remove it") from error
     except (*DAMAGED, Image.DecompressionBombError) as error:
         raise PhotoError(f"{path}: cannot be decoded ({error}); replace or remove it") from error

@@ -29,21 +29,28 @@ class PublishError(Exception):
 
 def push(out: Path, where: str, *, allow_unlicensed: bool = False, private: bool = True) -> str:
     """Publish ``out`` to a Hub id or a folder; where it went. Working state stays behind."""
+    folder = Path(where.removeprefix("file://"))
+    local = where.startswith(("/", ".", "file://"))
+    if local:
+        _check(out, folder)
     card.require_licences(out, allow_unlicensed)
     problems = verify(out, sample=0).problems
     if problems:
         raise PublishError(f"{out}: {problems[0]}; build the dataset again before publishing")
-    if where.startswith(("/", ".", "file://")):
-        return _copy(out, Path(where.removeprefix("file://")))
-    return _upload(out, where, private)
+    return _copy(out, folder) if local else _upload(out, where, private)
+
+
+def _check(out: Path, folder: Path) -> None:
+    """Nothing of anybody else's is in the folder, and nobody comes back there."""
+    if folder.resolve() == out.resolve():
+        raise PublishError(f"{folder}: is the dataset itself; give another folder")
+    ledger.check_ours(folder)
+    if ledger.removed(folder).hashes - ledger.removed(out).hashes:
+        raise PublishError(f"{folder}: somebody was removed there; remove them from {out} first")
 
 
 def _copy(out: Path, folder: Path) -> str:
     """faceshadow.json goes first, to mark the folder as ours, the manifest last."""
-    if folder.resolve() == out.resolve():
-        raise PublishError(f"{folder}: is the dataset itself; give another folder")
-    if ledger.removed(folder).hashes - ledger.removed(out).hashes:
-        raise PublishError(f"{folder}: somebody was removed there; remove them from {out} first")
     files = [path for path in ledger.published_files(out) if path.name != ledger.PUBLIC]
     files = [out / ledger.PUBLIC, *files, out / ledger.MANIFEST]
     names = [path.relative_to(out).as_posix() for path in files]

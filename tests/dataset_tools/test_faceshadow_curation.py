@@ -110,6 +110,23 @@ def test_duplicates_are_found_across_sizes_and_only_one_is_kept(astronaut):
     assert verdicts[1].reason.endswith("a")
 
 
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_duplicates_are_found_however_they_are_turned(astronaut, quarters):
+    picture = cv2.resize(astronaut[40:440, 60:360], (240, 320), interpolation=cv2.INTER_AREA)
+    turned = np.ascontiguousarray(np.rot90(picture, quarters))
+    coded = cv2.imencode(".jpg", turned, [cv2.IMWRITE_JPEG_QUALITY, 85])[1]
+    pictures = {"a": picture, "b": cv2.imdecode(coded, cv2.IMREAD_COLOR), "c": picture[:, ::-1]}
+    facts = [Facts(key, thumb=thumbnail(picture)) for key, picture in pictures.items()]
+    assert duplicate_clusters(facts) == duplicate_clusters(facts[::-1]) == [["a", "b"]]
+
+
+def test_turning_both_alike_makes_nothing_a_duplicate():
+    rng = np.random.default_rng(0)
+    rows = np.linspace(0, 240, 16)[:, None]  # alike but for the hash, which looks along the rows
+    thumbs = {key: (rows + rng.uniform(0, 4, (16, 16))).astype(np.uint8) for key in "ab"}
+    assert duplicate_clusters([Facts(k, thumb=t.tobytes().hex()) for k, t in thumbs.items()]) == []
+
+
 def test_the_search_for_duplicates_finds_what_comparing_all_with_all_finds():
     rng = np.random.default_rng(0)
     base = np.add.outer(np.linspace(0, 120, 16), np.linspace(0, 100, 16))  # all look alike

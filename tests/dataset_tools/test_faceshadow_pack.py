@@ -4,6 +4,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 import torch
 
 from dataset_tools.cli import main
@@ -50,6 +51,15 @@ def test_a_recipe_that_layers_cannot_redraw_is_refused(tmp_path, capsys):
     assert main(["pack", str(tmp_path), str(tmp_path / "a.npz"), *options]) == 1
     assert "zhang2020" in capsys.readouterr().err
     assert not (tmp_path / "a.npz").exists()
+
+
+@pytest.mark.parametrize("name", ["archive", "archive.NPZ", ".npz"])
+def test_a_name_that_training_takes_for_a_folder_is_refused_at_once(tmp_path, capsys, name):
+    with pytest.raises(SystemExit) as caught:
+        pack(tmp_path / "nowhere", tmp_path / name)
+    assert caught.value.code == 2
+    assert f"{name} does not end with .npz" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 def _content(path: Path) -> dict[str, bytes]:

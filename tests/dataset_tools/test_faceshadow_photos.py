@@ -13,7 +13,7 @@ from PIL import Image
 from dataset_tools import ledger
 from dataset_tools.cli import main
 from dataset_tools.hub import fetched
-from dataset_tools.photos import PhotoError, decode_picture, find_all, find_photos
+from dataset_tools.photos import PhotoError, decode_picture, find_all, find_photos, left_out
 from dataset_tools.verify import verify
 
 
@@ -35,6 +35,31 @@ def test_datasets_inside_the_photo_folder_are_not_photos(tmp_path):
     with pytest.raises(PhotoError, match="no photos here"):
         find_photos(tmp_path / "*/*/*/*.png")
     assert keys(tmp_path / "out/train/clean/*.png") == ["c.png"]  # asked for by name
+
+
+@pytest.mark.parametrize("mark", ["faceshadow.json", ".faceshadow/build.json"])
+def test_a_dataset_given_as_photos_is_called_one(tmp_path, mark):
+    touch(tmp_path / mark, tmp_path / "face.png")
+    with pytest.raises(PhotoError, match="is a FaceShadow data set, not a folder of photos"):
+        find_photos(tmp_path)
+
+
+def test_pictures_that_are_not_read_are_told_once(tmp_path, capsys):
+    names = ("a.HEIC", "sub/b.heic", "c.gif", "d.avif", "notes.txt")
+    touch(*(tmp_path / "photos" / name for name in names))
+    touch(tmp_path / "photos/out/faceshadow.json", tmp_path / "photos/out/e.gif")
+    assert main(["build", str(tmp_path / "photos"), str(tmp_path / "out")]) == 1
+    told, failed = capsys.readouterr().err.splitlines()
+    assert told.startswith("4 files left out: .avif 1, .gif 1, .heic 2; convert them to JPEG")
+    assert "no photos here" in failed
+    touch(tmp_path / "photos/manifest.csv")  # which says what is a photo
+    assert not left_out([str(tmp_path / "photos"), str(tmp_path / "nowhere"), "", "hub:a/b"])
+
+
+def test_what_is_no_picture_is_said_alike_every_time():
+    with pytest.raises(PhotoError) as caught:
+        decode_picture(b"not a picture", "a.png")
+    assert str(caught.value) == "a.png: not a readable picture; replace or remove it"
 
 
 def test_building_inside_the_photo_folder_twice_changes_nothing(

@@ -189,7 +189,11 @@ def test_a_published_copy_stands_on_its_own(tmp_path, built, layout, capsys):
     assert main(["push", str(out), str(copy)]) == 0
     assert list(ledger.rows(copy)) == list(ledger.rows(out))
     (copy / ".gitattributes").write_text("as the Hub writes it")
+    capsys.readouterr()
+    assert main(["verify", str(out), "--sample", "1"]) == 0
+    assert capsys.readouterr().out.endswith(" 1 pairs rendered again, 0 skipped\n")
     assert main(["verify", str(copy)]) == 0
+    assert " skipped (their photos are not here" in capsys.readouterr().out
     assert main(["stats", str(copy)]) == 0
     assert main(["preview", str(copy), "-o", str(tmp_path / "sheet.png"), "--count", "2"]) == 0
     assert main(["push", str(copy), str(again)]) == 0
@@ -225,6 +229,21 @@ def test_publishing_again_deletes_old_shards_and_nothing_else(tmp_path, built, l
         path.unlink()
     assert contents(copy) == expected
     assert main(["push", str(out), str(out)]) == 1
+
+
+def test_other_peoples_folders_are_not_published_to(tmp_path, built, capsys):
+    out, album, clone = built(), tmp_path / "album", tmp_path / "clone"
+    for path in (album / "README.md", album / "sub/face.jpg", clone / ".git/config"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("mine")
+    capsys.readouterr()
+    assert main(["push", str(out), str(album)]) == 1
+    assert f"{album}: not empty and not a FaceShadow" in capsys.readouterr().err
+    assert {p.name for p in album.rglob("*")} == {"README.md", "sub", "face.jpg"}
+    assert (album / "README.md").read_text() == "mine"
+    assert main(["push", str(out), str(album / "README.md")]) == 1
+    assert main(["push", str(out), str(clone)]) == 0  # of an empty repository
+    assert contents(clone) == contents(out)
 
 
 def test_an_upload_deletes_old_shards_on_the_hub(built, monkeypatch):
