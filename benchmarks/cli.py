@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import shlex
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from benchmarks.names import MethodError
 
 if TYPE_CHECKING:
     from benchmarks.runner import RunPlan
@@ -103,7 +107,10 @@ def _export(export: argparse.ArgumentParser) -> None:
     export.add_argument("method")
     export.add_argument("--format", choices=["model-index", "eval-results"], default="model-index")
     export.add_argument("--board", default=None, help="eval-results: which board")
-    export.add_argument("--dataset-id", default="learnir/faceshadow", help="Hub id of its data")
+    export.add_argument(
+        "--dataset-id", default=None, help="eval-results: Hub id of its data; default: as declared"
+    )
+    export.add_argument("--model", default=None, help="model-index: default: the method's name")
     _results(export)
 
 
@@ -217,7 +224,7 @@ def _run(options: argparse.Namespace) -> int:
 
         def progress(done: int, total: int, psnr: float) -> None:
             bar.total = total
-            bar.set_postfix_str(f"PSNR {psnr:.2f}", refresh=False)
+            bar.set_postfix_str("" if math.isnan(psnr) else f"PSNR {psnr:.2f}", refresh=False)
             bar.update(done - bar.n)
 
         stored = run(plan, progress, lambda line: print(line, file=sys.stderr))
@@ -292,7 +299,8 @@ def _run_export(options: argparse.Namespace) -> int:
 
     found = boards(options.results)
     if options.format == "model-index":
-        index = model_index("LearnIR", options.method, found, options.results)
+        name = options.model or options.method
+        index = model_index(name, options.method, found, options.results)
         made: object = {"model-index": index}
     else:
         board = (
@@ -358,6 +366,8 @@ def main(arguments: list[str] | None = None) -> int:
         print("learnir-bench: stopped; run the same command again", file=sys.stderr)
         return 130
     except (ValueError, OSError) as error:
+        if isinstance(error, MethodError):
+            traceback.print_exception(error.__cause__)
         print(f"learnir-bench: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
 

@@ -8,6 +8,7 @@ from typing import Literal
 from benchmarks.layouts import PLAIN, Layout
 
 Task = Literal["shadow", "haze", "face shadow", "any"]
+OWN = "a folder"  # the title of a data set that is not declared
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class Dataset:
     folders: names looked for under the data root, in order. counts: expected pairs of each split.
     scene: pattern whose first group is the scene, for clustering; None = every pair its own scene.
     input_row: published do-nothing scores of the whole test split, as (metric, protocol, value).
+    hub_id: of its data on the Hub.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Dataset:
     least_side: int = 0
     input_row: tuple[tuple[str, str, float], ...] = ()
     traps: str = ""
+    hub_id: str | None = None
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -249,6 +252,7 @@ DATASETS: dict[str, Dataset] = {
             (),
             faces=True,
             built=True,
+            hub_id="learnir/faceshadow",
         ),
         Dataset(
             "ucb",

@@ -8,9 +8,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.datasets import DATASETS
 from benchmarks.leaderboard import METRICS_SHOWN, Board, runs_of, table
 from benchmarks.locations import RESULTS
 from benchmarks.metrics import METRICS
+from benchmarks.names import BenchmarkError
+from benchmarks.results import Run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,11 +25,11 @@ REPOSITORY_URL = "https://github.com/learnir/learnir"
 def as_text(
     board: Board, folder: str | Path = RESULTS, metrics: Sequence[str] = METRICS_SHOWN
 ) -> str:
-    """Columns for a terminal."""
+    """Columns for a terminal, below the board's label and id."""
     rows = [_head(metrics), *_cells(table(board, folder, tuple(metrics)), metrics)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = ["  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in rows]
-    return "\n".join([board.label, *lines])
+    return "\n".join([board.label, board.id, *lines])
 
 
 def as_markdown(
@@ -72,25 +75,54 @@ FORMATS: dict[str, Callable[..., str]] = {
 
 
 def eval_results(
-    board: Board, method: str, dataset_id: str, folder: str | Path = RESULTS
+    board: Board, method: str, dataset_id: str | None = None, folder: str | Path = RESULTS
 ) -> list[dict[str, Any]]:
-    """What ``.eval_results/NAME.yaml`` of a model repository holds: one entry, the main score."""
-    for run in runs_of(board, folder):
-        if run.facts["method"]["name"] == method:
-            return [
-                {
-                    "dataset": {"id": dataset_id, "task_id": f"{board.protocol}/{board.split}"},
-                    "value": round(float(run.mean(board.main_score) or 0.0), 4),
-                    "date": run.facts["provenance"]["at"][:10],
-                    "source": {"url": REPOSITORY_URL, "name": "LearnIR benchmarks"},
-                    "notes": f"{board.main_score}, {board.label}, run {run.id}",
-                }
-            ]
-    return []
+    """What ``.eval_results/NAME.yaml`` of a model repository holds: one entry, the main score.
+
+    dataset_id: the Hub id of the board's data; None is that of the declared data set.
+    BenchmarkError where there is none, and where the method has no result.
+    """
+    run = _runs_named(method, [board], folder)[0][1]
+    mean = run.mean(board.main_score)
+    if mean is None:
+        raise BenchmarkError(f"{run.id}: has no {board.main_score}, the board's main score")
+    return [
+        {
+            "dataset": {
+                "id": dataset_id or _hub_id(board),
+                "task_id": f"{board.protocol}/{board.split}",
+            },
+            "value": round(mean, 4),
+            "date": run.facts["provenance"]["at"][:10],
+            "source": {"url": REPOSITORY_URL, "name": "LearnIR benchmarks"},
+            "notes": f"{board.main_score}, {board.label}, run {run.id}",
+        }
+    ]
+
+
+def _hub_id(board: Board) -> str:
+    """Where the Hub has the board's data: those of a folder of the same name are others."""
+    entry = DATASETS.get(board.dataset)
+    if entry is None or entry.hub_id is None or entry.title != board.title:
+        raise BenchmarkError(f"{board.id}: no Hub id is known of its data; give --dataset-id")
+    return entry.hub_id
+
+
+def _runs_named(method: str, found: Sequence[Board], folder: str | Path) -> list[tuple[Board, Run]]:
+    """A method's runs on some boards; BenchmarkError names the methods that have one."""
+    runs = [(board, run) for board in found for run in runs_of(board, folder)]
+    named = [pair for pair in runs if pair[1].facts["method"]["name"] == method]
+    if not named:
+        known = dict.fromkeys(run.facts["method"]["name"] for _, run in runs)
+        raise BenchmarkError(f"no result of {method!r} here; known: {', '.join(known) or 'none'}")
+    return named
 
 
 def model_index(model: str, method: str, found: Sequence[Board], folder: str | Path = RESULTS):
-    """The ``model-index`` of a model card: every metric of one method on every board."""
+    """The ``model-index`` of a model card: every metric of one method on every board.
+
+    BenchmarkError where the method has no result.
+    """
     from huggingface_hub import EvalResult
     from huggingface_hub.repocard_data import eval_results_to_model_index
 
@@ -105,9 +137,7 @@ def model_index(model: str, method: str, found: Sequence[Board], folder: str | P
             metric_name=f"{name} ({METRICS[name].direction} is better)",
             metric_value=round(score["mean"], 4),
         )
-        for board in found
-        for run in runs_of(board, folder)
-        if run.facts["method"]["name"] == method
+        for board, run in _runs_named(method, found, folder)
         for name, score in run.facts["scores"].items()
         if name in METRICS_SHOWN
     ]

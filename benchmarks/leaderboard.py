@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.datasets import DATASETS
+from benchmarks.datasets import DATASETS, OWN
 from benchmarks.locations import RESULTS
 from benchmarks.metrics import METRICS
-from benchmarks.names import BenchmarkError, look_up
+from benchmarks.names import BenchmarkError, look_up_begun
 from benchmarks.results import Run, capped, load_runs, readable_runs
 
 if TYPE_CHECKING:
@@ -71,19 +71,19 @@ def boards(folder: str | Path = RESULTS) -> list[Board]:
 
 def board_named(name: str, folder: str | Path = RESULTS) -> Board:
     """A board by its id, or by the beginning of one that only one has."""
-    found = {board.id: board for board in boards(folder)}
-    begun = [board for id_, board in found.items() if id_.startswith(name)]
-    return begun[0] if len(begun) == 1 else look_up("board", name, found)
+    return look_up_begun("board", name, {board.id: board for board in boards(folder)})
 
 
 def _board(run: Run) -> Board:
     dataset, protocol = run.facts["dataset"], run.facts["protocol"]["id"]
     entry = DATASETS.get(dataset["name"].removesuffix("-clean"))
     clean = dataset["name"].endswith("-clean")
+    own = f"{dataset['name'].removesuffix('-clean')} ({OWN})"
+    title = own if dataset["title"] == OWN else dataset["title"]
     return Board(
         id=f"{dataset['name']}.{dataset['split']}.{protocol}.{dataset['manifest_sha256'][:8]}",
         dataset=dataset["name"],
-        title=dataset["title"] + (", shadow-free inputs" if clean else ""),
+        title=title + (", shadow-free inputs" if clean else ""),
         task=entry.task if entry else "any",
         split=dataset["split"],
         protocol=protocol,
@@ -180,11 +180,9 @@ def _row(run: Run, metrics: tuple[str, ...]) -> dict[str, Any]:
 def find_run(run_id: str, folder: str | Path = RESULTS) -> Run:
     """A run by its id, or by the beginning of one that only one has; its facts are the JSON."""
     found = {run.id: run for run in readable_runs(Path(folder))[0]}
-    begun = [run for id_, run in found.items() if id_.startswith(run_id)]
-    if len(begun) == 1 and run_id:
-        return begun[0]
-    load_runs(Path(folder))  # a file that cannot be read may be the one asked for: that is said
-    return look_up("run", run_id, found)
+    if not any(id_.startswith(run_id) for id_ in found):
+        load_runs(Path(folder))  # what cannot be read may be the one asked for: that is said
+    return look_up_begun("run", run_id, found)
 
 
 def per_picture(run_id: str, folder: str | Path = RESULTS) -> pd.DataFrame:

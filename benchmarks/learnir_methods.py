@@ -137,13 +137,14 @@ def resolved(pipeline: LearnIR, settings: Mapping[str, Any]) -> dict[str, str]:
     from learnir.resolution import resolve_scales
 
     model, config = pipeline.model, pipeline.config
+    correction = settings.get("correction")
     T_prime = model.schedule_for(settings.get("steps"), settings.get("schedule")).T_prime
     scales = resolve_scales(settings.get("scales"), T_prime, model.scales)
     return {
         "steps": str(T_prime),
         "scales": " ".join(map(str, scales)),
-        "correction": settings.get("correction") or config.correction,
-        "weight": str(settings.get("weight", config.weight)),
+        "correction": correction or config.correction,
+        "weight": str(settings.get("weight", model._weight(correction))),
         "eta": str(settings.get("eta", config.eta)),
         "mirror": str(settings.get("mirror", config.mirror)),
         "work_size": str(config.work_size),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shlex
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -16,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.methods import Method, MethodCard, MethodOptions, safe_folder
-from benchmarks.names import BenchmarkError
+from benchmarks.names import BenchmarkError, MethodError
 from benchmarks.pairs import Pair
 from benchmarks.pictures import decode, encode_png, header
 
@@ -69,17 +71,18 @@ class CallableMethod:
         module, _, name = rest.rpartition(":")
         if not module or not name:
             raise BenchmarkError(f"python:{rest}: write python:module:function")
-        try:
-            function = getattr(import_module(module), name)
-        except (ImportError, AttributeError) as error:
-            raise BenchmarkError(f"python:{rest}: cannot be imported ({error})") from error
+        function = _imported(module, name)
         seeded = "seed" in signature(function).parameters
         card = replace(_card(options, name, f"python {rest}"), stochastic=seeded)
         return cls(card, function)
 
     def restore(self, pair: Pair, seed: int) -> np.ndarray:
         options = {"seed": seed} if self.card.stochastic else {}
-        return self.function(pair.input, **options)
+        try:
+            return self.function(pair.input, **options)
+        except Exception as error:  # whatever a user's own code raises
+            said = f"{self.card.name} on {pair.key}: {_said(error)}"
+            raise MethodError(said) from _own_frames(error)
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,10 @@ class CommandMethod:
     def make(cls, rest: str, options: MethodOptions) -> Method:
         if "{input}" not in rest or "{output}" not in rest:
             raise BenchmarkError(f"exec:{rest}: the command needs {{input}} and {{output}}")
-        words = tuple(shlex.split(rest))
+        try:
+            words = tuple(shlex.split(rest))
+        except ValueError as error:
+            raise BenchmarkError(f"--exec {rest}: {error}; close its quotes") from error
         card = _card(options, Path(words[0]).name, "command")
         card = replace(card, stochastic="{seed}" in rest, runs="elsewhere")
         return cls(card, words, options.timeout)
@@ -153,6 +159,33 @@ class GradioMethod:
             answer = self.client.predict(handle_file(str(path)), api_name=self.api_name)
         out = Path(_first_path(answer))
         return decode(out.read_bytes(), f"{self.card.name} on {pair.key}")
+
+
+def _imported(module: str, name: str) -> Callable[[np.ndarray], Any]:
+    """A user's function; its module is looked for in the current folder too."""
+    if (here := os.getcwd()) not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        function = getattr(import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise BenchmarkError(f"python:{module}:{name}: cannot be imported ({error})") from error
+    except Exception as error:  # the module's own, on its way to being loaded
+        said = f"python:{module}:{name}: cannot be imported ({_said(error)})"
+        raise MethodError(said) from _own_frames(error)
+    if not callable(function):
+        raise BenchmarkError(f"python:{module}:{name}: is not a function")
+    return function
+
+
+def _said(error: Exception) -> str:
+    """Kind and text of an exception."""
+    return f"{type(error).__name__}: {error}".removesuffix(": ")
+
+
+def _own_frames(error: Exception) -> Exception:
+    """The exception without the frame of this file in its traceback."""
+    trace = error.__traceback__
+    return error.with_traceback(trace and trace.tb_next)
 
 
 def _digest(folder: Path) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.datasets import DATASETS, Dataset
+from benchmarks.datasets import DATASETS, OWN, Dataset
 from benchmarks.layouts import PLAIN, Layout, Source, face_shadow, is_face_shadow
 from benchmarks.locations import data_root
 from benchmarks.names import BenchmarkError, look_up
@@ -71,7 +71,7 @@ def open_collection(
     ``clean`` scores how well shadow-free pictures come back: the targets stand in as inputs.
     BenchmarkError says what is missing and where to get it.
     """
-    found = _folder(Path(name), split) if name not in DATASETS and _is_path(name) else None
+    found = _folder(Path(name), split) if name not in DATASETS and is_path(name) else None
     if found is None:
         found = _declared(look_up("data set", name, DATASETS), root, split)
     if not found.sources:
@@ -153,7 +153,7 @@ def _folder(folder: Path, split: str) -> Collection:
         return _read(DATASETS["faceshadow"], folder, split)
     entry = Dataset(
         folder.resolve().name,
-        "a folder",
+        OWN,
         "any",
         "unknown",
         "-",
@@ -229,5 +229,6 @@ def _clean(found: Collection) -> Collection:
     return replace(found, entry=entry, sources=sources)
 
 
-def _is_path(name: str) -> bool:
+def is_path(name: str) -> bool:
+    """Whether a data set's name is that of a folder."""
     return "/" in name or "\\" in name or Path(name).is_dir()

@@ -6,6 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.names import BenchmarkError
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -18,10 +20,14 @@ def published(dataset: str | None = None) -> pd.DataFrame:
 
     Args:
         dataset: a data set of ours (``istd+``) or the name as published (``ISTD+``); None is all.
+            BenchmarkError names those that have a number where this one has none.
     """
-    found = _read()
+    found = rows = _read()
     if dataset is not None:
-        found = found[found["dataset"].map(_plain) == _plain(dataset)]
+        found = rows[rows["dataset"].map(_plain) == _plain(dataset)]
+    if found.empty:
+        known = ", ".join(sorted(rows["dataset"].unique()))
+        raise BenchmarkError(f"no published number on {dataset!r}; known: {known}")
     return found.reset_index(drop=True)
 
 

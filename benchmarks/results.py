@@ -104,6 +104,13 @@ def capped(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(**{c: rows[c].clip(upper=CAPPED_PSNR) for c in columns})
 
 
+def check_folder(folder: Path) -> None:
+    """BenchmarkError where results cannot lie in ``folder``, as a file is in its place."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise BenchmarkError(f"{there}: a file; results need a folder (--out FOLDER)")
+
+
 def store(folder: Path, facts: dict[str, Any], rows: pd.DataFrame) -> Run:
     """Writes a run; BenchmarkError if its facts do not pass ``problems`` or it is there already."""
     table = parquet_bytes(rows)

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.faces import FaceJudge
+from benchmarks.journal import Journal, Made
 from benchmarks.locations import REPOSITORY
 from benchmarks.machine import best_device, environment, peak_memory, reset_peak
 from benchmarks.methods import Method, MethodOptions, checked_result, make_method
@@ -31,7 +32,15 @@ from benchmarks.pairs import (
     open_collection,
 )
 from benchmarks.protocols import Protocol, protocol_named
-from benchmarks.results import Run, capped, card_problems, readable_runs, store, summarise
+from benchmarks.results import (
+    Run,
+    capped,
+    card_problems,
+    check_folder,
+    readable_runs,
+    store,
+    summarise,
+)
 from benchmarks.scoring import Judge
 
 PIXELS_A_BATCH = 16 * 256 * 256
@@ -60,18 +69,19 @@ class RunPlan:
     options: MethodOptions = field(default_factory=MethodOptions)
 
 
-Progress = Callable[[int, int, float], None]
+Progress = Callable[[int, int, float], None]  # made, of how many, PSNR of those scored last or NaN
 Say = Callable[[str], None]
 
 
 def run(plan: RunPlan, progress: Progress | None = None, say: Say | None = None) -> Run:
     """Restores and scores every pair, then stores the result in ``plan.out``.
 
-    Rows are written as they come; the same plan started again goes on where it stopped, and one
-    that is finished is returned as it was stored. Methods that are not settled start anew each
-    time: rows of what may have been another version are not mixed with today's. ``say`` is told,
-    one line each, what is left out.
+    Results are written down as they come; the same plan started again goes on where it stopped,
+    and one that is finished is returned as it was stored. Methods that are not settled start anew
+    each time: rows of what may have been another version are not mixed with today's. ``progress``
+    is told of every result, ``say``, one line each, what is left out.
     """
+    check_folder(plan.out)
     collection = open_collection(plan.dataset, plan.root, plan.split, plan.clean)
     collection = replace(collection, sources=collection.sources[: plan.limit])
     protocol = protocol_named(plan.protocol or collection.entry.main_protocol)
@@ -131,35 +141,6 @@ class Tasks:
     workers: int
 
 
-@dataclass
-class Journal:
-    """Rows on disk while a run lasts: one JSON line each, a torn last line is dropped."""
-
-    path: Path
-
-    def rows(self) -> list[dict[str, Any]]:
-        """The rows so far."""
-        if not self.path.is_file():
-            return []
-        lines = self.path.read_bytes().split(b"\n")[:-1]
-        return [json.loads(line) for line in lines if line]
-
-    def append(self, rows: Sequence[dict[str, Any]]) -> None:
-        """Adds rows, after cutting a torn line away."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with open(self.path, "ab+") as file:
-            file.seek(0)
-            whole = file.read().rfind(b"\n") + 1
-            file.truncate(whole)
-            file.write("".join(json.dumps(row) + "\n" for row in rows).encode())
-
-    def clear(self) -> None:
-        """Removes the journal and its folder when that is empty."""
-        self.path.unlink(missing_ok=True)
-        if self.path.parent.is_dir() and not any(self.path.parent.iterdir()):
-            self.path.parent.rmdir()
-
-
 def _run_seed(
     tasks: Tasks, seed: int, journal: Journal, progress: Progress | None, seeds: int
 ) -> None:
@@ -167,17 +148,31 @@ def _run_seed(
     total, done = len(tasks.collection.sources) * seeds, len(before)
     names = {row["name"] for row in before if row["seed"] == seed}
     pairs = decoded(tasks.collection, tasks.workers, skip=names)
+    psnr = math.nan
     for batch in _batches(as_seen(pair, tasks.protocol) for pair in pairs):
-        rows = _score_batch(tasks, batch, seed)
+        made = []
+        for pair in batch:
+            made.append(_made(tasks, pair, seed, journal))
+            if progress is not None:
+                progress(done + len(made), total, psnr)
+        rows = _scored(tasks.judge, batch, made, seed)
         journal.append(rows)
-        done += len(rows)
-        if progress is not None:
-            progress(done, total, float(np.mean([row["psnr"] for row in rows])))
+        done, psnr = done + len(rows), float(np.mean([row["psnr"] for row in rows]))
+    if progress is not None:
+        progress(done, total, psnr)
 
 
-def _score_batch(tasks: Tasks, batch: list[Pair], seed: int) -> list[dict[str, Any]]:
-    made = [timed(tasks.method, pair, seed, tasks.judge.device) for pair in batch]
-    scored = tasks.judge.score([each.result for each in made], batch)
+def _made(tasks: Tasks, pair: Pair, seed: int, journal: Journal) -> Made:
+    """What the method makes of a pair, written down at once: stopping the run does not lose it."""
+    made = journal.kept(pair.key, seed)
+    if made is None:
+        made = timed(tasks.method, pair, seed, tasks.judge.device)
+        journal.keep(pair.key, seed, made)
+    return made
+
+
+def _scored(judge: Judge, batch: list[Pair], made: list[Made], seed: int) -> list[dict[str, Any]]:
+    scored = judge.score([each.result for each in made], batch)
     return [
         {
             "name": pair.key,
@@ -192,15 +187,6 @@ def _score_batch(tasks: Tasks, batch: list[Pair], seed: int) -> list[dict[str, A
         }
         for pair, scores, each in zip(batch, scored, made, strict=True)
     ]
-
-
-@dataclass(frozen=True)
-class Made:
-    """A result, and what it cost as far as that could be measured here."""
-
-    result: np.ndarray
-    seconds: float | None
-    peak_memory: int | None
 
 
 def timed(method: Method, pair: Pair, seed: int, device: str = "cpu") -> Made:

@@ -14,19 +14,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.bundles import CARD, RESULTS, SCORES, opened, read_card
+from benchmarks.bundles import CARD, RESULTS, SCORES, ignored, opened, read_card
 from benchmarks.datasets import DATASETS
 from benchmarks.locations import RESULTS as STORED
 from benchmarks.machine import environment
 from benchmarks.methods import METHODS, MethodCard, MethodOptions
 from benchmarks.metrics import METRICS
 from benchmarks.names import BenchmarkError, look_up
-from benchmarks.pairs import (
-    Collection,
-    manifest,
-    manifest_hash,
-    open_collection,
-)
+from benchmarks.pairs import Collection, is_path, manifest, manifest_hash, open_collection
 from benchmarks.pictures import header
 from benchmarks.protocols import protocol_named
 from benchmarks.results import MASKS, NAME, TEXT, Run, capped, load_runs, move, store, summarise
@@ -74,7 +69,15 @@ def _line(text: str) -> str:
 def template(
     dataset: str, protocol: str, data_root: str | Path | None = None, split: str = "test"
 ) -> dict[str, Any]:
-    """submission.json filled in as far as it can be; the keys are the names that results take."""
+    """submission.json filled in as far as it can be; the keys are the names that results take.
+
+    BenchmarkError for a data set that ``submit`` would refuse.
+    """
+    if dataset not in DATASETS and is_path(dataset):
+        raise BenchmarkError(
+            f"{dataset}: a folder of one's own takes no submissions; score results on it with "
+            f"`learnir-bench run --method results:FOLDER --dataset {shlex.quote(dataset)}`"
+        )
     card: dict[str, Any] = dict.fromkeys(FIELDS, "")
     card |= {"dataset": dataset, "protocol": protocol, "split": split, "mask": "none"}
     collection = _collection(card, data_root)
@@ -199,10 +202,12 @@ def _check_fingerprint(shown: dict[str, float], wanted: dict[str, float]) -> Non
 
 def _check_pictures(results: Path, card: dict[str, Any], keys: set[str]) -> None:
     """Names, hashes, kinds and sizes, all from headers: no pixel is decoded yet."""
-    found = {p.relative_to(results).as_posix(): p for p in results.rglob("*") if p.is_file()}
+    files = {p.relative_to(results): p for p in results.rglob("*") if p.is_file()}
+    found = {name.as_posix(): path for name, path in files.items() if not ignored(name)}
     wanted = {f"{key}.png" for key in keys}
     if missing := sorted(wanted - set(found)):
-        raise BenchmarkError(f"{len(missing)} results missing, such as {missing[0][:80]}")
+        many = f"{len(missing)} results missing, such as" if missing[1:] else "1 result missing:"
+        raise BenchmarkError(f"{many} {missing[0][:80]}")
     if extra := sorted(set(found) - wanted):
         raise BenchmarkError(f"{extra[0][:80]}: not a result of this data set")
     if not isinstance(listed := card.get("files"), dict):

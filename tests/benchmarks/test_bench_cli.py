@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from sample_methods import write
 
 from benchmarks.cli import main
 
@@ -51,7 +52,11 @@ def test_run_table_compare_verify_export_push(data, results, tmp_path, capsys):
     assert main(["verify", "--results", str(results)]) == 0
     assert "2 results, 0 problems" in capsys.readouterr().out
     assert main(["export", "retinex", "--results", str(results)]) == 0
-    assert "model-index:" in capsys.readouterr().out
+    assert "model-index:\n- name: retinex\n" in capsys.readouterr().out
+    assert main(["export", "retinex", "--model", "Mine", "--results", str(results)]) == 0
+    assert "- name: Mine\n" in capsys.readouterr().out
+    assert main(["export", "retinex", "--format", "eval-results", "--results", str(results)]) == 1
+    assert "give --dataset-id" in capsys.readouterr().err
     assert main(["push", str(tmp_path / "there"), "--results", str(results)]) == 0
     assert len(list((tmp_path / "there").glob("*.json"))) == 2
 
@@ -68,6 +73,9 @@ def test_the_stored_command_holds_no_folder_of_this_machine(data, results, monke
     assert str(data.parent) not in stored.read_text()
 
 
+NO_RESULTS = ("run", "template", "published")  # have no option of that name
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -76,16 +84,47 @@ def test_the_stored_command_holds_no_folder_of_this_machine(data, results, monke
         (["run", "--method", "input", "--dataset", "./gone"], "no such folder"),
         (["compare", "a", "b"], "unknown run"),
         (["table", "nothing"], "unknown board"),
+        (["export", "nix"], "no result of 'nix'"),
+        (["template", ".", "native-v1"], "run --method results:FOLDER"),
+        (["published", "nix"], "no published number on 'nix'"),
         (["submit", "gone.zip"], "no such folder or zip"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(words, said, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    extra = [] if words[0] == "run" else ["--results", str(tmp_path)]
+    extra = [] if words[0] in NO_RESULTS else ["--results", str(tmp_path)]
     assert main([*words, *extra]) == 1
     errors = capsys.readouterr().err
     assert said in errors
     assert len(errors.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("kind", ["ValueError", "OSError", "RuntimeError"])
+def test_what_a_users_own_method_raises_is_shown_with_its_frames(
+    kind, data, results, tmp_path, monkeypatch, capsys
+):
+    module = f"my_{kind.lower()}"
+    (tmp_path / f"{module}.py").write_text(f"def restore(picture):\n    raise {kind}('a\\nb')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    words = ["run", "--method", f"python:{module}:restore", "--dataset", "ucb"]
+    assert main([*words, "--data-root", str(data), "--out", str(results)]) == 1
+    said = capsys.readouterr().err.strip()
+    assert said.splitlines()[-1] == f"learnir-bench: restore on 00-0: {kind}: a b"
+    assert f'{module}.py", line 2, in restore' in said
+    assert "outside.py" not in said
+    assert "runner.py" not in said
+
+
+def test_a_module_that_cannot_be_loaded_is_shown_with_its_frames(tmp_path, monkeypatch, capsys):
+    (tmp_path / "my_broken.py").write_text("\n1 / 0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    for part in ("input", "target"):
+        write(tmp_path / part / "a.png", np.zeros((16, 16, 3), np.uint8))
+    words = ["run", "--method", "python:my_broken:restore", "--dataset", str(tmp_path)]
+    assert main([*words, "--out", str(tmp_path / "out")]) == 1
+    said = capsys.readouterr().err.strip().splitlines()
+    assert "my_broken:restore: cannot be imported (ZeroDivisionError: division by" in said[-1]
+    assert any('my_broken.py", line 2' in line for line in said)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from PIL import Image
 
 from benchmarks import export
 from benchmarks.comparison import compare_runs
+from benchmarks.datasets import DATASETS, OWN
 from benchmarks.leaderboard import (
     board_named,
     boards,
@@ -224,6 +225,55 @@ def test_eval_results_are_one_entry_of_plain_values(filled):
     )
 
 
+def test_the_data_of_a_score_are_the_declared_ones_or_asked_for(filled):
+    board = board_named("ucb.test.native", filled)
+    with pytest.raises(BenchmarkError, match=r"^ucb\.test\.native.*; give --dataset-id$"):
+        export.eval_results(board, "retinex", folder=filled)
+    title = DATASETS["faceshadow"].title
+    declared = dataclasses.replace(board, dataset="faceshadow", title=title)
+    (entry,) = export.eval_results(declared, "retinex", folder=filled)
+    assert entry["dataset"]["id"] == "learnir/faceshadow"
+    for other in (f"faceshadow ({OWN})", f"{title}, shadow-free inputs"):
+        with pytest.raises(BenchmarkError, match="give --dataset-id"):
+            export.eval_results(dataclasses.replace(declared, title=other), "retinex", None, filled)
+
+
+def test_a_method_without_a_result_is_not_exported(filled, score):
+    found = boards(filled)
+    with pytest.raises(BenchmarkError, match="'nix' here; known: input, halfway, retinex"):
+        export.model_index("nix", "nix", found, filled)
+    with pytest.raises(BenchmarkError, match="'retinex' here; known: input"):
+        export.eval_results(found[0], "retinex", "someone/ucb", filled)
+
+
+def test_a_score_that_is_missing_is_not_exported_as_zero(filled):
+    board = dataclasses.replace(board_named("ucb.test.native", filled), main_score="psnr_face")
+    with pytest.raises(BenchmarkError, match="has no psnr_face"):
+        export.eval_results(board, "retinex", "someone/ucb", filled)
+
+
+def test_a_folder_of_ones_own_is_titled_by_its_name(score, data, results):
+    (data / "ucb").rename(data / "my pairs")
+    score("input", dataset=str(data / "my pairs"))
+    score("input", dataset=str(data / "my pairs"), clean=True)
+    titles = [board.title for board in boards(results)]
+    assert titles == ["my pairs (a folder)", "my pairs (a folder), shadow-free inputs"]
+
+
+def test_the_text_shows_the_id_that_commands_take(filled):
+    for board in boards(filled):
+        assert export.as_text(board, filled).splitlines()[:2] == [board.label, board.id]
+
+
+def test_a_beginning_that_fits_several_lists_them(filled):
+    known = ", ".join(board.id for board in boards(filled))
+    with pytest.raises(BenchmarkError, match=rf"^'ucb' fits 2 boards: {known}; write more of it$"):
+        board_named("ucb", filled)
+    with pytest.raises(BenchmarkError, match=r"^'ucb\.native' fits 3 runs: ucb\.nat"):
+        find_run("ucb.native", filled)
+    assert board_named(boards(filled)[0].id, filled) == boards(filled)[0]
+
+
 def test_mirroring_copies_what_is_valid_and_only_adds(filled, tmp_path):
     target = tmp_path / "mirror"
     assert push(filled, str(target)).startswith("4 results")
@@ -261,6 +311,8 @@ def test_published_numbers_all_have_a_source_and_a_protocol():
     assert (rows["note"] != "").sum() >= 4
     assert set(published("istd+")["dataset"]) == {"ISTD+"}
     assert set(published("ucb")["dataset"]) == {"FaceShadow-real"}
+    with pytest.raises(BenchmarkError, match="no published number on 'nix'; known: FaceShadow, "):
+        published("nix")
 
 
 def test_boards_are_frozen_values(filled):

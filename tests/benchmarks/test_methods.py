@@ -12,7 +12,7 @@ from skimage.data import astronaut
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.classical import dark_channel, detect_shadow, region_transfer, retinex
-from benchmarks.learnir_methods import count_macs
+from benchmarks.learnir_methods import count_macs, resolved
 from benchmarks.methods import METHODS, MethodOptions, make_method
 from benchmarks.metrics import psnr
 from benchmarks.names import BenchmarkError
@@ -78,6 +78,13 @@ def test_learnir_and_its_ablations_differ_only_in_their_settings(pair):
     assert cards["learnir"].macs < 0.55 * cards["learnir-no-drm"].macs
     assert cards["learnir-once"].macs < cards["learnir"].macs
     assert settings["learnir"]["enlarge"] == "1.25"
+
+
+def test_the_weight_recorded_is_the_one_used():
+    shipped = LearnIR.from_pretrained(device="cpu")
+    for correction, weight in ((None, "1.0"), ("exact", "1.0"), ("paper", "0.25")):
+        assert resolved(shipped, {"correction": correction})["weight"] == weight
+    assert resolved(shipped, {"correction": "paper", "weight": 0.5})["weight"] == "0.5"
 
 
 def test_macs_are_those_of_the_enlarged_picture():
@@ -150,6 +157,16 @@ def test_a_python_callable(score):
     assert score("python:sample_methods:halfway").mean("psnr") > score("input").mean("psnr")
     with pytest.raises(BenchmarkError, match="cannot be imported"):
         make_method("python:no_such_module:f")
+    with pytest.raises(BenchmarkError, match="is not a function"):
+        make_method("python:sample_methods:__doc__")
+
+
+def test_a_module_in_the_current_folder_is_found(pair, tmp_path, monkeypatch):
+    (tmp_path / "my_method.py").write_text("def restore(picture):\n    return 255 - picture\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    made = make_method("python:my_method:restore").restore(pair, 0)
+    assert np.array_equal(made, 255 - pair.input)
 
 
 def test_a_callable_that_draws_at_random_is_run_for_every_seed(score):
@@ -204,6 +221,8 @@ def test_a_command(score, tmp_path):
         score(f"exec:{sys.executable} {script} {{input}} {{output}}")
     with pytest.raises(BenchmarkError, match="needs"):
         make_method("exec:true")
+    with pytest.raises(BenchmarkError, match=r"^--exec tool .*: No closing quotation"):
+        make_method("exec:tool '{input} {output}")
 
 
 def test_unknown_methods_suggest_neighbours():

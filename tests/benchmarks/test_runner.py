@@ -11,6 +11,7 @@ import pytest
 from sample_methods import write
 
 from benchmarks import runner
+from benchmarks.journal import Made
 from benchmarks.methods import MethodOptions
 from benchmarks.metrics import psnr
 from benchmarks.names import BenchmarkError
@@ -80,6 +81,52 @@ def test_an_interrupted_run_goes_on_where_it_stopped(score, monkeypatch, results
     assert not set(again) & set(seen)
     columns = ["name", "psnr", "ssim", "result_sha256"]
     assert resumed.rows()[columns].equals(whole[columns])
+
+
+def test_a_run_stopped_within_a_batch_loses_no_picture(score, monkeypatch, results):
+    whole = score("retinex").rows()
+    for path in results.iterdir():
+        path.unlink()
+    timed, seen, shown = runner.timed, [], []
+
+    def stops(method, pair, *rest):
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+        seen.append(pair.key)
+        return timed(method, pair, *rest)
+
+    monkeypatch.setattr(runner, "timed", stops)
+    with pytest.raises(KeyboardInterrupt):
+        score("retinex", progress=lambda *given: shown.append(given[:2]))
+    assert shown == [(1, 8), (2, 8), (3, 8)]
+    again = []
+    monkeypatch.setattr(runner, "timed", lambda m, p, *r: again.append(p.key) or timed(m, p, *r))
+    rows = score("retinex").rows()
+    assert len(again) == 5
+    assert not set(again) & set(seen)
+    measured = ["seconds", "peak_memory_bytes"]
+    assert rows.drop(columns=measured).equals(whole.drop(columns=measured))
+    assert not (results / ".partial").exists()
+
+
+def test_a_result_that_waits_comes_back_as_it_was(tmp_path):
+    journal = runner.Journal(tmp_path / ".partial" / "key.jsonl")
+    picture = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
+    for key, seconds, memory in (("a/b", 0.1, 123456789012), ("a/c", None, None)):
+        journal.keep(key, 1, Made(picture, seconds, memory))
+        made = journal.kept(key, 1)
+        assert np.array_equal(made.result, picture)
+        assert (made.seconds, made.peak_memory) == (seconds, memory)
+    assert journal.kept("a/b", 0) is None
+    journal.append([{"name": "a/b"}, {"name": "a/c"}])
+    assert journal.kept("a/b", 1) is None
+
+
+def test_a_file_in_place_of_the_results_is_said(score, tmp_path):
+    (tmp_path / "taken").write_text("")
+    for out in (tmp_path / "taken", tmp_path / "taken" / "below"):
+        with pytest.raises(BenchmarkError, match=r"taken: a file; results need a folder"):
+            score("input", out=out)
 
 
 def test_rows_of_two_versions_of_a_tool_are_never_mixed(score, tmp_path, monkeypatch):
