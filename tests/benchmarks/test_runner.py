@@ -57,33 +57,10 @@ def test_the_fingerprint_is_what_the_input_scores(score, protocol):
         assert run.facts["input_row"][name] == pytest.approx(run.mean(name), abs=1e-12)
 
 
-def test_an_interrupted_run_goes_on_where_it_stopped(score, monkeypatch, results):
-    whole = score("retinex").rows()
-    for path in results.iterdir():
-        path.unlink()
-    monkeypatch.setattr(runner, "PIXELS_A_BATCH", 1)
-    timed, seen = runner.timed, []
-
-    def stops(method, pair, *rest):
-        if len(seen) == 3:
-            raise KeyboardInterrupt
-        seen.append(pair.key)
-        return timed(method, pair, *rest)
-
-    monkeypatch.setattr(runner, "timed", stops)
-    with pytest.raises(KeyboardInterrupt):
-        score("retinex")
-    assert load_runs(results) == []
-    again = []
-    monkeypatch.setattr(runner, "timed", lambda m, p, *r: again.append(p.key) or timed(m, p, *r))
-    resumed = score("retinex")
-    assert len(again) == 5
-    assert not set(again) & set(seen)
-    columns = ["name", "psnr", "ssim", "result_sha256"]
-    assert resumed.rows()[columns].equals(whole[columns])
-
-
-def test_a_run_stopped_within_a_batch_loses_no_picture(score, monkeypatch, results):
+@pytest.mark.parametrize("pixels", [1, runner.PIXELS_A_BATCH])
+def test_a_run_that_was_stopped_loses_no_picture(score, monkeypatch, results, pixels):
+    """Stopped between two batches of one picture, and within a batch of all of them."""
+    monkeypatch.setattr(runner, "PIXELS_A_BATCH", pixels)
     whole = score("retinex").rows()
     for path in results.iterdir():
         path.unlink()
@@ -98,6 +75,7 @@ def test_a_run_stopped_within_a_batch_loses_no_picture(score, monkeypatch, resul
     monkeypatch.setattr(runner, "timed", stops)
     with pytest.raises(KeyboardInterrupt):
         score("retinex", progress=lambda *given: shown.append(given[:2]))
+    assert load_runs(results) == []
     assert shown == [(1, 8), (2, 8), (3, 8)]
     again = []
     monkeypatch.setattr(runner, "timed", lambda m, p, *r: again.append(p.key) or timed(m, p, *r))
