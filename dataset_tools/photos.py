@@ -16,11 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
-from learnir.images import ORIENTATION, upright
+from learnir.images import IMAGE_SUFFIXES, ORIENTATION, upright
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+SUFFIXES = IMAGE_SUFFIXES | {".bmp"}
 NOT_READ = frozenset(
-    {".heic", ".heif", ".avif", ".gif", ".jfif", ".jpe", ".jp2", ".jxl", ".psd", ".tga", ".ppm"}
+    {".heic", ".heif", ".avif", ".gif", ".jp2", ".jxl", ".psd", ".tga", ".ppm"}
     | {".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".raf", ".rw2"}  # cameras' raw files
 )
 # what Pillow raises over damaged pixels, headers or EXIF
