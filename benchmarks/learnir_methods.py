@@ -144,7 +144,7 @@ def resolved(pipeline: LearnIR, settings: Mapping[str, Any]) -> dict[str, str]:
         "steps": str(T_prime),
         "scales": " ".join(map(str, scales)),
         "correction": correction or config.correction,
-        "weight": str(settings.get("weight", model._weight(correction))),
+        "weight": str(settings.get("weight", model.weight_of(correction))),
         "eta": str(settings.get("eta", config.eta)),
         "mirror": str(settings.get("mirror", config.mirror)),
         "work_size": str(config.work_size),

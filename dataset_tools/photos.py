@@ -16,13 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from learnir.images import IMAGE_SUFFIXES, ORIENTATION, upright
+from learnir.images import IMAGE_SUFFIXES, ORIENTATION, OTHER_PICTURES, upright
 
 SUFFIXES = IMAGE_SUFFIXES | {".bmp"}
-NOT_READ = frozenset(
-    {".heic", ".heif", ".avif", ".gif", ".jp2", ".jxl", ".psd", ".tga", ".ppm"}
-    | {".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".raf", ".rw2"}  # cameras' raw files
-)
+NOT_READ = OTHER_PICTURES - SUFFIXES
 # what Pillow raises over damaged pixels, headers or EXIF
 DAMAGED = (OSError, ValueError, SyntaxError, TypeError, LookupError, AttributeError, struct.error)
 DATASET_MARKS = frozenset({"faceshadow.json", ".faceshadow"})  # what a build leaves in its folder

@@ -66,14 +66,17 @@ def _scores(path: Path) -> dict[str, str]:
         return {}
     try:
         sets = json.loads(path.read_text(encoding="utf-8"))
-        lines = [
-            f"{name}: {means['input']['psnr']:.2f} -> {means['restored']['psnr']:.2f} dB, "
-            f"SSIM {means['restored']['ssim']:.3f}, LPIPS {means['restored']['lpips_alex']:.3f}"
-            for name, means in sets.items()
-        ]
+        lines = [f"{name}: {_means(**means)}" for name, means in sets.items()]
     except (ValueError, TypeError, KeyError, AttributeError):
         return {"scores": f"{path.name} is damaged"}
     return {"scores": ("\n" + 13 * " ").join(lines)}
+
+
+def _means(input: dict[str, float], restored: dict[str, float], **_: Any) -> str:
+    """PSNR before and after, SSIM, and LPIPS where it was measured."""
+    told = f"{input['psnr']:.2f} -> {restored['psnr']:.2f} dB, SSIM {restored['ssim']:.3f}"
+    lpips = restored.get("lpips_alex")
+    return told if lpips is None else f"{told}, LPIPS {lpips:.3f}"
 
 
 def _plain(value: Any) -> str:

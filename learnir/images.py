@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 
 JPEG_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif"})
 IMAGE_SUFFIXES = JPEG_SUFFIXES | {".png", ".webp", ".tif", ".tiff"}
+OTHER_PICTURES = frozenset(
+    {".avif", ".bmp", ".dng", ".exr", ".gif", ".heic", ".heif", ".jp2", ".jxl", ".pdf", ".ppm"}
+    | {".psd", ".raw", ".svg", ".tga", ".arw", ".cr2", ".cr3", ".nef", ".orf", ".raf", ".rw2"}
+)
+"""Suffixes of pictures that are neither read nor written."""
 TIFF_STARTS = (b"II*\0", b"MM\0*")
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "I;16", "I;16B", "I;16L")
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF")
@@ -208,7 +213,8 @@ def _check(image: Image.Image, name: str, most_pixels: int) -> None:
         raise ImageError(
             f"{name}: pixels of type {image.mode!r}; save it with 8 or 16 bits per channel"
         )
-    if _tag(image, PLANES) == 2 and _tag(image, BITS) == 16:  # decoders disagree on these
+    apart = _tag(image, PLANES) == 2 and len(image.getbands()) > 1
+    if apart and _tag(image, BITS) == 16:  # decoders disagree on these
         raise ImageError(
             f"{name}: 16-bit TIFF with channels stored apart; save it with them interleaved"
         )

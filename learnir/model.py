@@ -95,7 +95,7 @@ class LearnIRModel(nn.Module):
         model.denoiser = folded(model.denoiser)
         return model.eval()
 
-    def _weight(self, correction: str | None) -> float:
+    def weight_of(self, correction: str | None) -> float:
         """w of a correction: the config's belongs to its own."""
         if correction in (None, self.config.correction):
             return self.config.weight
@@ -134,7 +134,7 @@ class LearnIRModel(nn.Module):
             levels,
             scales=resolve_scales(scales, levels.T_prime, self.scales),
             correction=config.correction if correction is None else correction,
-            weight=self._weight(correction) if weight is None else weight,
+            weight=self.weight_of(correction) if weight is None else weight,
             eta=config.eta if eta is None else eta,
             generator=generator,
             noise=noise,

@@ -24,19 +24,14 @@ from learnir.files import (
     losses,
     read_photo,
 )
-from learnir.images import IMAGE_SUFFIXES, MOST_PIXELS, ImageError, grid
+from learnir.images import IMAGE_SUFFIXES, MOST_PIXELS, OTHER_PICTURES, ImageError, grid
 from learnir.pipeline import LearnIR, reduce
 from learnir.tiling import out_of_memory
 from learnir.video import VIDEO_SUFFIXES, losses_of_video, restore_video
 
 COMPARE = ".compare.jpg"
 COMPARE_SIDE = 2048
-OTHER_PICTURES = frozenset(
-    {".avif", ".bmp", ".dng", ".exr", ".gif", ".heic", ".heif", ".jp2", ".jxl", ".pdf", ".ppm"}
-    | {".psd", ".raw", ".svg", ".tga", ".arw", ".cr2", ".cr3", ".nef", ".orf", ".rw2"}
-)
 OTHER_VIDEOS = frozenset({".3gp", ".avi", ".flv", ".mpeg", ".mpg", ".mts", ".wmv"})
-"""Suffixes that nothing here reads or writes: no one means a folder by them."""
 
 
 class PlanError(ValueError):
@@ -122,6 +117,7 @@ def plan(paths: Sequence[str], out: Path, writing: Writing) -> Plan:
         raise PlanError("no pictures given; name files, folders or globs")
     found, problems, notes = _find(paths, out)
     single = _is_file_name(out)
+    # no one means a folder by such a name
     if out.suffix.lower() in OTHER_PICTURES | OTHER_VIDEOS and not out.is_dir():
         raise PlanError(
             f"{out}: {out.suffix} cannot be written; name a .jpg, .png, .webp, .tif or .mp4 file"
@@ -164,7 +160,8 @@ def _find(paths: Sequence[str], out: Path) -> tuple[list[tuple[Path, Path]], lis
                     problems.append(
                         f"{match}: no picture in this folder; give one with JPEG, PNG, ..."
                     )
-                found = {path: path.relative_to(match) for path in folder.pictures} | found
+                for path in folder.pictures:
+                    found.setdefault(path, path.relative_to(match))
             elif match.suffix.lower() in OTHER_VIDEOS:
                 problems.append(f"{match}: {match.suffix} videos are not read; convert it to MP4")
             else:
@@ -344,6 +341,7 @@ def _restore_video(
     learnir: LearnIR, task: Task, writing: Writing, options: dict[str, Any]
 ) -> list[str]:
     """A video; returns what could not be kept."""
+    lost = losses_of_video(task.source)  # first: in place, the result takes the source's name
     with tqdm(unit="frame", desc=task.source.name[-24:], disable=None, leave=False) as bar:
 
         def advance(done: int, total: int | None) -> None:
@@ -352,7 +350,7 @@ def _restore_video(
 
         strip = writing.strip_metadata
         restore_video(learnir, task.source, task.place, options, advance, strip)
-    return losses_of_video(task.source)
+    return lost
 
 
 def _before_after(before: np.ndarray, after: np.ndarray) -> bytes:

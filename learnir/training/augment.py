@@ -77,7 +77,7 @@ def lay_mosaics(
 
     So the model sees faces as small as they are in wide pictures, beside things that are in no
     shadow. Four tiles are drawn from the whole batch, and moved round the borders by a random way,
-    so that seams lie anywhere. H and W are even.
+    so that seams lie anywhere. H and W are even; the share is rounded to whole pairs.
     """
     B, _, H, W = x.shape
     n = round(share * B)

@@ -5,7 +5,7 @@ import dataclasses
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from albums import save
 
 
 def tiny_model(config, seed=0):
@@ -111,16 +111,11 @@ def pairs(tmp_path):
     return tmp_path / "pairs"
 
 
-def _save(path, picture, **options):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(picture).save(path, **options)
-
-
 @pytest.fixture
 def album(tmp_path, scene):
     """A folder with two pictures, one of them deeper, and a text file."""
-    _save(tmp_path / "album" / "a.png", scene(40, 50))
-    _save(tmp_path / "album" / "deep" / "b.jpg", scene(50, 40, seed=1), quality=95)
+    save(tmp_path / "album" / "a.png", scene(40, 50))
+    save(tmp_path / "album" / "deep" / "b.jpg", scene(50, 40, seed=1), quality=95)
     (tmp_path / "album" / "notes.txt").write_text("not a picture")
     return tmp_path / "album"
 

@@ -61,6 +61,15 @@ def test_info_of_the_shipped_weights(capsys):
         assert any(name in line and restored in line for line in out.splitlines())
 
 
+def test_info_of_scores_without_lpips_and_of_damaged_ones(capsys, checkpoint):
+    means = {"psnr": 20.0, "ssim": 0.9}
+    path = checkpoint / "scores.json"
+    path.write_text(json.dumps({"mine": {"pairs": 2, "input": means, "restored": means}}))
+    assert "mine: 20.00 -> 20.00 dB, SSIM 0.900\n" in run(capsys, "info", checkpoint)[1]
+    path.write_text("{")
+    assert "scores.json is damaged" in run(capsys, "info", checkpoint)[1]
+
+
 def test_info_of_nothing_is_one_line(capsys, tmp_path):
     code, _, errors = run(capsys, "info", tmp_path / "gone")
     assert code == 2

@@ -85,6 +85,9 @@ def test_channels_stored_apart_are_read_with_8_bits_and_refused_with_16(scene):
     apart = tiff(picture.transpose(2, 0, 1), **planes)
     assert np.array_equal(decode_photo(apart, "a").picture, picture)
     deep_apart = tiff(scene(dtype=np.uint16).transpose(2, 0, 1), **planes)
+    grey = scene(dtype=np.uint16)[..., 0]
+    alone = tiff(grey, photometric="minisblack", extratags=[(284, "H", 1, 2, False)])
+    assert np.array_equal(decode_photo(alone, "a").picture[..., 0], grey)
     for decode in (decode_photo, decode_rgb):
         with pytest.raises(ImageError, match=r"a.tif: .*interleaved"):
             decode(deep_apart, "a.tif")

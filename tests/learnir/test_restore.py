@@ -4,16 +4,11 @@ import io
 
 import numpy as np
 import pytest
+from albums import save
 from PIL import Image
 
 from learnir import restore
 from learnir.restore import PlanError, Writing, plan
-
-
-def save(path, picture, **options):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(picture).save(path, **options)
-    return path
 
 
 def files(folder):
@@ -186,6 +181,7 @@ def test_what_nobody_expects_is_one_line_and_the_rest_go_on(command, album, tmp_
         raise KeyError("width")
 
     (album / "0.mp4").write_bytes(b"")
+    monkeypatch.setattr(restore, "losses_of_video", lambda _source: [])
     monkeypatch.setattr(restore, "restore_video", surprise)
     monkeypatch.setattr(
         restore, "losses", lambda photo, *_: surprise() if photo.format == "png" else []

@@ -6,7 +6,7 @@ import os
 import numpy as np
 import pytest
 import tifffile
-from test_restore import save
+from albums import save
 
 from learnir.restore import Writing, plan
 

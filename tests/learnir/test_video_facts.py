@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-import av
 import cv2
 import numpy as np
 import pytest
-from test_video import decoded, write_video
+from test_video import av, decoded, write_video
 
 from learnir import video
 from learnir.cli import main
@@ -65,10 +64,14 @@ def test_depth_and_dynamic_range_that_are_lost_are_named(scene, tmp_path):
     assert "SDR" in hdr
 
 
-def test_the_command_names_them(checkpoint, scene, tmp_path, capsys):
+@pytest.mark.parametrize("place", ["out", "in place"])
+def test_the_command_names_them(checkpoint, scene, tmp_path, capsys, place):
     clip = write_video(tmp_path / "a.mkv", [scene(64, 80)], sound=False, pix_fmt="yuv420p10le")
+    where = tmp_path if place == "in place" else tmp_path / "out"
     with pytest.raises(SystemExit) as ended:
-        main(["restore", str(clip), "-o", str(tmp_path / "out"), "--checkpoint", str(checkpoint)])
+        main(
+            ["restore", "--checkpoint", str(checkpoint), str(clip), "-o", str(where), "--overwrite"]
+        )
     assert ended.value.code == 0
     assert f"{clip}: 10 bits reduced to 8" in capsys.readouterr().err
 
