@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dataset_tools.build import BuildPlan
+    from dataset_tools.shards import PairPlan
 
 
 def parser() -> argparse.ArgumentParser:
@@ -72,6 +73,7 @@ def _build(build: argparse.ArgumentParser) -> None:
         "--format", choices=["parquet", "imagefolder", "webdataset"], default="parquet"
     )
     build.add_argument("--no-sheets", action="store_true", help="no contact sheets in report/")
+    build.add_argument("--recipe", default="faceshadow", help="faceshadow, sunlit, zhang2020, self")
     _photo_options(build)
 
 
@@ -85,7 +87,20 @@ def _pack(pack: argparse.ArgumentParser) -> None:
     pack.add_argument(
         "--frames", type=_from(1), default=1, help="crops of each photo, each relit anew"
     )
-    pack.add_argument("--shadows", type=_from(1), default=8, help="shadows in each crop")
+    pack.add_argument(
+        "--shadows",
+        type=_from(1),
+        nargs="+",
+        default=[8],
+        metavar="N",
+        help="shadows in each crop: of every recipe, or a number for each",
+    )
+    pack.add_argument(
+        "--recipe", nargs="+", default=["faceshadow"], metavar="NAME", help="one or several"
+    )
+    pack.add_argument(
+        "--pairs", nargs="+", default=[], metavar="DIR", help="pairs to take in as they are"
+    )
     pack.add_argument(
         "--splits", type=Path, default=None, help="a dataset; its val and test people stay out"
     )
@@ -95,7 +110,6 @@ def _pack(pack: argparse.ArgumentParser) -> None:
 def _photo_options(build: argparse.ArgumentParser) -> None:
     build.add_argument("--size", type=_from(16), default=256, help="side of the pictures, pixels")
     build.add_argument("--seed", type=_from(0), default=0)
-    build.add_argument("--recipe", default="faceshadow", help="faceshadow, sunlit, zhang2020, self")
     build.add_argument("--licence", default="", help="for photos whose source states none")
     build.add_argument("--allow-unlicensed", action="store_true")
     build.add_argument(
@@ -111,14 +125,12 @@ def _photo_options(build: argparse.ArgumentParser) -> None:
     build.add_argument("--landmark-cache", type=Path, default=None, help="shared between builds")
 
 
-def _plan(options: argparse.Namespace, out: Path, pairs: int, layout: str) -> BuildPlan:
+def _plan(options: argparse.Namespace, out: Path, pairs: PairPlan) -> BuildPlan:
     from dataclasses import replace
 
     from dataset_tools.build import BuildPlan
     from dataset_tools.curation import Thresholds
     from dataset_tools.engines import EnginePlan
-    from dataset_tools.recipe import recipe_named
-    from dataset_tools.shards import PairPlan
 
     limits = Thresholds(iris_px=options.min_iris_px, allow_unlicensed=options.allow_unlicensed)
     if options.keep_review:
@@ -126,13 +138,7 @@ def _plan(options: argparse.Namespace, out: Path, pairs: int, layout: str) -> Bu
     return BuildPlan(
         photos=tuple(options.photos),
         out=out,
-        pairs=PairPlan(
-            pairs_per_photo=pairs,
-            size=options.size,
-            seed=options.seed,
-            recipe=recipe_named(options.recipe),
-            layout=layout,
-        ),
+        pairs=pairs,
         limits=limits,
         engine=EnginePlan(options.engine, options.workers, options.address),
         licence=options.licence,
@@ -155,9 +161,18 @@ def _tell_left_out(places: list[str]) -> None:
 
 def _run_build(options: argparse.Namespace) -> int:
     from dataset_tools.build import build
+    from dataset_tools.recipe import recipe_named
+    from dataset_tools.shards import PairPlan
 
     _tell_left_out(options.photos)
-    done = build(_plan(options, options.out, options.pairs_per_photo, options.format))
+    pairs = PairPlan(
+        pairs_per_photo=options.pairs_per_photo,
+        size=options.size,
+        seed=options.seed,
+        recipe=recipe_named(options.recipe),
+        layout=options.format,
+    )
+    done = build(_plan(options, options.out, pairs))
     total = sum(done.pairs.values())
     speed = total / max(done.seconds["render"], 1e-3)
     print("photos:", ", ".join(f"{n} {status}" for status, n in sorted(done.photos.items())))
@@ -169,15 +184,36 @@ def _run_build(options: argparse.Namespace) -> int:
 
 def _run_pack(options: argparse.Namespace) -> int:
     from dataset_tools.pack import PackPlan, pack_build
+    from dataset_tools.recipe import RecipeError, recipe_named
+    from dataset_tools.shards import PairPlan
     from dataset_tools.splits import adopt
 
+    recipes, shadows = tuple(map(recipe_named, options.recipe)), tuple(options.shadows)
+    if len(shadows) == 1:
+        shadows *= len(recipes)
+    if len(shadows) != len(recipes):
+        raise RecipeError(
+            f"--shadows takes one number, or one for each of {len(recipes)} recipes; "
+            f"got {len(shadows)}"
+        )
     _tell_left_out(options.photos)
     state = options.out.with_suffix(".state")  # landmarks stay here for the next archive
     if options.splits:
         adopt(state, options.splits)
-    layers = PackPlan(options.frames, options.shadows, options.size, options.seed)
-    scenes = pack_build(_plan(options, state, 1, "parquet"), options.out, layers)
-    print(f"{options.out}: {scenes} scenes, {options.out.stat().st_size / 1e6:.1f} MB")
+    layers = PackPlan(
+        frames=options.frames,
+        shadows=shadows,
+        size=options.size,
+        seed=options.seed,
+        recipes=recipes,
+        pairs=tuple(options.pairs),
+    )
+    held = pack_build(_plan(options, state, PairPlan()), options.out, layers)
+    megabytes = options.out.stat().st_size / 1e6
+    print(
+        f"{options.out}: {held['scenes']} scenes, {held['pairs']} pairs beside them, "
+        f"{held['val']} to validate on, {megabytes:.1f} MB"
+    )
     return 0
 
 
@@ -251,9 +287,10 @@ def _expected() -> tuple[type[Exception], ...]:
     from dataset_tools.photos import PhotoError
     from dataset_tools.publish import PublishError
     from dataset_tools.recipe import RecipeError
+    from learnir.training.data import PairError
 
     named = (LicenceError, EngineError, LandmarkError, DatasetError, PhotoError, PublishError)
-    return (*named, RecipeError, OSError)
+    return (*named, RecipeError, PairError, OSError)
 
 
 def main(arguments: list[str] | None = None) -> int:

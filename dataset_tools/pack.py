@@ -1,15 +1,16 @@
 """Layers of shadow pairs in one archive, for training that composites on the GPU.
 
 A rendered pair freezes one light, one colour and one depth of shadow. An archive keeps what cannot
-be redrawn cheaply (portrait, mattes, shading, visibility maps) and the recipe, so that a trainer
-draws light, colour and cloth anew at every step. ``learnir.training.layers`` reads it.
+be redrawn cheaply (portrait, mattes, shading, visibility maps) and the recipes, so that a trainer
+draws light, colour and cloth anew at every step. Pairs to validate on and pairs of another origin
+may lie beside the layers. ``learnir.training.archive`` reads it.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,26 +29,32 @@ from dataset_tools.light import draw_light, smoothstep
 from dataset_tools.photos import PhotoError, decode_picture, read_bytes
 from dataset_tools.recipe import Recipe, RecipeError
 from dataset_tools.relight import direct_shading, highlight
-from dataset_tools.render import pair_seed
+from dataset_tools.render import pair_seed, render
 from dataset_tools.shards import Source
 from dataset_tools.survey import load_landmarks
 from learnir.images import decode_linear, encode_linear
+from learnir.training.data import open_pairs, reduced
 
 SHADE_MAX = 1.25  # direct_shading's ceiling, stored as 255
 MAPS = ("matte", "face", "shade", "gloss", "cloth")  # side by side in one grey picture
 BACKDROPS = 192
-QUALITY = {"base": 84, "maps": 66, "shadow": 72, "backdrop": 80}
+QUALITY = {"base": 84, "maps": 66, "shadow": 72, "backdrop": 80, "pair": 84}
+PHOTOS_PER_JOB = 8
 
 
 @dataclass(frozen=True)
 class PackPlan:
-    """frames: crops of every photo, each under a light of its own. shadows: maps per frame."""
+    """frames: crops of every photo, each under a light of its own and as the first recipe frames
+    it. shadows: maps per frame of each recipe, as many numbers as recipes. pairs: folders of pairs
+    whose train split is taken in. validation: at most so many photos of the val split, rendered."""
 
     frames: int = 1
-    shadows: int = 8
+    shadows: tuple[int, ...] = (8,)
     size: int = 256
     seed: int = 0
-    recipe: Recipe = field(default_factory=Recipe)
+    recipes: tuple[Recipe, ...] = (Recipe(),)
+    pairs: tuple[str, ...] = ()
+    validation: int = 48
 
 
 @dataclass(frozen=True)
@@ -70,10 +77,10 @@ class Scene:
 
 
 def scene(picture: np.ndarray, face: Landmarks, seed: tuple[int, ...], plan: PackPlan) -> Scene:
-    """Draws a crop, its light and ``plan.shadows`` shadows."""
+    """Draws a crop, its light and the shadows of every recipe."""
     rng, size = np.random.default_rng(seed), plan.size
     shape = (picture.shape[0], picture.shape[1])
-    recipe = plan.recipe
+    recipe = plan.recipes[0]
     close = recipe.face_height if rng.random() < recipe.close_up else recipe.wide_height
     frame = draw_frame(rng, face, shape, size, close)
     moved = warp_landmarks(face, frame, shape, size)
@@ -82,7 +89,11 @@ def scene(picture: np.ndarray, face: Landmarks, seed: tuple[int, ...], plan: Pac
     crisp = float(rng.uniform(0, 0.7)) if frame.scale > 1 else 0.0
     base = sharpen(warp_picture(picture, frame, size), crisp, frame.scale)
     maps = _maps(stage, person, base)
-    cast = [_shadow(rng, stage, person, recipe) for _ in range(plan.shadows)]
+    cast = [
+        _shadow(rng, stage, person, recipe)
+        for recipe, count in zip(plan.recipes, plan.shadows, strict=True)
+        for _ in range(count)
+    ]
     shadow_files = [_webp(visible, "shadow") for visible in cast]
     return Scene([_webp(base, "base"), _webp(maps, "maps"), *shadow_files], stage.scene.mm)
 
@@ -125,15 +136,33 @@ def _webp(picture: np.ndarray, kind: str) -> bytes:
 
 def pack_photos(job: PackJob) -> tuple[int, list[Scene]]:
     """The job's number and the scenes of its photos."""
-    cv2.setNumThreads(1)
-    scenes = []
-    for source in job.sources:
-        face = load_landmarks(source.bucket, [source.facts], job.model)[source.photo.key]
-        picture = decode_picture(read_bytes(source.photo.path), str(source.photo.path))
-        for index in range(job.plan.frames):
-            seed = pair_seed(job.plan.seed, source.photo.key, index)
-            scenes.append(scene(picture, face, seed, job.plan))
+    scenes = [
+        scene(picture, face, pair_seed(job.plan.seed, key, index), job.plan)
+        for key, picture, face in _opened(job)
+        for index in range(job.plan.frames)
+    ]
     return job.number, scenes
+
+
+def render_photos(job: PackJob) -> tuple[int, list[bytes]]:
+    """The job's number and, for each of its photos, input and target of a pair, encoded. The
+    recipes take turns from job to job."""
+    plan = job.plan
+    recipe = plan.recipes[job.number % len(plan.recipes)]
+    files = []
+    for key, picture, face in _opened(job):
+        pair = render(picture, face, pair_seed(plan.seed, key, 0), recipe, plan.size)
+        files += [_webp(pair.shadow, "pair"), _webp(pair.clean, "pair")]
+    return job.number, files
+
+
+def _opened(job: PackJob) -> Iterator[tuple[str, np.ndarray, Landmarks]]:
+    """Key, picture and landmarks of each photo."""
+    cv2.setNumThreads(1)
+    for source in job.sources:
+        key = source.photo.key
+        face = load_landmarks(source.bucket, [source.facts], job.model)[key]
+        yield key, decode_picture(read_bytes(source.photo.path), str(source.photo.path)), face
 
 
 def _backdrops(plan: PackPlan) -> Iterator[bytes]:
@@ -142,23 +171,34 @@ def _backdrops(plan: PackPlan) -> Iterator[bytes]:
         yield _webp(encode_linear(backdrop(rng, (plan.size, plan.size))), "backdrop")
 
 
-def pack(sources: list[Source], out: Path, plan: PackPlan, engine: Any, model: str = "") -> int:
-    """Write the archive ``out`` (.npz, read without pickle); returns the number of scenes. model:
-    the .task file that found the landmarks, if any."""
-    from tqdm import tqdm
+def _photographed(plan: PackPlan) -> Iterator[bytes]:
+    """Input and target of every pair of ``plan.pairs``, the shorter side at most ``plan.size``."""
+    for folder in plan.pairs:
+        for pair in open_pairs(folder, "train"):
+            for picture in pair.load():
+                yield _webp(reduced(picture, plan.size), "pair")
 
-    ordered = sorted(sources, key=lambda s: (s.bucket.name, s.photo.key))
-    jobs = [PackJob(i, tuple(ordered[i : i + 8]), plan, model) for i in range(0, len(ordered), 8)]
-    parts: dict[int, list[Scene]] = {}
-    with tqdm(total=len(ordered) * plan.frames, unit="scene", disable=None) as bar:
-        for number, part in run(engine, pack_photos, jobs):
-            parts[number] = part
-            bar.update(len(part))
-    scenes = [one for number in sorted(parts) for one in parts[number]]  # engines keep no order
-    files = [data for one in scenes for data in one.files] + list(_backdrops(plan))
+
+def pack(
+    dealt: Mapping[str, Sequence[Source]], out: Path, plan: PackPlan, engine: Any, model: str = ""
+) -> dict[str, int]:
+    """Write the archive ``out`` (.npz, read without pickle) of the photos dealt to train and val.
+
+    model: the .task file that found the landmarks, if any. Returns how many scenes, and how many
+    pairs to train ("pairs") and to validate on ("val"), it holds.
+    """
+    scenes = _in_order(pack_photos, dealt["train"], plan, engine, model)
+    validation = sorted(dealt.get("val", ()), key=_place)[: plan.validation]
+    pairs = {
+        "train": list(_photographed(plan)),
+        "val": _in_order(render_photos, validation, plan, engine, model),
+    }
+    files = [data for one in scenes for data in one.files]
+    files += [*_backdrops(plan), *pairs["train"], *pairs["val"]]
+    counts = {split: len(encoded) // 2 for split, encoded in pairs.items()}
     about: dict[str, Any] = {"scenes": len(scenes), "shadows": plan.shadows, "size": plan.size}
     about |= {"seed": plan.seed, "maps": MAPS, "shade_max": SHADE_MAX, "backdrops": BACKDROPS}
-    about |= {"recipe": asdict(plan.recipe)}
+    about |= {"pairs": counts, "recipes": [asdict(recipe) for recipe in plan.recipes]}
     with replacing(out) as handle:
         np.savez(
             handle,
@@ -167,20 +207,45 @@ def pack(sources: list[Source], out: Path, plan: PackPlan, engine: Any, model: s
             lengths=np.array([len(data) for data in files], np.int64),
             blob=np.frombuffer(b"".join(files), np.uint8),
         )
-    return len(scenes)
+    return {"scenes": len(scenes), "pairs": counts["train"], "val": counts["val"]}
 
 
-def pack_build(plan: Any, out: Path, layers: PackPlan) -> int:
-    """Survey, curate and split as ``faceshadow build`` does, then pack the train split."""
+def _place(source: Source) -> tuple[str, str]:
+    """Neighbours share the files that hold their landmarks."""
+    return source.bucket.name, source.photo.key
+
+
+def _in_order(
+    function: Callable[[PackJob], tuple[int, list[Any]]],
+    sources: Sequence[Source],
+    plan: PackPlan,
+    engine: Any,
+    model: str,
+) -> list[Any]:
+    """What ``function`` makes of the photos, in an order that no engine changes."""
+    from tqdm import tqdm
+
+    ordered, n = sorted(sources, key=_place), PHOTOS_PER_JOB
+    cuts = range(0, len(ordered), n)
+    jobs = [PackJob(i, tuple(ordered[k : k + n]), plan, model) for i, k in enumerate(cuts)]
+    parts: dict[int, list[Any]] = {}
+    with tqdm(total=len(ordered), unit="photo", disable=None) as bar:
+        for number, part in run(engine, function, jobs):
+            parts[number] = part
+            bar.update(len(jobs[number].sources))
+    return [one for number in sorted(parts) for one in parts[number]]
+
+
+def pack_build(plan: Any, out: Path, layers: PackPlan) -> dict[str, int]:
+    """Survey, curate and split as ``faceshadow build`` does, then ``pack``."""
     from dataset_tools.build import decide, find_photos, require_pairs, survey_photos
 
-    recipe = plan.pairs.recipe
-    if recipe.colour != "ambient":
-        raise RecipeError(f"recipe {recipe.name!r} has a colour of its own; build pairs of it")
+    for recipe in layers.recipes:
+        if recipe.colour != "ambient":
+            raise RecipeError(f"recipe {recipe.name!r} has a colour of its own; build pairs of it")
     photos = find_photos(plan)
     verdicts, dealt = decide(plan, photos, survey_photos(plan, photos))
     require_pairs(verdicts)
     if not dealt["train"]:
         raise PhotoError("every photo was dealt to val or test; give more portraits")
-    layers = replace(layers, recipe=recipe)
-    return pack(dealt["train"], out, layers, plan.engine, plan.landmarker)
+    return pack(dealt, out, layers, plan.engine, plan.landmarker)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,8 @@ from learnir.checkpoint import CheckpointError, load_checkpoint
 from learnir.device import choose_device
 from learnir.model import LearnIRModel, look_up
 from learnir.networks.naf import CORRECTOR_WIDTH
+from learnir.training.archive import Archive, is_archive, load_archive
 from learnir.training.data import NoSplitError, Pair, PairError, manifest_hash, open_pairs
-from learnir.training.layers import is_archive, load_layers
 from learnir.training.loop import Interrupted, Run, TrainingDiverged, start_folder
 from learnir.training.presets import CORRECTOR_STAGE, PRESETS, TrainConfig
 from learnir.training.processes import in_processes, one_thread
@@ -51,7 +51,8 @@ def train(
         preset: name in PRESETS, or a configuration of one's own.
         data: folders of pairs (see ``open_pairs``) and archives of layers, joined; what is named
             twice counts twice.
-        validation: folder whose val split is scored; the first of ``data`` if not given.
+        validation: folder or archive whose val split is scored; the first of ``data`` that has one
+            if not given.
         resume: go on from the state in ``out``; without it a used ``out`` is refused.
         init: checkpoint whose weights are the starting point.
         pairs: train on the first so many only.
@@ -228,21 +229,27 @@ def _open_data(
 ) -> Opened:
     if not data:
         raise PairError("--data names nothing; give it folders of pairs or archives of layers")
-    archives = [Path(path) for path in data if is_archive(path)]
-    folders = [path for path in data if not is_archive(path)]
-    if not folders and validation is None:
-        raise PairError("archives hold no val split; name pairs with --validation DIR")
-    stores: list[Store] = [Scenes(config, load_layers(path), device) for path in archives]
+    opened = {str(path): load_archive(path) for path in data if is_archive(path)}
+    archives = [opened[str(path)] for path in data if str(path) in opened]
+    stores: list[Store] = [Scenes(config, archive.layers, device) for archive in archives]
     facts: dict[str, Any] = {}
     if archives:
-        digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in archives]
+        digests = [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in opened]
         facts |= {"scenes": sum(map(len, stores)), "archives_sha256": digests}
-    pairs = [pair for folder in folders for pair in open_pairs(folder, "train")][:limit]
-    if folders:
+    pairs = [pair for path in data for pair in _pairs_of(path, "train", opened)][:limit]
+    if pairs or not archives:
         stores.append(Pairs(config, pairs))
         facts |= {"pairs": len(pairs), "data_sha256": manifest_hash(pairs)}
     source = Source(stores, config.seed, config.mosaic)
-    return source, _held_out(validation or folders[0], pairs), facts
+    return source, _held_out([validation] if validation else data, pairs, opened), facts
+
+
+def _pairs_of(path: str | Path, split: str, opened: Mapping[str, Archive]) -> Sequence[Pair]:
+    """The pairs of a folder or of an opened archive, which may hold none."""
+    if not is_archive(path):
+        return open_pairs(path, split)
+    archive = opened.get(str(path)) or load_archive(path)
+    return archive.pairs.get(split, [])
 
 
 def _accelerator(config: TrainConfig, device: str | None) -> Accelerator:
@@ -265,20 +272,25 @@ def _check_processes(config: TrainConfig, processes: int) -> None:
             raise PairError(f"a batch of {stage.batch} cannot be shared by {processes} processes")
 
 
-def _held_out(folder: str | Path, pairs: Sequence[Pair]) -> Sequence[Pair]:
-    """The folder's val split; where it has none, training pairs (said aloud).
+def _held_out(
+    places: Sequence[str | Path], pairs: Sequence[Pair], opened: Mapping[str, Archive]
+) -> Sequence[Pair]:
+    """The first val split of ``places``; where none has one, training pairs (said aloud).
 
     PairError for a folder without any pairs, or with pairs that lack a partner.
     """
-    try:
-        held_out = open_pairs(folder, "val")
-    except NoSplitError:
-        held_out = []
-    if not held_out and not pairs:
-        raise PairError(f"{folder}: no val split to validate on; name another with --validation")
-    if not held_out:
-        print(f"{folder}: no val split; validating on training pairs", file=sys.stderr)
-    return held_out or pairs
+    for place in places:
+        try:
+            held_out = _pairs_of(place, "val", opened)
+        except NoSplitError:
+            continue
+        if held_out:
+            return held_out
+    named = ", ".join(map(str, places))
+    if not pairs:
+        raise PairError(f"{named}: no val split to validate on; name one with --validation")
+    print(f"{named}: no val split; validating on training pairs", file=sys.stderr)
+    return pairs
 
 
 def _record(config: TrainConfig) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def ambient_colour(share: Tensor, tint: Tensor, skew: float = 0.5) -> Tensor:
     return share * colour / luminance(colour)
 
 
-def ambient_field(colour: Tensor, wave: Tensor, spread: float) -> Tensor:
+def ambient_field(colour: Tensor, wave: Tensor, spread: float | Tensor) -> Tensor:
     """The ambient share varying in space; ``wave`` (B, 1, H, W): unit variance, clipped at 1.5."""
     return (colour * (1 + spread * wave.clamp(-1.5, 1.5) / 1.5)).clamp(0, 1)
 

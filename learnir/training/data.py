@@ -149,7 +149,7 @@ class PairStore:
 
         def load(pair: Pair) -> tuple[np.ndarray, np.ndarray]:
             y, x = pair.load()
-            return _reduce(y, max_side), _reduce(x, max_side)
+            return reduced(y, max_side), reduced(x, max_side)
 
         with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
             self.pictures = list(pool.map(load, pairs))
@@ -195,7 +195,8 @@ def _permutation(n: int, seed: int, epoch: int) -> np.ndarray:
     return _PERMUTATIONS[key]
 
 
-def _reduce(picture: np.ndarray, max_side: int) -> np.ndarray:
+def reduced(picture: np.ndarray, max_side: int) -> np.ndarray:
+    """The shorter side at most ``max_side``, every pixel the mean of those it covers."""
     H, W = picture.shape[:2]
     f = max_side / min(H, W)
     if f >= 1:

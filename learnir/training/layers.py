@@ -1,26 +1,22 @@
-"""Pairs composited anew at every step from an archive of layers (``faceshadow pack``)."""
+"""Pairs composited anew at every step from layers (``learnir.training.archive`` reads them)."""
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields, replace
+from functools import cached_property
 from math import log
-from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
-import cv2
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from learnir.resolution import area_mean
 from learnir.training import compositing as light
-from learnir.training.data import PairError
+
+Number = float | Tensor
+"""A number, or one for each pair of a batch: (B, 1, 1, 1)."""
 
 MAPS = ("matte", "face", "shade", "gloss", "cloth")
 
@@ -29,39 +25,55 @@ MAPS = ("matte", "face", "shade", "gloss", "cloth")
 class Ranges:
     """What is drawn for every pair.
 
-    The first fields are the archive's recipe (``dataset_tools.recipe.Recipe`` says what each is);
-    the others are constants of the renderer, and a compression that it leaves out. noise_a and
-    noise_b are log-uniform; strong: share with a strong tint of either sign; jpeg: share of inputs
-    compressed.
+    The first fields are a recipe's (``dataset_tools.recipe.Recipe`` says what each is); the others
+    are constants of the renderer, and a compression that it leaves out. noise_a and noise_b are
+    log-uniform; strong: share with a strong tint of either sign; jpeg: share of inputs compressed.
     """
 
-    relit: float
-    ambient: tuple[float, float]
-    ambient_spread: float
-    outdoor: float
-    tint_outdoor: tuple[float, float]
-    noisy: float
-    warmth: tuple[float, float]
-    relief: tuple[float, float]
-    dyed: float
-    exposure: tuple[float, float]
-    contrast: tuple[float, float]
-    saturation: tuple[float, float]
-    strong: float = 0.07
-    backdrop: float = 0.45
-    tint_indoor: float = 0.03
-    tint_strong: tuple[float, float] = (0.15, 0.35)
-    noise_a: tuple[float, float] = (3e-5, 5e-4)
-    noise_b: tuple[float, float] = (1e-7, 3e-6)
-    jpeg: float = 0.25
-    quality: tuple[float, float] = (60.0, 96.0)
+    relit: Number
+    ambient: tuple[Number, Number]
+    ambient_spread: Number
+    outdoor: Number
+    tint_outdoor: tuple[Number, Number]
+    noisy: Number
+    warmth: tuple[Number, Number]
+    relief: tuple[Number, Number]
+    dyed: Number
+    exposure: tuple[Number, Number]
+    contrast: tuple[Number, Number]
+    saturation: tuple[Number, Number]
+    strong: Number = 0.07
+    backdrop: Number = 0.45
+    tint_indoor: Number = 0.03
+    tint_strong: tuple[Number, Number] = (0.15, 0.35)
+    noise_a: tuple[Number, Number] = (3e-5, 5e-4)
+    noise_b: tuple[Number, Number] = (1e-7, 3e-6)
+    jpeg: Number = 0.25
+    quality: tuple[Number, Number] = (60.0, 96.0)
 
     @classmethod
     def of(cls, recipe: Mapping[str, Any]) -> Ranges:
         """The ranges of a recipe as an archive states it."""
         stated = {key: recipe[key] for key in RECIPE}
+        stated = {k: tuple(v) if isinstance(v, list) else v for k, v in stated.items()}
         mix = {kind: share for kind, share in recipe["mix"].items() if kind != "none"}
         return cls(**stated, strong=mix.get("tint", 0.0) / sum(mix.values()))
+
+    def numbers(self) -> list[Number]:
+        """Every number, in order."""
+        values = (getattr(self, one.name) for one in fields(self))
+        return [n for value in values for n in (value if isinstance(value, tuple) else (value,))]
+
+    def with_numbers(self, numbers: Iterable[Number]) -> Ranges:
+        """The same fields with other numbers."""
+        left = iter(numbers)
+        values = {
+            one.name: (next(left), next(left))
+            if isinstance(getattr(self, one.name), tuple)
+            else next(left)
+            for one in fields(self)
+        }
+        return Ranges(**values)  # type: ignore[arg-type]
 
 
 RECIPE = tuple(one.name for one in fields(Ranges) if one.default is MISSING)
@@ -70,66 +82,36 @@ RECIPE = tuple(one.name for one in fields(Ranges) if one.default is MISSING)
 
 @dataclass(frozen=True)
 class Layers:
-    """Decoded archive, uint8. base (N, 3, H, W); maps (N, 5, H, W), see MAPS; shadows
-    (N, K, 3, H, W), linear visibility after scattering; backdrops (M, 3, H, W). mm (N,): of the
-    face, per pixel."""
+    """Scenes, uint8. base (N, 3, H, W); maps (N, 5, H, W), see MAPS; shadows (N, K, 3, H, W),
+    linear visibility after scattering; backdrops (M, 3, H, W). mm (N,): of the face, per pixel.
+    ranges: of every recipe; cast (K,): which of them a shadow is of."""
 
     base: Tensor
     maps: Tensor
     shadows: Tensor
     backdrops: Tensor
     mm: Tensor
+    cast: Tensor
     shade_max: float
-    ranges: Ranges
+    ranges: tuple[Ranges, ...]
 
     def __len__(self) -> int:
         return len(self.base)
 
     def to(self, device: torch.device) -> Layers:
         """The same layers in the memory of ``device``."""
-        names = ("base", "maps", "shadows", "backdrops", "mm")
+        names = ("base", "maps", "shadows", "backdrops", "mm", "cast")
         return replace(self, **{name: getattr(self, name).to(device) for name in names})
 
+    def ranges_of(self, which: Tensor) -> Ranges:
+        """What goes with the numbered shadows (B,): a column (B, 1, 1, 1) for every number."""
+        numbers = self._numbers[self.cast[which]]
+        return self.ranges[0].with_numbers(numbers.T.reshape(-1, len(which), 1, 1, 1))
 
-def is_archive(path: str | os.PathLike[str]) -> bool:
-    """Whether ``path`` names an archive of layers rather than a folder of pairs."""
-    return Path(path).suffix == ".npz"
-
-
-def load_layers(path: str | os.PathLike[str]) -> Layers:
-    """The scenes of an archive, decoded; PairError for a file that is none."""
-    try:
-        with np.load(path) as archive:
-            about = json.loads(archive["about"].tobytes())
-            ends, blob, mm = archive["lengths"].cumsum(), archive["blob"], archive["mm"]
-        ranges = Ranges.of(about["recipe"])
-    except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
-        raise PairError(
-            f"{path}: no archive of layers ({error}); make one with faceshadow pack"
-        ) from error
-    files = [blob[end - n : end] for end, n in zip(ends, np.diff(ends, prepend=0), strict=True)]
-    per = 2 + about["shadows"]
-    scenes = [files[i * per : (i + 1) * per] for i in range(about["scenes"])]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        base = list(pool.map(_colour, [s[0] for s in scenes]))
-        maps = list(pool.map(_maps, [s[1] for s in scenes]))
-        shadows = list(pool.map(_shadows, [s[2:] for s in scenes]))
-        backdrops = list(pool.map(_colour, files[about["scenes"] * per :]))
-    pictures = {"base": base, "maps": maps, "shadows": shadows, "backdrops": backdrops}
-    stacks = {name: torch.from_numpy(np.stack(part)) for name, part in pictures.items()}
-    return Layers(**stacks, mm=torch.from_numpy(mm), shade_max=about["shade_max"], ranges=ranges)
-
-
-def _colour(data: np.ndarray) -> np.ndarray:
-    return cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1].transpose(2, 0, 1)
-
-
-def _maps(data: np.ndarray) -> np.ndarray:
-    return np.stack(np.split(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), len(MAPS), axis=1))
-
-
-def _shadows(files: Sequence[np.ndarray]) -> np.ndarray:
-    return np.stack([_colour(data) for data in files])
+    @cached_property
+    def _numbers(self) -> Tensor:
+        """(recipes, numbers), in the memory of the layers."""
+        return torch.tensor([one.numbers() for one in self.ranges], device=self.base.device)
 
 
 @dataclass(frozen=True)
@@ -139,22 +121,26 @@ class _Draws:
     count: int
     generator: torch.Generator
 
-    def uniform(self, low: float, high: float) -> Tensor:
+    def uniform(self, low: Number, high: Number) -> Tensor:
         u = torch.rand(self.count, 1, 1, 1, generator=self.generator, device=self.generator.device)
         return low + (high - low) * u
 
-    def log_uniform(self, low: float, high: float) -> Tensor:
-        return self.uniform(log(low), log(high)).exp()
+    def log_uniform(self, low: Number, high: Number) -> Tensor:
+        return self.uniform(_log(low), _log(high)).exp()
 
-    def normal(self, mean: float, deviation: float) -> Tensor:
+    def normal(self, mean: Number, deviation: Number) -> Tensor:
         return mean + deviation * self.white(1, 1, 1)
 
-    def happens(self, share: float) -> Tensor:
+    def happens(self, share: Number) -> Tensor:
         return (self.uniform(0, 1) < share).float()
 
     def white(self, *shape: int) -> Tensor:
         device = self.generator.device
         return torch.randn(self.count, *shape, generator=self.generator, device=device)
+
+
+def _log(value: Number) -> Number:
+    return value.log() if isinstance(value, Tensor) else log(value)
 
 
 def draw_pairs(
@@ -169,13 +155,15 @@ def draw_pairs(
 
     Each gets a random shadow of its scene, crop, light and cloth; a share ``clean`` gets none.
     """
-    draws, ranges = _Draws(len(scenes), generator), layers.ranges
-    base, maps, visible = _views(layers, scenes, size, view, draws)
+    draws = _Draws(len(scenes), generator)
+    which = draws.uniform(0, layers.shadows.shape[1]).view(-1).long()
+    ranges = layers.ranges_of(which)
+    base, maps, visible = _views(layers, scenes, which, size, view, draws)
     visible = torch.where(draws.happens(clean) > 0, torch.ones_like(visible), visible)
     colour = light.ambient_colour(draws.log_uniform(*ranges.ambient), _tint(draws, ranges))
     wave = light.upsampled(draws.white(1, 4, 4), size)
     ambient = light.ambient_field(colour, wave, ranges.ambient_spread)
-    if ranges.dyed:
+    if any(one.dyed for one in layers.ranges):
         changed = light.dyed(base, maps.cloth, _dyes(draws))
         base = light.mix(changed, base, draws.happens(ranges.dyed))
     look = _looks(layers, size, draws, ranges)
@@ -199,10 +187,14 @@ def reduction(layers: Layers, size: int) -> int:
 
 
 def _views(
-    layers: Layers, scenes: Tensor, size: int, view: tuple[float, float], draws: _Draws
+    layers: Layers,
+    scenes: Tensor,
+    which: Tensor,
+    size: int,
+    view: tuple[float, float],
+    draws: _Draws,
 ) -> tuple[Tensor, light.Maps, Tensor]:
     """The same random square of all layers, mirrored at random; pictures in linear light."""
-    which = draws.uniform(0, layers.shadows.shape[1]).view(-1).long()
     f = reduction(layers, size)
     pictures = area_mean(torch.cat([layers.base[scenes], layers.maps[scenes]], dim=1) / 255, f)
     visible = light.reduced_visibility(layers.shadows[scenes, which] / 255, f)

@@ -7,13 +7,22 @@ import numpy as np
 import pytest
 import torch
 
+from dataset_tools import pack as packing
+from dataset_tools.build import BuildPlan, decide, find_photos, survey_photos
 from dataset_tools.cli import main
-from learnir.training.layers import draw_pairs, load_layers
+from dataset_tools.engines import EnginePlan
+from dataset_tools.photos import decode_picture
+from dataset_tools.recipe import RECIPES
+from dataset_tools.render import pair_seed, render
+from dataset_tools.survey import load_landmarks
+from learnir.training.archive import load_archive
+from learnir.training.layers import draw_pairs
 
 
-def pack(photos: Path, out: Path) -> int:
+def pack(photos: Path, out: Path, *more: str) -> int:
     options = ["--licence", "public domain", "--engine", "local", "--workers", "1"]
-    return main(["pack", str(photos), str(out), "--shadows", "2", "--size", "128", *options])
+    shadows = () if "--shadows" in more else ("--shadows", "2")
+    return main(["pack", str(photos), str(out), "--size", "128", *shadows, *options, *more])
 
 
 def test_packing_one_portrait(tmp_path, astronaut):
@@ -25,7 +34,7 @@ def test_packing_one_portrait(tmp_path, astronaut):
     assert pack(photos, again) == 0
     assert _content(first) == _content(again)
 
-    layers = load_layers(first)
+    layers = load_archive(first).layers
     assert len(layers) == 1
     assert layers.shadows.shape == (1, 2, 3, 128, 128)
     y, x = draw_pairs(
@@ -65,3 +74,74 @@ def test_a_name_that_training_takes_for_a_folder_is_refused_at_once(tmp_path, ca
 def _content(path: Path) -> dict[str, bytes]:
     with np.load(path) as archive:
         return {name: archive[name].tobytes() for name in archive.files}
+
+
+def test_several_recipes_share_a_scene_and_pairs_lie_beside_it(tmp_path, astronaut):
+    rng = np.random.default_rng(0)
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    cv2.imwrite(str(photos / "astronaut.png"), astronaut[..., ::-1])
+    street = {}
+    for side in ("input", "target"):
+        (tmp_path / "street" / "train" / side).mkdir(parents=True)
+        street[side] = cv2.resize(
+            rng.integers(0, 255, (5, 9, 3), dtype=np.uint8),
+            (300, 200),
+            interpolation=cv2.INTER_CUBIC,
+        )
+        cv2.imwrite(str(tmp_path / "street" / "train" / side / "a.png"), street[side][..., ::-1])
+    out = tmp_path / "all.npz"
+    recipes = ("--recipe", "sunlit", "faceshadow", "--shadows", "2", "1")
+    assert pack(photos, out, *recipes, "--pairs", str(tmp_path / "street")) == 0
+
+    held = load_archive(out)
+    assert held.layers.shadows.shape == (1, 3, 3, 128, 128)
+    assert held.layers.cast.tolist() == [0, 0, 1]
+    assert [one.dyed for one in held.layers.ranges] == [0.6, 0.0]
+    (pair,) = held.pairs["train"]
+    for side, picture in zip(("input", "target"), pair.load(), strict=True):
+        assert picture.shape == (128, 192, 3)  # the shorter side as long as a scene's
+        small = cv2.resize(street[side], (192, 128), interpolation=cv2.INTER_AREA)
+        assert np.abs(picture.astype(int) - small).mean() < 4
+
+
+def test_validation_pairs_are_of_the_val_split_and_recipes_take_turns(
+    tmp_path, astronaut, write_variants
+):
+    write_variants(tmp_path / "photos", astronaut, 12)
+    plan = BuildPlan(
+        (str(tmp_path / "photos"),), tmp_path, licence="CC0", engine=EnginePlan("local", 1)
+    )
+    photos = find_photos(plan)
+    dealt = decide(plan, photos, survey_photos(plan, photos))[1]
+    dealt = {"train": dealt["train"][:1], "val": dealt["train"][1:11]}
+    recipes = (RECIPES["sunlit"], RECIPES["faceshadow"])
+    layers = packing.PackPlan(shadows=(1, 1), size=64, recipes=recipes, validation=9)
+    counts = packing.pack(dealt, tmp_path / "a.npz", layers, plan.engine)
+    assert counts == {"scenes": 1, "pairs": 0, "val": 9}
+
+    held = load_archive(tmp_path / "a.npz").pairs["val"]
+    wanted = sorted(dealt["val"], key=lambda s: (s.bucket.name, s.photo.key))
+    for number in (0, 7, 8):  # eight photos a job
+        photo = wanted[number].photo
+        face = load_landmarks(wanted[number].bucket, [wanted[number].facts], "")[photo.key]
+        picture = decode_picture(Path(photo.path).read_bytes(), photo.key)
+        seed = pair_seed(0, photo.key, 0)
+        pair = render(picture, face, seed, recipes[number // 8], 64)
+        for ours, exact in zip(held[number].load(), (pair.shadow, pair.clean), strict=True):
+            assert np.abs(ours.astype(int) - exact).mean() < 6
+
+
+def test_as_many_numbers_of_shadows_as_recipes(tmp_path, capsys):
+    counts = ("--shadows", "2", "1", "3")
+    assert pack(tmp_path, tmp_path / "a.npz", "--recipe", "sunlit", "faceshadow", *counts) == 1
+    assert "one for each of 2 recipes; got 3" in capsys.readouterr().err
+
+
+def test_pairs_that_are_nowhere_are_named(tmp_path, astronaut, capsys):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    cv2.imwrite(str(photos / "astronaut.png"), astronaut[..., ::-1])
+    assert pack(photos, tmp_path / "a.npz", "--pairs", str(tmp_path / "nowhere")) == 1
+    assert "nowhere: no such folder" in capsys.readouterr().err
+    assert not (tmp_path / "a.npz").exists()

@@ -16,6 +16,7 @@ from dataset_tools.recipe import RECIPES
 from learnir.images import linear_to_srgb, srgb_to_linear
 from learnir.resolution import area_mean
 from learnir.training import command, compositing, layers, presets
+from learnir.training.archive import load_archive
 from learnir.training.data import PairError
 
 SIZE = 64
@@ -157,19 +158,21 @@ def test_jpeg_keeps_what_a_real_encoder_keeps(rng):
         )
 
 
-@pytest.fixture
-def archive(tmp_path, rng):
+def write_archive(path, rng, recipes=("sunlit",), shadows=(3,), pairs=None):
     """A little archive as ``faceshadow pack`` writes them, of random layers."""
-    size, files = 32, []
+    size, pairs = 32, pairs or {"train": 0, "val": 0}
+
+    def noise(low=0, high=255):
+        return rng.integers(low, high, (size, size, 3), dtype=np.uint8)
+
+    pictures = []
     for _ in range(5):
-        base = rng.integers(20, 230, (size, size, 3), dtype=np.uint8)
         maps = rng.integers(0, 255, (size, 5 * size), dtype=np.uint8)
-        shadows = [rng.integers(0, 255, (size, size, 3), dtype=np.uint8) for _ in range(3)]
-        files += [cv2.imencode(".webp", p)[1] for p in (base, maps, *shadows)]
-    files += [cv2.imencode(".webp", rng.integers(0, 255, (size, size, 3), dtype=np.uint8))[1]]
-    about = {"scenes": 5, "shadows": 3, "size": size, "shade_max": 1.25}
-    about |= {"recipe": asdict(RECIPES["sunlit"])}
-    path = tmp_path / "layers.npz"
+        pictures += [noise(20, 230), maps, *(noise() for _ in range(sum(shadows)))]
+    pictures += [noise() for _ in range(1 + 2 * sum(pairs.values()))]
+    files = [cv2.imencode(".webp", p)[1] for p in pictures]
+    about = {"scenes": 5, "shadows": shadows, "size": size, "shade_max": 1.25, "backdrops": 1}
+    about |= {"pairs": pairs, "recipes": [asdict(RECIPES[name]) for name in recipes]}
     np.savez(
         path,
         about=np.frombuffer(json.dumps(about).encode(), np.uint8),
@@ -180,13 +183,18 @@ def archive(tmp_path, rng):
     return path
 
 
+@pytest.fixture
+def archive(tmp_path, rng):
+    return write_archive(tmp_path / "layers.npz", rng)
+
+
 def draw(loaded, seed, clean=0.0, size=32):
     generator = torch.Generator().manual_seed(seed)
     return layers.draw_pairs(loaded, torch.arange(5), size, (0.6, 1.1), clean, generator)
 
 
 def test_batches_are_functions_of_the_seed(archive):
-    loaded = layers.load_layers(archive)
+    loaded = load_archive(archive).layers
     first, again, other = draw(loaded, 1), draw(loaded, 1), draw(loaded, 2)
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
     assert not torch.equal(first[0], other[0])
@@ -197,7 +205,7 @@ def test_batches_are_functions_of_the_seed(archive):
 
 
 def test_shadows_darken_and_clean_pairs_do_not(archive):
-    loaded = layers.load_layers(archive)
+    loaded = load_archive(archive).layers
     y, x = draw(loaded, 3)
     assert float((x - y).mean()) > 0.05
     y, x = draw(loaded, 3, clean=1.0)
@@ -205,17 +213,69 @@ def test_shadows_darken_and_clean_pairs_do_not(archive):
 
 
 def test_the_ranges_are_the_recipes(archive):
-    ranges, recipe = layers.load_layers(archive).ranges, RECIPES["sunlit"]
+    ranges, recipe = load_archive(archive).layers.ranges[0], RECIPES["sunlit"]
     for name in layers.RECIPE:
         assert tuple(np.ravel(getattr(ranges, name))) == tuple(np.ravel(getattr(recipe, name)))
     assert ranges.strong == pytest.approx(0.05 / 0.97)
+
+
+def test_every_shadow_brings_the_ranges_of_its_own_recipe(tmp_path, rng):
+    path = write_archive(tmp_path / "both.npz", rng, ("sunlit", "faceshadow"), (2, 1))
+    loaded = load_archive(path).layers
+    assert loaded.cast.tolist() == [0, 0, 1]
+    chosen = loaded.ranges_of(torch.tensor([2, 0, 1, 2]))
+    for name in layers.RECIPE:
+        sunlit, faceshadow = (np.ravel(getattr(one, name)) for one in loaded.ranges)
+        ours = getattr(chosen, name)
+        columns = ours if isinstance(ours, tuple) else (ours,)
+        assert all(column.shape == (4, 1, 1, 1) for column in columns)
+        rows = np.stack([column.ravel().numpy() for column in columns], axis=1)
+        assert np.allclose(rows, [faceshadow, sunlit, sunlit, faceshadow])
+        assert tuple(rows[1]) == tuple(np.float32(sunlit))
+
+
+def test_pairs_of_two_recipes_are_drawn_as_pairs_of_each(tmp_path, rng):
+    """With the same shadows under both, a pair is what an archive of its recipe alone gives."""
+    both = load_archive(
+        write_archive(tmp_path / "both.npz", rng, ("sunlit", "faceshadow"), (1, 1))
+    ).layers
+    both = dataclasses.replace(both, shadows=both.shadows[:, :1].repeat(1, 2, 1, 1, 1))
+    which = torch.rand(5, 1, 1, 1, generator=torch.Generator().manual_seed(6)) * 2
+    recipe = which.view(-1).long()  # the first number that a batch draws
+    assert 0 < int(recipe.sum()) < 5
+    y, x = draw(both, 6)
+    for number, one in enumerate(both.ranges):
+        alone = dataclasses.replace(both, ranges=(one, one), cast=torch.tensor([0, 1]))
+        if number == 1:  # of sunlit alone cloth is dyed, which takes numbers from the generator
+            dyed = dataclasses.replace(one, dyed=1e-9)
+            alone = dataclasses.replace(alone, ranges=(dyed, dyed))
+        y_alone, x_alone = draw(alone, 6)
+        assert torch.allclose(y[recipe == number], y_alone[recipe == number], atol=1e-5)
+        assert torch.allclose(x[recipe == number], x_alone[recipe == number], atol=1e-5)
+        assert not torch.allclose(y[recipe != number], y_alone[recipe != number], atol=1e-3)
+
+
+def test_pairs_beside_the_layers_train_and_validate(tmp_path, rng):
+    path = write_archive(tmp_path / "all.npz", rng, pairs={"train": 3, "val": 2})
+    held = load_archive(path).pairs
+    assert [len(held["train"]), len(held["val"])] == [3, 2]
+    y, x = held["train"][0].load()
+    assert y.shape == x.shape == (32, 32, 3)
+    assert not np.array_equal(y, x)
+    config = presets.PRESETS["smoke"]
+    run = command.prepare_run(config, [path], tmp_path / "run", None, "cpu")
+    assert len(run.source) == 5 + 3
+    assert len(run.validation) == 2
+    last = command.train("smoke", [path], tmp_path / "trained", device="cpu")
+    record = json.loads((last / "training.json").read_text())
+    assert (record["scenes"], record["pairs"]) == (5, 3)
 
 
 def test_an_archive_of_another_format_is_named(archive):
     with np.load(archive) as old:
         np.savez(archive, **{name: old[name] for name in ("about", "lengths", "blob")})
     with pytest.raises(PairError, match="faceshadow pack"):
-        layers.load_layers(archive)
+        load_archive(archive)
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04nonsense", b"text"])
@@ -223,7 +283,7 @@ def test_a_file_that_is_no_archive_is_named(tmp_path, content):
     path = tmp_path / "bad.npz"
     path.write_bytes(content)
     with pytest.raises(PairError, match=r"bad\.npz"):
-        layers.load_layers(path)
+        load_archive(path)
 
 
 def test_shadows_for_reduced_pictures_give_the_mean_of_the_picture(rng):
@@ -246,9 +306,9 @@ def test_shadows_for_reduced_pictures_give_the_mean_of_the_picture(rng):
 
 
 def test_reduced_pairs_are_whole_ones_reduced(archive):
-    loaded = layers.load_layers(archive)
-    plain = dataclasses.replace(loaded.ranges, noisy=0.0, jpeg=0.0, relit=0.0, dyed=0.0)
-    loaded = dataclasses.replace(loaded, ranges=plain)
+    loaded = load_archive(archive).layers
+    plain = dataclasses.replace(loaded.ranges[0], noisy=0.0, jpeg=0.0, relit=0.0, dyed=0.0)
+    loaded = dataclasses.replace(loaded, ranges=(plain,))
 
     def whole_view(size):
         generator = torch.Generator().manual_seed(4)

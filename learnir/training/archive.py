@@ -1,0 +1,89 @@
+"""Archives of ``faceshadow pack``: layers to composite from, and pairs kept beside them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from zipfile import BadZipFile
+
+import cv2
+import numpy as np
+import torch
+
+from learnir.training.data import Pair, PairError
+from learnir.training.layers import MAPS, Layers, Ranges
+
+
+@dataclass(frozen=True)
+class Archive:
+    """What one file holds. pairs: of "train" and "val", still encoded; there may be none."""
+
+    layers: Layers
+    pairs: dict[str, list[Pair]]
+
+
+def is_archive(path: str | os.PathLike[str]) -> bool:
+    """Whether ``path`` names an archive of layers rather than a folder of pairs."""
+    return Path(path).suffix == ".npz"
+
+
+def load_archive(path: str | os.PathLike[str]) -> Archive:
+    """The scenes of an archive, decoded, and its pairs; PairError for a file that is none."""
+    try:
+        with np.load(path) as archive:
+            about = json.loads(archive["about"].tobytes())
+            ends, blob, mm = archive["lengths"].cumsum(), archive["blob"], archive["mm"]
+        ranges = [Ranges.of(recipe) for recipe in about["recipes"]]
+        cast = [number for number, n in enumerate(about["shadows"]) for _ in range(n)]
+        scenes, backdrops, pairs = about["scenes"], about["backdrops"], about["pairs"]
+        shade_max = about["shade_max"]
+    except (OSError, EOFError, ValueError, KeyError, TypeError, BadZipFile) as error:
+        raise PairError(
+            f"{path}: no archive of layers, or one of another version ({error}); make one with "
+            "faceshadow pack"
+        ) from error
+    files = iter(
+        [blob[end - n : end] for end, n in zip(ends, np.diff(ends, prepend=0), strict=True)]
+    )
+    per_scene = [[next(files) for _ in range(2 + len(cast))] for _ in range(scenes)]
+    behind = [next(files) for _ in range(backdrops)]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        stacks = {
+            "base": pool.map(_colour, [s[0] for s in per_scene]),
+            "maps": pool.map(_maps, [s[1] for s in per_scene]),
+            "shadows": pool.map(_shadows, [s[2:] for s in per_scene]),
+            "backdrops": pool.map(_colour, behind),
+        }
+        decoded = {name: torch.from_numpy(np.stack(list(s))) for name, s in stacks.items()}
+    layers = Layers(
+        **decoded,
+        cast=torch.tensor(cast),
+        mm=torch.from_numpy(mm),
+        shade_max=shade_max,
+        ranges=tuple(ranges),
+    )
+    name = Path(path).name
+    kept = {
+        split: [
+            Pair(f"{name}/{split}/{i:06d}", next(files).tobytes, next(files).tobytes)
+            for i in range(n)
+        ]
+        for split, n in pairs.items()
+    }
+    return Archive(layers, kept)
+
+
+def _colour(data: np.ndarray) -> np.ndarray:
+    return cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1].transpose(2, 0, 1)
+
+
+def _maps(data: np.ndarray) -> np.ndarray:
+    return np.stack(np.split(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), len(MAPS), axis=1))
+
+
+def _shadows(files: Sequence[np.ndarray]) -> np.ndarray:
+    return np.stack([_colour(data) for data in files])
