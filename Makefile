@@ -10,10 +10,11 @@ PYTHON ?= $(shell for p in python3.12 python3.11 python3; do \
 	&& echo $$p && break; done)
 DATA ?= data/faceshadow
 PHOTOS ?= photos
-ARCHIVES ?= data/sunlit.npz data/faceshadow.npz
+PAIRS ?=
+ARCHIVE ?= data/release.npz
 INIT ?=
 
-.PHONY: help setup system demo app test check fast pins clean bench figures train-cpu train-release
+.PHONY: help setup system demo app test check fast pins clean bench figures pack train-cpu train-release
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,8 +62,14 @@ bench: $(READY)  ## every method on every data set at hand, then docs/benchmarks
 train-cpu: $(READY)  ## the small model on two CPU cores: make train-cpu DATA=folder-of-pairs
 	$(BIN)/learnir train cpu --data $(DATA) --out runs/cpu --processes 2 --resume
 
-train-release: $(READY)  ## the release on one GPU: make train-release ARCHIVES="a.npz b.npz" DATA=pairs
-	$(BIN)/learnir train release --data $(ARCHIVES) --validation $(DATA) --out runs/release --resume \
+$(ARCHIVE): | $(READY)
+	$(BIN)/faceshadow pack $(PHOTOS) $@ --recipe sunlit faceshadow --shadows 3 2 --seed 61 \
+	$(if $(PAIRS),--pairs $(PAIRS)) $(if $(LICENCE),--licence "$(LICENCE)",--allow-unlicensed)
+
+pack: $(ARCHIVE)  ## the archive that the release trains on: make pack PHOTOS=portraits/ PAIRS=street/
+
+train-release: $(READY) $(ARCHIVE)  ## the release, on one GPU, from that archive alone
+	$(BIN)/learnir train release --data $(ARCHIVE) --out runs/release --resume \
 	$(if $(INIT),--init $(INIT))
 
 pins: $(READY)  ## resolve requirements*.txt anew from pyproject.toml

@@ -156,7 +156,11 @@ class GradioMethod:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "input.png"
             path.write_bytes(encode_png(pair.input))
-            answer = self.client.predict(handle_file(str(path)), api_name=self.api_name)
+            try:
+                answer = self.client.predict(handle_file(str(path)), api_name=self.api_name)
+            except Exception as error:  # the endpoint's own, its queue's or the network's
+                said = f"{self.card.name} on {pair.key}: {_said(error)}"
+                raise BenchmarkError(said) from error
         out = Path(_first_path(answer))
         return decode(out.read_bytes(), f"{self.card.name} on {pair.key}")
 

@@ -38,7 +38,7 @@ from learnir.training.data import open_pairs, reduced
 SHADE_MAX = 1.25  # direct_shading's ceiling, stored as 255
 MAPS = ("matte", "face", "shade", "gloss", "cloth")  # side by side in one grey picture
 BACKDROPS = 192
-QUALITY = {"base": 84, "maps": 66, "shadow": 72, "backdrop": 80, "pair": 84}
+QUALITY = {"base": 84, "maps": 66, "shadow": 72, "backdrop": 80, "pair": 78}
 PHOTOS_PER_JOB = 8
 
 

@@ -146,7 +146,8 @@ def train(
         preset: cpu, release, paper or smoke.
         data: folders with input/ and target/, built FaceShadow folders, or archives of layers.
         out: folder of the run; its last/ holds the averaged weights.
-        validation: folder whose val split is scored; the first of --data by default.
+        validation: folder or archive whose val split is scored; by default the first of --data that
+            has one.
         resume: go on from the state in --out.
         init: checkpoint to start from.
         pairs: train on the first so many only.
@@ -193,7 +194,8 @@ def adapt(
         data: folders with input/ and target/, or built FaceShadow folders.
         out: folder of the run; its last/ holds the adapted checkpoint.
         checkpoint: what to adapt; the shipped weights by default.
-        validation: folder whose val split is scored; the first of --data by default.
+        validation: folder or archive whose val split is scored; by default the first of --data that
+            has one.
         pairs: take only so many of the pairs.
         iterations: training steps.
         variance: predict the spread of the correction too.

@@ -238,10 +238,11 @@ class Run:
     def _log_losses(self, bar: tqdm) -> None:
         mean = float(torch.stack(self.losses).mean())
         if not isfinite(mean):
+            last = self.folder / "last"
+            kept = f"; the last good weights are kept: add --init {last}" if last.exists() else ""
             raise TrainingDiverged(
-                f"the loss is {mean} at step {self.step}; the last good weights are kept: start "
-                f"another --out with --init {self.folder / 'last'}, with --precision fp32 if it "
-                "was bf16"
+                f"the loss is {mean} at step {self.step}; start another --out, with --precision "
+                f"fp32 if it was bf16{kept}"
             )
         stage, in_stage, _ = locate(self.config, self.step - 1)
         now = time.perf_counter()

@@ -176,6 +176,7 @@ PRESETS: dict[str, TrainConfig] = {
         perceptual_every=4,
         warmup=300,
         clean=0.25,
+        mosaic=0.125,
         compile=True,
         validate_every=4000,
         save_every=1000,

@@ -134,6 +134,15 @@ def test_nan_stops_and_keeps_the_last_good_state(tmp_path, pairs_folder, monkeyp
     assert all(v.isfinite().all() for v in kept["model"].values())
 
 
+def test_nan_before_anything_was_saved_names_no_weights(tmp_path, pairs_folder, monkeypatch):
+    compute = step.TrainStep.forward
+    monkeypatch.setattr(step.TrainStep, "forward", lambda *a: compute(*a) * float("nan"))
+    with pytest.raises(TrainingDiverged, match=r"--precision fp32") as caught:
+        command.train("smoke", [pairs_folder], tmp_path / "run", device="cpu")
+    assert "--init" not in str(caught.value)
+    assert not (tmp_path / "run" / "last").exists()
+
+
 def test_adapting_trains_the_branch_and_leaves_the_denoiser_alone(tmp_path, pairs_folder):
     frozen = command.train("smoke", [pairs_folder], tmp_path / "base", device="cpu")
     adapted = command.adapt(
