@@ -194,14 +194,18 @@ def _identify(data: bytes, name: str, most_pixels: int) -> Image.Image:
         ) from error
 
 
+def _mega(pixels: int) -> str:
+    return f"{pixels / 1e6:.0f}" if pixels >= 1e7 else f"{pixels / 1e6:.2g}"
+
+
 def _check(image: Image.Image, name: str, most_pixels: int) -> None:
     """ImageError for a picture, not yet decoded, that cannot be used."""
     W, H = image.size
     pixels = W * H
     if pixels > most_pixels:
         raise ImageError(
-            f"{name}: {W} x {H} is {pixels / 1e6:.0f} megapixels, more than the limit of "
-            f"{most_pixels / 1e6:.0f}; reduce it"
+            f"{name}: {W} x {H} is {_mega(pixels)} megapixels, more than the limit of "
+            f"{_mega(most_pixels)}; reduce it"
         )
     # MPO is the JPEG with a preview behind it that phones write
     if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:

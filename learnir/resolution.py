@@ -20,6 +20,10 @@ Scales = tuple[int, ...]
 RESIDUAL_UPSAMPLING = "bilinear"  # the residual is smooth; detail comes from z_y
 
 
+LARGEST = 64
+"""Pictures are padded to a multiple of all scales: of more than this, memory would not suffice."""
+
+
 def drm_scales(steps: int) -> Scales:
     """The default s(1..T') for any number of steps: (1, 1, 2, 4, 4) for five.
 
@@ -35,7 +39,10 @@ def check_scales(scales: Sequence[int], steps: int) -> Scales:
         raise ValueError(f"{steps} steps need {steps} scales s(1..T'), got {tuple(scales)}")
     if any(int(f) != f or f < 1 for f in scales):
         raise ValueError(f"scales are integers >= 1, got {tuple(scales)}")
-    return tuple(int(f) for f in scales)
+    whole = tuple(int(f) for f in scales)
+    if common_multiple(whole) > LARGEST:
+        raise ValueError(f"scales have a common multiple of at most {LARGEST}, got {whole}")
+    return whole
 
 
 def resolve_scales(

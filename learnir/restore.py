@@ -126,9 +126,23 @@ def plan(paths: Sequence[str], out: Path, writing: Writing) -> Plan:
         raise PlanError(f"{out}: a file name for {len(found)} pictures; give a folder with -o")
     if single:
         _check_suffix(out, found, writing.format)
+    elif out.suffix and len(found) == 1 and not out.exists():
+        notes.append(f"{out}: a folder; for a file, end its name with .jpg, .png or .mp4")
     tasks = [Task(path, out if single else _target(out / name, writing)) for path, name in found]
+    tasks, links = _without_links(tasks)
     _check_outputs(tasks, writing)
-    return Plan(tasks, problems, notes)
+    return Plan(tasks, problems, [*notes, *links])
+
+
+def _without_links(tasks: Sequence[Task]) -> tuple[list[Task], list[str]]:
+    """Tasks without links that would restore a file in place once more; a note for each."""
+    first: dict[tuple[Path, Path], Task] = {}
+    notes = []
+    for task in tasks:
+        other = first.setdefault((task.source.resolve(), task.target.resolve()), task)
+        if other is not task:
+            notes.append(f"{task.source}: the same file as {other.source}, restored once")
+    return list(first.values()), notes
 
 
 def _is_file_name(out: Path) -> bool:
@@ -164,9 +178,17 @@ def _find(paths: Sequence[str], out: Path) -> tuple[list[tuple[Path, Path]], lis
                     found.setdefault(path, path.relative_to(match))
             elif match.suffix.lower() in OTHER_VIDEOS:
                 problems.append(f"{match}: {match.suffix} videos are not read; convert it to MP4")
+            elif _waits_for_ever(match):
+                problems.append(f"{match}: a pipe or device, not a file; give a picture file")
             else:
                 found.setdefault(match, Path(match.name))
     return list(found.items()), problems, notes
+
+
+def _waits_for_ever(path: Path) -> bool:
+    """What is there and no file; /dev/stdin and what a shell puts there are read."""
+    here = path.absolute().parts[1:2]
+    return path.exists() and not path.is_file() and here not in (("dev",), ("proc",))
 
 
 def _expand(text: str) -> list[Path]:

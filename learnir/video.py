@@ -277,7 +277,8 @@ def _add_pictures(writer: Any, first: np.ndarray, like: Any, pictures: Any, suff
     elif shape != 1:  # PyAV has no means to tell WebM: the pixels become square
         out.width = max(2 * round(out.width * shape / 2), 2)
     out.pix_fmt = "yuv420p" if out.height % 2 == out.width % 2 == 0 else "yuv444p"
-    out.time_base = pictures.time_base
+    # the encoder's as well: its own, one over the mean rate, would move the frames
+    out.time_base = out.codec_context.time_base = pictures.time_base
     for name in ("colorspace", "color_range", "color_primaries", "color_trc"):
         setattr(out.codec_context, name, getattr(pictures.codec_context, name))
     if out.codec_context.colorspace == RGB:  # the source's, of a screen recording; ours is YUV

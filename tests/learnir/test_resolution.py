@@ -64,7 +64,10 @@ def test_scales_that_do_not_divide_are_refused():
         cross(torch.zeros(1, 1, 4, 4), torch.zeros(1, 1, 4, 4), 3, 2, torch.randn)
 
 
-@pytest.mark.parametrize("bad", [(1, 2), (1, 1, 2, 4, 0), (1, 1, 1.5, 2, 2)])
+@pytest.mark.parametrize(
+    "bad",
+    [(1, 2), (1, 1, 2, 4, 0), (1, 1, 1.5, 2, 2), (9999, 1, 1, 1, 1), (7, 11, 13, 17, 19)],
+)
 def test_bad_schedules_of_scales_are_refused(bad):
     with pytest.raises(ValueError, match="scales"):
         check_scales(bad, 5)

@@ -63,6 +63,35 @@ def test_in_place_a_link_stays_and_its_file_is_restored(command, album):
     assert (album / "a.png").read_bytes() != before
 
 
+def test_in_place_a_link_beside_its_file_does_not_stop_the_folder(command, album):
+    before = (album / "a.png").read_bytes()
+    (album / "link.png").symlink_to(album / "a.png")
+    code, said, errors = command(album, "-o", album, "--overwrite")
+    assert code == 0
+    assert "2 restored" in said
+    assert f"{album / 'link.png'}: the same file as {album / 'a.png'}, restored once" in errors
+    assert (album / "link.png").is_symlink()
+    assert (album / "a.png").read_bytes() != before
+    elsewhere = plan([str(album)], album.parent / "out", Writing())
+    assert len(elsewhere.tasks) == 3  # elsewhere each name gets its picture
+
+
+def test_a_pipe_that_nobody_writes_to_is_a_line(command, album, tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    code, said, errors = command(tmp_path / "pipe.png", album, "-o", tmp_path / "out")
+    assert code == 1
+    assert "2 restored" in said
+    assert f"{tmp_path / 'pipe.png'}: a pipe or device, not a file" in errors
+
+
+def test_a_folder_that_was_meant_as_a_file_is_said(command, album, tmp_path):
+    code, _, errors = command(album / "a.png", "-o", tmp_path / "result.txt")
+    assert code == 0
+    assert (tmp_path / "result.txt" / "a.png").is_file()
+    assert f"{tmp_path / 'result.txt'}: a folder; for a file, end its name with" in errors
+    assert command(album / "a.png", "-o", tmp_path / "plain")[2] == ""
+
+
 @pytest.mark.parametrize(("name", "words"), [("old.avi", "MP4"), ("float.tif", "floating point")])
 def test_other_kinds_of_files_name_their_remedy(command, tmp_path, name, words):
     data = io.BytesIO()

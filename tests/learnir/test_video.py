@@ -89,6 +89,25 @@ def test_times_size_and_sound_stay(learnir, clip, tmp_path, suffix):
     assert np.mean(after[0][3]) > np.mean(before[0][3]) + 5  # the tiny model brightens
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm"])
+def test_uneven_times_stay(learnir, frames, tmp_path, suffix):
+    """As phones record: the time from frame to frame changes."""
+    wanted = [0, 40, 120, 140, 290, 323, 340, 500][: len(frames)]
+    with av.open(str(tmp_path / "uneven.mkv"), "w") as writer:
+        pictures = writer.add_stream("libx264", rate=30, options={"bf": "0"})
+        pictures.height, pictures.width = frames[0].shape[:2]
+        pictures.pix_fmt = "yuv420p"
+        pictures.time_base = pictures.codec_context.time_base = Fraction(1, 1000)
+        for time, picture in zip(wanted, frames, strict=False):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts, frame.time_base = time, Fraction(1, 1000)
+            writer.mux(pictures.encode(frame))
+        writer.mux(pictures.encode())
+    target = tmp_path / f"out{suffix}"
+    restore_video(learnir, tmp_path / "uneven.mkv", target, {})
+    assert np.allclose(read_video(target)[1], [time / 1000 for time in wanted], atol=1e-3)
+
+
 def test_strength_zero_returns_the_video(learnir, clip, tmp_path):
     restore_video(learnir, clip, tmp_path / "same.mp4", {"strength": 0.0})
     for a, b in zip(read_video(clip)[0], read_video(tmp_path / "same.mp4")[0], strict=True):
