@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.pictures import write_atomically
+from learnir.writing import write_atomically
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,11 @@ class Layout:
             stem = path.stem.lower()
             if path.suffix.lower() in SUFFIXES and stem.endswith(ending.lower()):
                 cut = path.stem[: len(path.stem) - len(ending)] if ending else path.stem
-                keys[(path.parent.relative_to(folder) / cut).as_posix()] = path
+                key = (path.parent.relative_to(folder) / cut).as_posix()
+                if other := keys.get(key):
+                    one, two = sorted(str(p.relative_to(folder)) for p in (other, path))
+                    raise BenchmarkError(f"{folder}: {one} and {two} are both {key}; keep one")
+                keys[key] = path
                 if first:
                     break
         return keys
@@ -125,7 +129,8 @@ def face_shadow(root: Path, split: str) -> list[Source]:
 
 
 def _lines(path: Path) -> list[str]:
-    return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    lines = path.read_text(encoding="utf-8").split("\n")  # a name may hold U+2028
+    return [line for line in lines if line.strip()]
 
 
 def _row(folder: Path, row: dict[str, Any]) -> Source:

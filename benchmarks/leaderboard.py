@@ -117,7 +117,8 @@ def table(
     """One row a method, best first.
 
     Columns: rank, tied, method, badge, mask, training_data, each metric with METRIC_low and
-    METRIC_high (95 %, clustered by scene), then cost, seeds, who and when, and the run's id.
+    METRIC_high (95 %, clustered by scene), then cost, seeds and the main score's spread over them,
+    who and when, and the run's id.
     """
     import pandas as pd
 
@@ -125,7 +126,7 @@ def table(
     ties = _ties(runs, board.main_score)
     rows = []
     for place, (run, tied) in enumerate(zip(runs, ties, strict=True), start=1):
-        rows.append({"rank": place, "tied": tied, **_row(run, metrics or METRICS_SHOWN)})
+        rows.append({"rank": place, "tied": tied, **_row(run, metrics or METRICS_SHOWN, board)})
     return pd.DataFrame(rows)
 
 
@@ -146,7 +147,7 @@ def _ties(runs: list[Run], metric: str) -> list[bool]:
     return ties
 
 
-def _row(run: Run, metrics: tuple[str, ...]) -> dict[str, Any]:
+def _row(run: Run, metrics: tuple[str, ...], board: Board) -> dict[str, Any]:
     method, cost, origin = run.facts["method"], run.facts["cost"], run.facts["provenance"]
     row: dict[str, Any] = {
         "method": method["name"],
@@ -161,7 +162,7 @@ def _row(run: Run, metrics: tuple[str, ...]) -> dict[str, Any]:
             f"{name}_low": score.get("low"),
             f"{name}_high": score.get("high"),
         }
-    main = run.facts["scores"].get("psnr") or {}
+    main = run.facts["scores"].get(board.main_score) or {}
     return row | {
         "seconds": cost.get("seconds_median"),
         "parameters": cost.get("parameters"),

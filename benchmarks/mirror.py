@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.names import BenchmarkError
-from benchmarks.pictures import write_atomically
 from benchmarks.results import checked_runs
+from learnir.writing import write_atomically
 
 
 def push(folder: Path, where: str, private: bool = True) -> str:

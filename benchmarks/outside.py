@@ -20,7 +20,8 @@ import numpy as np
 from benchmarks.methods import Method, MethodCard, MethodOptions, safe_folder
 from benchmarks.names import BenchmarkError, MethodError
 from benchmarks.pairs import Pair
-from benchmarks.pictures import decode, encode_png, header
+from benchmarks.pictures import decode, header
+from dataset_tools.formats import encode_png
 
 LOSSLESS = {"PNG", "BMP", "TIFF"}
 

@@ -1,12 +1,10 @@
-"""Reading and writing pictures for scoring: bounded, upright, 8-bit RGB, nothing resampled."""
+"""Reading pictures for scoring: bounded, upright, 8-bit RGB, nothing resampled."""
 
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 
@@ -17,15 +15,19 @@ MOST_PIXELS = 64_000_000  # above every data set here; a 60,000 x 60,000 PNG is 
 
 
 def decode(data: bytes, name: str, most_pixels: int = MOST_PIXELS) -> np.ndarray:
-    """Encoded picture -> uint8 RGB (H, W, 3), EXIF orientation applied.
+    """Encoded picture -> uint8 RGB (H, W, 3), EXIF orientation applied, 16 bits made 8.
 
-    BenchmarkError names a file that is damaged or larger than ``most_pixels``.
+    BenchmarkError names a file that is damaged, larger than ``most_pixels`` or of another depth.
     """
-    from PIL import ImageOps
+    from learnir.images import ImageError, check_pixels, upright_rgb
 
     image = _opened(data, name, most_pixels)
+    try:
+        check_pixels(image, name)
+    except ImageError as error:
+        raise BenchmarkError(str(error)) from error
     with _damage_named(name):
-        return np.array(ImageOps.exif_transpose(image).convert("RGB"))
+        return upright_rgb(image)
 
 
 def decode_mask(data: bytes, name: str) -> np.ndarray:
@@ -42,26 +44,6 @@ def header(data: bytes, name: str) -> tuple[str, int, int]:
     """Format, width and height from the file's header, without decoding a pixel."""
     image = _opened(data, name, None)
     return str(image.format), image.width, image.height
-
-
-def encode_png(picture: np.ndarray) -> bytes:
-    """Lossless PNG bytes."""
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "PNG", compress_level=1)
-    return buffer.getvalue()
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """The file appears whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_bytes(data)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from benchmarks.leaderboard import Board, perception_distortion, quality_time
 from benchmarks.locations import RESULTS
 from benchmarks.metrics import METRICS
 from benchmarks.names import BenchmarkError, look_up
-from benchmarks.pictures import write_atomically
+from learnir.writing import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -40,13 +40,6 @@ def pillow_bicubic(picture: np.ndarray, height: int, width: int) -> np.ndarray:
     return np.asarray(resized)
 
 
-def bilinear(picture: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Bilinear without antialiasing (OpenCV ``INTER_LINEAR``): the field's other habit."""
-    import cv2
-
-    return cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR)
-
-
 def nearest(picture: np.ndarray, height: int, width: int) -> np.ndarray:
     """Nearest neighbour, for masks: no new values appear."""
     import cv2
@@ -57,7 +50,6 @@ def nearest(picture: np.ndarray, height: int, width: int) -> np.ndarray:
 KERNELS: dict[str, Callable[[np.ndarray, int, int], np.ndarray]] = {
     "matlab_bicubic": matlab_bicubic,
     "pillow_bicubic": pillow_bicubic,
-    "bilinear": bilinear,
 }
 
 

@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.metrics import METRICS
 from benchmarks.names import BenchmarkError
-from benchmarks.pictures import write_atomically
 from benchmarks.protocols import CAPPED_PSNR, PROTOCOLS
 from benchmarks.statistics import interval, seed_spread
+from learnir.writing import write_atomically
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SCHEMA = 1
-BADGES = ("re-scored", "author-reported", "copied")
+BADGES = ("re-scored", "author-reported")  # "copied" numbers are no runs: published.py
 MASKS = ("none", "detected", "ground truth", "unknown")
 REQUIRED: dict[str, type] = {
     "schema": int,

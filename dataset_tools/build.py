@@ -16,7 +16,7 @@ from dataset_tools.curation import Thresholds, Verdict, drop_duplicates, judge
 from dataset_tools.duplicates import duplicate_clusters
 from dataset_tools.engines import EnginePlan, run
 from dataset_tools.facts import Facts
-from dataset_tools.files import clear_parts, write_atomic
+from dataset_tools.files import clear_parts
 from dataset_tools.hub import PREFIX, fetch
 from dataset_tools.landmarks import MODEL_VARIABLE
 from dataset_tools.photos import Photo, PhotoError, find_all
@@ -31,6 +31,7 @@ from dataset_tools.shards import (
 )
 from dataset_tools.splits import SPLITS, groups, settle
 from dataset_tools.survey import bucket_count, bucket_of, bucket_path, survey, survey_jobs
+from learnir.writing import write_atomically
 
 ABOUT = ("licence", "source", "identity")  # what the curation table says of a photo's origin
 
@@ -203,7 +204,7 @@ def _describe(
     ledger.sweep(plan.out, plan.pairs.layout, shards)
     by_key = {photo.key: photo for photo in photos}
     lines = _verdict_table(by_key, facts, verdicts)
-    write_atomic(plan.out / ledger.REPORT / "curation.csv", lines.encode())
+    write_atomically(ledger.curation_table(plan.out), lines.encode())
     report.write_reports(plan.out, by_key, facts, verdicts, draw=plan.sheets)
     card.write_card(plan.out)
 

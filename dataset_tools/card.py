@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from dataset_tools import ledger
-from dataset_tools.files import write_atomic
 from dataset_tools.rows import FIELDS
 from dataset_tools.splits import SPLITS
+from learnir.writing import write_atomically
 
 PERMISSIVE = ("cc0", "public domain", "cc by 4.0", "cc-by-4.0", "apache", "mit")
 CONTEXT = {
@@ -54,9 +54,9 @@ def write_card(out: Path) -> None:
     """README.md, croissant.json, then the manifest that covers them."""
     counts = Counter(row["split"] for row in ledger.rows(out))
     plan, licences = ledger.read_plan(out), roll_up(out)
-    write_atomic(out / "README.md", _readme(plan, counts, licences).encode())
+    write_atomically(out / "README.md", _readme(plan, counts, licences).encode())
     croissant = json.dumps(_croissant(plan, licences), indent=1, ensure_ascii=False)
-    write_atomic(out / "croissant.json", (croissant + "\n").encode())
+    write_atomically(out / "croissant.json", (croissant + "\n").encode())
     ledger.write_manifest(out)
 
 

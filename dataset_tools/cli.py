@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import select
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dataset_tools.build import BuildPlan
     from dataset_tools.shards import PairPlan
+
+STDOUT = 1  # its file descriptor
 
 
 def parser() -> argparse.ArgumentParser:
@@ -62,6 +65,8 @@ def _archive(text: str) -> Path:
     """A path that training takes for an archive, not for a folder of pairs."""
     if Path(text).suffix != ".npz":
         raise argparse.ArgumentTypeError(f"{text} does not end with .npz; give NAME.npz")
+    if Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is a folder; give another name")
     return Path(text)
 
 
@@ -149,14 +154,24 @@ def _plan(options: argparse.Namespace, out: Path, pairs: PairPlan) -> BuildPlan:
 
 
 def _tell_left_out(places: list[str]) -> None:
-    """One line about pictures in the folders that are of no kind we read."""
-    from dataset_tools.photos import left_out
+    """One line about pictures of no kind we read, one about names that are not UTF-8."""
+    from dataset_tools.photos import left_out, misnamed
 
     found = left_out(places)
     if count := found.total():
         kinds = ", ".join(f"{suffix} {found[suffix]}" for suffix in sorted(found))
-        files = f"{count} file{'s' * (count != 1)}"
-        print(f"{files} left out: {kinds}; convert them to JPEG, PNG or TIFF", file=sys.stderr)
+        print(
+            f"{_files(count)} left out: {kinds}; convert them to JPEG, PNG or TIFF", file=sys.stderr
+        )
+    if names := misnamed(places):
+        print(
+            f"{_files(len(names))} left out, as names are not UTF-8: first {names[0]}; rename",
+            file=sys.stderr,
+        )
+
+
+def _files(count: int) -> str:
+    return f"{count} file{'s' * (count != 1)}"
 
 
 def _run_build(options: argparse.Namespace) -> int:
@@ -303,13 +318,28 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _outcome(options: argparse.Namespace) -> int:
     try:
-        return RUNNERS[options.command](options)
+        code = RUNNERS[options.command](options)
+        sys.stdout.flush()
+        return code
     except KeyboardInterrupt:
         print("faceshadow: stopped; run the same command to go on", file=sys.stderr)
         return 130
     except _expected() as error:
+        if isinstance(error, BrokenPipeError) and _unread():
+            return 141  # as of a program that SIGPIPE ends
         print(f"faceshadow: {error}", file=sys.stderr)
         return 1
+
+
+def _unread() -> bool:
+    """Whether nobody reads the output any more, as behind ``| head -1``; then the rest of it is
+    dropped. Any other pipe may break as well."""
+    poll = select.poll()
+    poll.register(STDOUT, 0)
+    if not any(event & select.POLLERR for _, event in poll.poll(0)):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)
+    return True
 
 
 def _leave(code: int) -> None:

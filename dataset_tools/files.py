@@ -1,34 +1,14 @@
-"""Writing files whole or not at all, and telling a whole one from a damaged one."""
+"""Lines written whole or not at all, and telling a whole file from a damaged one."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-
-@contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A binary file written beside ``path`` and renamed over it; removed if anything fails."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        with part.open("wb") as handle:
-            yield handle
-        os.replace(part, path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-
-
-def write_atomic(path: Path, data: bytes) -> None:
-    """``data`` whole or not at all."""
-    with replacing(path) as handle:
-        handle.write(data)
+from learnir.writing import PARTS, replacing
 
 
 def write_lines(path: Path, lines: Iterable[str]) -> None:
@@ -39,9 +19,10 @@ def write_lines(path: Path, lines: Iterable[str]) -> None:
 
 
 def clear_parts(folder: Path) -> None:
-    """Remove what a killed run left half-written."""
-    for part in folder.rglob("*.tmp"):
-        part.unlink(missing_ok=True)
+    """Remove what a killed run left half-written; earlier versions called it NAME.PID.tmp."""
+    for pattern in (PARTS, "*.tmp"):
+        for part in folder.rglob(pattern):
+            part.unlink(missing_ok=True)
 
 
 def file_hash(path: Path) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from dataset_tools.files import replacing, write_atomic
+from learnir.writing import replacing, write_atomically
 
 PICTURES = ("shadow", "clean", "mask")
 Row = dict[str, Any]
@@ -100,7 +100,7 @@ def write_imagefolder(out: Path, shard: Shard, rows: list[Row]) -> list[str]:
     for row in rows:
         for name in PICTURES:
             file_name = f"{shard.split}/{name}/{row['id']}.png"
-            write_atomic(out / file_name, row[name])
+            write_atomically(out / file_name, row[name])
             files.append(file_name)
     return files
 

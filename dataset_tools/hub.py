@@ -7,8 +7,8 @@ import io
 from pathlib import Path
 from typing import Any
 
-from dataset_tools.files import write_atomic
 from dataset_tools.photos import PhotoError
+from learnir.writing import write_atomically
 
 PREFIX = "hub:"
 COLUMNS = ("licence", "license", "identity_key", "identity", "source", "author")
@@ -61,6 +61,6 @@ def _write(rows: Any, manifest: Path) -> None:
         data = row[pictures[0]]["bytes"]
         if data is None:
             data = Path(row[pictures[0]]["path"]).read_bytes()
-        write_atomic(manifest.parent / f"{index:08d}.img", data)
+        write_atomically(manifest.parent / f"{index:08d}.img", data)
         table.writerow([f"{index:08d}.img", *(row.get(column) or "" for column in COLUMNS)])
-    write_atomic(manifest, text.getvalue().encode())
+    write_atomically(manifest, text.getvalue().encode())

@@ -9,21 +9,22 @@ from __future__ import annotations
 import hashlib
 import json
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from dataset_tools.files import file_hash, filled, read_record, write_atomic, write_lines
+from dataset_tools.files import file_hash, filled, read_record, write_lines
 from dataset_tools.formats import PICTURES, Shard, imagefolder_line, read_pictures
 from dataset_tools.photos import Photo
 from dataset_tools.recipe import Recipe
 from dataset_tools.shards import STATE, PairPlan, ShardResult, rows_path
 from dataset_tools.splits import SPLITS
 from dataset_tools.tables import TABLES
+from learnir.writing import write_atomically
 
 UNREADABLE = (OSError, ValueError, KeyError, tarfile.TarError)  # what damaged shards raise
-VERSION = "1.0.0"  # of the dataset's contents: same version and seed, same bytes
+VERSION = "1.1.0"  # of the dataset's contents: same version and seed, same bytes
 REPORT = "report"
 PUBLIC, PRIVATE, MANIFEST = "faceshadow.json", "build.json", "MANIFEST.sha256"
 REMOVED = "removed.txt"
@@ -59,7 +60,7 @@ def write_plan(out: Path, pairs: PairPlan, shards: list[ShardResult]) -> None:
 
 
 def write_public(out: Path, public: dict[str, Any]) -> None:
-    write_atomic(out / PUBLIC, (json.dumps(public, indent=1) + "\n").encode())
+    write_atomically(out / PUBLIC, (json.dumps(public, indent=1) + "\n").encode())
 
 
 def write_private(out: Path, photos: Iterable[str], model: str, cache: Path) -> None:
@@ -67,7 +68,12 @@ def write_private(out: Path, photos: Iterable[str], model: str, cache: Path) -> 
     places = [str(Path(p).resolve()) if not p.startswith("hub:") else p for p in photos]
     caches = sorted({*read_private(out)["caches"], str(cache.resolve())})
     private = {"photos": places, "model": model, "caches": caches}
-    write_atomic(out / STATE / PRIVATE, json.dumps(private, indent=1).encode())
+    write_atomically(out / STATE / PRIVATE, json.dumps(private, indent=1).encode())
+
+
+def curation_table(out: Path) -> Path:
+    """CSV of every photo that a build looked at; a published copy has none."""
+    return out / REPORT / "curation.csv"
 
 
 def read_plan(out: Path) -> dict[str, Any]:
@@ -223,7 +229,17 @@ def removed(out: Path) -> Removed:
 
 def mark_removed(out: Path, names: Iterable[str]) -> Removed:
     """Add to removed.txt; all that it lists now."""
-    marked = Removed(removed(out).hashes | {tombstone(name) for name in names if name})
+    return _also_removed(out, {tombstone(name) for name in names if name})
+
+
+def adopt_removed(out: Path, dataset: Path) -> None:
+    """Keep out of ``out`` also whom ``dataset`` has removed."""
+    if gone := removed(dataset).hashes:
+        _also_removed(out, gone)
+
+
+def _also_removed(out: Path, hashes: Set[str]) -> Removed:
+    marked = Removed(removed(out).hashes | hashes)
     write_lines(out / REMOVED, sorted(marked.hashes))
     return marked
 

@@ -21,7 +21,6 @@ from dataset_tools import photometry, shadows, visibility
 from dataset_tools.backdrops import backdrop
 from dataset_tools.dye import cloth
 from dataset_tools.engines import run
-from dataset_tools.files import replacing
 from dataset_tools.frame import draw_frame, sharpen, warp_landmarks, warp_picture
 from dataset_tools.geometry import surface
 from dataset_tools.landmarks import Landmarks
@@ -34,6 +33,7 @@ from dataset_tools.shards import Source
 from dataset_tools.survey import load_landmarks
 from learnir.images import decode_linear, encode_linear
 from learnir.training.data import open_pairs, reduced
+from learnir.writing import replacing
 
 SHADE_MAX = 1.25  # direct_shading's ceiling, stored as 255
 MAPS = ("matte", "face", "shade", "gloss", "cloth")  # side by side in one grey picture

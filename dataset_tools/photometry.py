@@ -49,6 +49,13 @@ def ambient_colour(luminance_share: float, tint: float, skew: float = 0.5) -> np
     return luminance_share * colour / float(luminance(colour))
 
 
+def share_and_tint(colour: np.ndarray) -> tuple[float, float]:
+    """Luminance and blueness d of the light (3,) that stays: the inverse of ``ambient_colour``
+    with its own skew; of any other colour, d = (B - R) / 2 G."""
+    red, green, blue = (float(channel) for channel in colour)
+    return float(luminance(colour)), (blue - red) / (2 * green)
+
+
 def ambient_field(
     rng: np.random.Generator, colour: np.ndarray, shape: tuple[int, int], spread: float
 ) -> np.ndarray:

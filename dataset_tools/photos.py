@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from learnir.images import IMAGE_SUFFIXES, ORIENTATION, OTHER_PICTURES, upright
+from learnir.images import IMAGE_SUFFIXES, OTHER_PICTURES, upright_rgb
 
 SUFFIXES = IMAGE_SUFFIXES | {".bmp"}
 NOT_READ = OTHER_PICTURES - SUFFIXES
@@ -57,9 +57,11 @@ def find_photos(where: str | Path) -> list[Photo]:
     path = Path(where)
     if not str(where).strip():
         raise PhotoError("no photos given; give a folder, a glob or a manifest.csv")
+    if not _is_text(path):
+        raise PhotoError(f"{spelled(path)}: name is not UTF-8; rename it")
     if path.is_dir():
         manifest = path / "manifest.csv"
-        found = from_manifest(manifest) if manifest.is_file() else list(_from_folder(path))
+        found = from_manifest(manifest) if manifest.is_file() else _from_folder(path)
     elif path.suffix == ".csv" and path.is_file():
         found = from_manifest(path)
     elif path.is_file():  # before the glob: a name may hold brackets
@@ -71,6 +73,26 @@ def find_photos(where: str | Path) -> list[Photo]:
     if not found:
         raise PhotoError(f"{where}: no photos here; give a folder, a glob or a manifest.csv")
     return found
+
+
+def misnamed(places: Iterable[str]) -> list[str]:
+    """Photos of folders and globs that are left out: no table can hold a name that is not UTF-8."""
+    found: list[Path] = []
+    for path in (Path(place) for place in places if place.strip()):
+        if not path.exists():
+            found += _matches(path)
+        elif path.is_dir() and not (path / "manifest.csv").is_file():
+            found += _pictures(path)
+    return [spelled(path) for path in found if not _is_text(path)]
+
+
+def _is_text(path: Path) -> bool:
+    return spelled(path) == str(path)
+
+
+def spelled(path: Path) -> str:
+    """A path to print, bytes that are not UTF-8 as \\x.."""
+    return str(path).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def left_out(places: Iterable[str]) -> Counter[str]:
@@ -94,8 +116,10 @@ def find_all(places: list[str]) -> list[Photo]:
 
 
 def _place_name(place: Path) -> str:
-    """A manifest is called after its folder: many are called manifest.csv."""
-    return place.resolve().parent.name if place.suffix.lower() == ".csv" else place.stem
+    """A manifest is called after its folder: many are called manifest.csv. So is '.' or '..'."""
+    if place.suffix.lower() == ".csv":
+        return place.resolve().parent.name
+    return (place.resolve() if place.name in ("", "..") else place).stem
 
 
 def _unique(photos: list[Photo]) -> list[Photo]:
@@ -116,7 +140,7 @@ def _from_glob(pattern: Path) -> list[Photo]:
     """Files that match, called by their names; by their paths below the first wildcard where two
     folders hold the same name."""
     fixed = Path(*itertools.takewhile(lambda part: not glob.has_magic(part), pattern.parts))
-    paths = [Path(name) for name in sorted(glob.glob(str(pattern)))]
+    paths = [path for path in _matches(pattern) if _is_text(path)]
     below = {folder for path in paths for folder in path.parents if fixed in folder.parents}
     built = {folder for folder in below if _marked(folder)}
     paths = [path for path in paths if built.isdisjoint(path.parents)]
@@ -124,13 +148,23 @@ def _from_glob(pattern: Path) -> list[Photo]:
     return [_plain(path, path.parent if unique else fixed) for path in paths]
 
 
+def _matches(pattern: Path) -> list[Path]:
+    """Files that match, in name order; ``**`` stands for folders at any depth."""
+    names = set(glob.glob(str(pattern), recursive=True))
+    return [path for path in map(Path, sorted(names)) if path.is_file()]
+
+
 def _marked(folder: Path) -> bool:
     return any((folder / mark).exists() for mark in DATASET_MARKS)
 
 
-def _from_folder(root: Path) -> Iterator[Photo]:
+def _from_folder(root: Path) -> list[Photo]:
+    return [_plain(path, root) for path in _pictures(root) if _is_text(path)]
+
+
+def _pictures(root: Path) -> Iterator[Path]:
     """Every picture below ``root`` in name order."""
-    return (_plain(path, root) for path in _files(root) if path.suffix.lower() in SUFFIXES)
+    return (path for path in _files(root) if path.suffix.lower() in SUFFIXES)
 
 
 def _files(root: Path) -> Iterator[Path]:
@@ -201,9 +235,7 @@ def decode_picture(data: bytes, path: str, longest: int = 1600) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(data)) as handle:
             handle.draft("RGB", (longest, longest))
-            pixels = np.asarray(handle.convert("RGB"))
-            turn = handle.getexif().get(ORIENTATION, 1)
-            picture = Image.fromarray(upright(pixels, turn))
+            picture = Image.fromarray(upright_rgb(handle))
             picture.thumbnail((longest, longest), Image.Resampling.LANCZOS)
             return np.asarray(picture, dtype=np.uint8)
     except UnidentifiedImageError as error:  # whose text holds a memory address

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dataset_tools import card, ledger
-from dataset_tools.files import replacing
 from dataset_tools.formats import PICTURES
 from dataset_tools.shards import STATE
 from dataset_tools.splits import SPLITS
 from dataset_tools.verify import verify
+from learnir.writing import replacing
 
 # what shards are stored in, as glob patterns relative to the dataset
 SHARDS = tuple(f"data/{split}-*-of-*.{kind}" for split in SPLITS for kind in ("parquet", "tar"))

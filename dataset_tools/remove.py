@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from dataset_tools import card, ledger
-from dataset_tools.files import read_record, write_atomic, write_lines
+from dataset_tools.files import read_record, write_lines
 from dataset_tools.formats import WRITERS, Shard, shard_files
 from dataset_tools.ledger import Removed
 from dataset_tools.photos import from_manifest
 from dataset_tools.shards import STATE, marker_path, rows_path
 from dataset_tools.survey import forget
 from dataset_tools.traces import cached_facts, caches, curation_lines, names_of
+from learnir.writing import write_atomically
 
 
 def remove(out: Path, name: str) -> int:
@@ -28,10 +29,14 @@ def remove(out: Path, name: str) -> int:
     A pair id stands for its whole photo. Photos that wait for review or were dropped go as well,
     and so do other copies of the same photograph. DatasetError where nothing is called ``name``.
     """
+    if not name.strip():  # as "$UNSET" is in a shell
+        raise ledger.DatasetError(f"{out}: nobody named; give an identity, a photo or a pair id")
     layout = ledger.read_plan(out)["layout"]
     names = names_of(out, name)
     if not names and not ledger.removed(out).has(name):
-        raise ledger.DatasetError(f"{out}: nothing here is called {name!r}; see `faceshadow stats`")
+        table = ledger.curation_table(out)
+        where = f"see columns 'photo' and 'identity' of {table if table.is_file() else 'its rows'}"
+        raise ledger.DatasetError(f"{out}: nothing here is called {name!r}; {where}")
     gone = ledger.mark_removed(out, {name, *names})
     ledger.restore_rows(out)
     count = sum(_purge(out, layout, shard, gone) for shard in ledger.shards(out))
@@ -113,7 +118,7 @@ def _clean_report(out: Path, gone: Removed) -> None:
     if lines:
         kept = [line for line in lines if not gone.has(*_names(line))]
         rows = [list(line.values()) for line in kept]
-        _write_table(out / ledger.REPORT / "curation.csv", [list(lines[0]), *rows])
+        _write_table(ledger.curation_table(out), [list(lines[0]), *rows])
 
 
 def _names(line: dict[str, str]) -> tuple[str, str, str]:
@@ -123,4 +128,4 @@ def _names(line: dict[str, str]) -> tuple[str, str, str]:
 def _write_table(path: Path, rows: list[list[str]]) -> None:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
-    write_atomic(path, text.getvalue().encode())
+    write_atomically(path, text.getvalue().encode())

@@ -18,6 +18,7 @@ from dataset_tools.light import draw_light, smoothstep
 from dataset_tools.recipe import Recipe
 from dataset_tools.relight import Look, draw_look, relight, shoulder
 from dataset_tools.visibility import Stage
+from dataset_tools.zhang2020 import Darkening
 from learnir.images import decode_linear, encode_linear
 
 NOISE_A, NOISE_B = (3e-5, 5e-4), (1e-7, 3e-6)  # log-uniform ranges of the sensor's gain and floor
@@ -26,13 +27,27 @@ NOISE_A, NOISE_B = (3e-5, 5e-4), (1e-7, 3e-6)  # log-uniform ranges of the senso
 @dataclass(frozen=True)
 class Pair:
     """One training pair. shadow, clean: uint8 RGB (H, W, 3). mask: uint8 (H, W), 255 = in shadow.
-    depth: float32 (H, W) mm towards the camera. meta: every drawn parameter, JSON values only."""
+    depth: float32 (H, W) mm towards the camera. meta: what was drawn, JSON values only; textures
+    and slow fields follow from the seed."""
 
     shadow: np.ndarray
     clean: np.ndarray
     mask: np.ndarray
     depth: np.ndarray
     meta: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Base:
+    """The picture before anything is cast on it. clean: (H, W, 3) linear. stays: share of it that
+    shadow leaves, alike. crisp: how much it was sharpened. The others: as drawn, None where not."""
+
+    clean: np.ndarray
+    stays: np.ndarray
+    crisp: float
+    dye: Dye | None
+    look: Look | None = None
+    darkening: Darkening | None = None
 
 
 def pair_seed(seed: int, key: str, index: int) -> tuple[int, int, int]:
@@ -54,26 +69,24 @@ def render(
     frame, stage = _draw_stage(rng, picture, face, recipe, size)
     person = smoothstep((stage.face.matte.astype(np.float32) / 255 - 0.25) / 0.5)
     colour, meta = _draw_ambient(rng, recipe, kind)
-    base, stays, look, dye = _draw_base(
-        rng, picture, frame, stage, person=person, colour=colour, recipe=recipe
-    )
+    base = _draw_base(rng, picture, frame, stage, person=person, colour=colour, recipe=recipe)
     visible, layers = visibility.draw(rng, stage, kind, recipe)
     on_person = kind == "none" or bool(rng.random() < recipe.person_only)
     if on_person:
         visible = shadows.within(visible, person)
     spread = recipe.draw_scattering(rng)
     seen = photometry.scatter(visible, stage.scene.skin, stage.scene.mm / spread)
-    darkened = photometry.composite(base, stays, seen)
-    noise, noise_meta = _draw_noise(rng, recipe, base, darkened)
-    finish = shoulder if look is not None else _identity
+    darkened = photometry.composite(base.clean, base.stays, seen)
+    noise, noise_meta = _draw_noise(rng, recipe, base.clean, darkened)
+    finish = shoulder if base.look is not None else _identity
     meta |= {"kind": kind, "person_only": on_person, "layers": layers}
     meta |= {"coverage": visibility.coverage(visible, stage.scene), "scattering": spread}
     return Pair(
         shadow=encode_linear(finish(darkened) + noise),
-        clean=encode_linear(finish(base)),
+        clean=encode_linear(finish(base.clean)),
         mask=np.round(255 * (1 - visible)).astype(np.uint8),
         depth=stage.scene.depth,
-        meta=meta | noise_meta | _describe(stage, frame, look, dye),
+        meta=meta | noise_meta | _describe(stage, frame, base),
     )
 
 
@@ -105,8 +118,7 @@ def _draw_base(
     person: np.ndarray,
     colour: np.ndarray,
     recipe: Recipe,
-) -> tuple[np.ndarray, np.ndarray, Look | None, Dye | None]:
-    """The clean picture in linear light, the share of it that shadow leaves, its look and dye."""
+) -> _Base:
     size = len(person)
     crisp = float(rng.uniform(0, 0.7)) if frame.scale > 1 else 0.0
     base = decode_linear(sharpen(warp_picture(picture, frame, size), crisp, frame.scale))
@@ -115,14 +127,16 @@ def _draw_base(
         base = dyed(base, cloth(base, stage.scene, stage.face.points, person), dye)
     ambient = photometry.ambient_field(rng, colour, (size, size), recipe.ambient_spread)
     if recipe.colour == "matrix":
-        return base, zhang2020.remaining_share(base, zhang2020.colour_matrix(rng)), None, dye
+        darkening = zhang2020.draw_darkening(rng)
+        stays = zhang2020.remaining_share(base, darkening.matrix)
+        return _Base(base, stays, crisp, dye, darkening=darkening)
     if rng.random() >= recipe.relit:
-        return base, ambient, None, dye
+        return _Base(base, ambient, crisp, dye)
     look = draw_look(rng, recipe)
     lit, stays = relight(
         base, stage.scene, person=person, light=stage.light, ambient=ambient, look=look
     )
-    return lit, stays, look, dye
+    return _Base(lit, stays, crisp, dye, look)
 
 
 def _draw_ambient(
@@ -147,15 +161,25 @@ def _draw_noise(rng: np.random.Generator, recipe: Recipe, base, darkened):
     return noise, {"noise_a": a, "noise_b": b}
 
 
-def _describe(stage: Stage, frame: Frame, look: Look | None, dye: Dye | None) -> dict[str, Any]:
+def _describe(stage: Stage, frame: Frame, base: _Base) -> dict[str, Any]:
     points = stage.face.points
-    return {
+    return _darkened_by(base.darkening) | {
         "light": asdict(stage.light),
-        "look": asdict(look) if look else None,
-        "dye": asdict(dye) if dye else None,
+        "look": asdict(base.look) if base.look else None,
+        "dye": asdict(base.dye) if base.dye else None,
+        "crisp": base.crisp,
         "frame": frame.move.astype(float).round(5).tolist(),
         "mirrored": frame.mirrored,
         "yaw": round(pose.yaw(points), 2),
         "pitch": round(pose.pitch(points), 2),
         "mm_per_pixel": round(stage.scene.mm, 5),
     }
+
+
+def _darkened_by(darkening: Darkening | None) -> dict[str, Any]:
+    """The matrix, and in place of the ambient light drawn without use what it leaves of grey."""
+    if darkening is None:
+        return {"darkening": None}
+    ambient, tint = photometry.share_and_tint(darkening.on_grey)
+    drawn = {"gain": darkening.gain, "matrix": darkening.matrix.tolist()}
+    return {"darkening": drawn, "ambient": ambient, "tint": tint}

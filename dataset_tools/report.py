@@ -13,8 +13,8 @@ import numpy as np
 from dataset_tools import ledger, sheets
 from dataset_tools.curation import Verdict
 from dataset_tools.facts import Facts, skin_bin
-from dataset_tools.files import write_atomic
 from dataset_tools.photos import Photo, PhotoError, load_picture
+from learnir.writing import write_atomically
 
 SHEET_TILES, SHEET_SIDE = 60, 128
 HISTOGRAMS: dict[str, tuple[float, ...]] = {
@@ -86,7 +86,7 @@ def write_reports(
     """report/report.md, and contact sheets of kept, review and dropped photos."""
     folder = out / ledger.REPORT
     text = "\n".join(["# Curation\n", _curation(facts, verdicts), "# Pairs\n"])
-    write_atomic(folder / "report.md", (text + statistics(out).markdown()).encode())
+    write_atomically(folder / "report.md", (text + statistics(out).markdown()).encode())
     for status in ("kept", "review", "dropped") if draw else ():
         chosen = spread([v for v in verdicts if v.status == status], SHEET_TILES)
         tiles = [tile for v in chosen if (tile := _tile(photos[v.key], v)) is not None]

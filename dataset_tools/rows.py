@@ -27,7 +27,8 @@ FIELDS: dict[str, str] = {
     "relit": "the base stands under a new light, in input and target alike",
     "person_only": "the shadow ends at the person",
     "coverage": "share of the skin with less than half of its direct light",
-    "ambient": "luminance share of the light that stays in shadow, linear",
+    "ambient": "luminance share of the light that stays in shadow, linear; where a matrix darkens, "
+    "what it leaves of grey",
     "tint": "blueness of that light",
     "light_azimuth": "degrees in the picture plane: 0 from the right, -90 from above",
     "light_elevation": "degrees above the picture plane, 90 = from the camera",
@@ -40,7 +41,8 @@ FIELDS: dict[str, str] = {
     "mm_per_pixel": "scale of the frame at the face",
     "ita": "individual typology angle of the source's skin, degrees",
     "skin_tone": "ITA bin: very light, light, intermediate, tan, brown, dark",
-    "parameters": "every drawn parameter, JSON",
+    "parameters": "frame, light, look, dye, darkening, layers and noise as drawn, JSON; shapes and "
+    "slow variations follow from the seed",
 }
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from dataset_tools.facts import Facts
-from dataset_tools.files import file_hash, read_record, write_atomic, write_lines
+from dataset_tools.files import file_hash, read_record, write_lines
 from dataset_tools.formats import WRITERS, Shard, metadata
 from dataset_tools.landmarks import Landmarks
 from dataset_tools.photos import Photo, PhotoError, decode_picture, read_bytes
@@ -26,6 +26,7 @@ from dataset_tools.recipe import Recipe
 from dataset_tools.render import pair_seed, render
 from dataset_tools.rows import make_row
 from dataset_tools.survey import load_landmarks
+from learnir.writing import write_atomically
 
 PHOTOS_PER_SHARD = 32
 STATE = ".faceshadow"
@@ -148,7 +149,7 @@ def build_shard(job: ShardJob) -> ShardResult:
     write_lines(rows_path(job.out, job.shard), lines)
     record = {"digest": job.digest, "pairs": len(rows), "files": files, "failed": failed}
     record["hashes"] = _hashes(job, files)
-    write_atomic(marker_path(job.out, job.shard.name), json.dumps(record).encode())
+    write_atomically(marker_path(job.out, job.shard.name), json.dumps(record).encode())
     return _result(job.shard.name, record)
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from dataset_tools.files import write_atomic
 from dataset_tools.formats import encode_png
 from dataset_tools.photos import PhotoError
+from learnir.writing import write_atomically
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
@@ -63,7 +63,7 @@ def save(path: Path, picture: np.ndarray) -> None:
     """Write a uint8 RGB picture in the format that the file's ending names."""
     check_name(path)
     if path.suffix.lower() == ".png":
-        write_atomic(path, encode_png(picture))
+        write_atomically(path, encode_png(picture))
     else:
         _, data = cv2.imencode(path.suffix.lower(), picture[..., ::-1])
-        write_atomic(path, data.tobytes())
+        write_atomically(path, data.tobytes())

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from dataset_tools.facts import Facts
-from dataset_tools.files import read_record, write_atomic
+from dataset_tools.files import read_record
 from dataset_tools.photos import Photo
 from dataset_tools.shards import STATE
+from learnir.writing import write_atomically
 
 SPLITS = ("train", "val", "test")
 MEMORY = Path(STATE, "splits.json")  # hash of a name -> split
@@ -64,16 +65,17 @@ def settle(
 
 
 def adopt(out: Path, dataset: Path) -> None:
-    """Make ``out`` deal as ``dataset`` did, which may be a published copy; DatasetError where it is
-    no dataset."""
+    """Make ``out`` deal as ``dataset`` did, which may be a published copy, and keep out whom it has
+    removed; DatasetError where it is no dataset."""
     from dataset_tools import ledger  # which imports this module
 
     known = remembered(dataset) or dict(_dealt(ledger.rows(dataset)))
     _remember(out, remembered(out) | known)
+    ledger.adopt_removed(out, dataset)
 
 
 def _remember(out: Path, known: Mapping[str, str]) -> None:
-    write_atomic(out / MEMORY, json.dumps(known, sort_keys=True).encode())
+    write_atomically(out / MEMORY, json.dumps(known, sort_keys=True).encode())
 
 
 def deal(

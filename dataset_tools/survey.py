@@ -19,9 +19,10 @@ import numpy as np
 from filelock import FileLock
 
 from dataset_tools.facts import Facts, fingerprint, measure
-from dataset_tools.files import filled, replacing
+from dataset_tools.files import filled
 from dataset_tools.landmarks import Detector, Landmarks, open_detector
 from dataset_tools.photos import Photo, PhotoError, decode_picture, read_bytes
+from learnir.writing import replacing
 
 PHOTOS_PER_BUCKET = 64
 FACT_NAMES = tuple(f.name for f in fields(Facts))

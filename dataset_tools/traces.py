@@ -23,6 +23,11 @@ class Trace:
     identity: str = ""
     pair: str = ""
 
+    @property
+    def names(self) -> set[str]:
+        """What the photo is called; who has no name here is called nothing, not ''."""
+        return {name for name in (self.key, self.identity, self.pair) if name.strip()}
+
 
 def names_of(out: Path, name: str) -> set[str]:
     """Keys and file hashes of the photos that ``name`` (identity, photo key or pair id) stands
@@ -32,7 +37,7 @@ def names_of(out: Path, name: str) -> set[str]:
     for trace in traces(out):
         if trace.sha256:
             hashes[trace.key] = trace.sha256
-        if name in (trace.key, trace.identity, trace.pair):
+        if name in trace.names:
             keys.add(trace.key)
     for cluster in duplicate_clusters(_own_facts(out, hashes)) if keys else ():
         keys |= set(cluster) if keys & set(cluster) else set()
@@ -51,7 +56,7 @@ def traces(out: Path) -> Iterator[Trace]:
 
 def curation_lines(out: Path) -> list[dict[str, str]]:
     """report/curation.csv, one line a photo that was looked at."""
-    table = out / ledger.REPORT / "curation.csv"
+    table = ledger.curation_table(out)
     if not table.is_file():
         return []
     with table.open(newline="", encoding="utf-8") as lines:

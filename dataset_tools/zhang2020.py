@@ -6,15 +6,30 @@ already toned image; here both act once, on linear light, as the paper describes
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 
-def colour_matrix(rng: np.random.Generator) -> np.ndarray:
-    """(3, 3): gain U(0.15, 0.55) times a matrix near the identity whose rows sum to 0.9..1.1."""
-    gain = rng.uniform(0.15, 0.55)
+@dataclass(frozen=True)
+class Darkening:
+    """matrix: (3, 3), ``gain`` times a matrix near the identity; applied to linear RGB."""
+
+    gain: float
+    matrix: np.ndarray
+
+    @property
+    def on_grey(self) -> np.ndarray:
+        """(3,): what stays of each channel of a grey or white surface."""
+        return self.matrix.sum(1)
+
+
+def draw_darkening(rng: np.random.Generator) -> Darkening:
+    """Gain U(0.15, 0.55); the rows of the matrix sum to 0.9..1.1 times that."""
+    gain = float(rng.uniform(0.15, 0.55))
     jitter = np.eye(3) + rng.normal(0, 0.04, (3, 3))
     rows = jitter / jitter.sum(1, keepdims=True)
-    return (gain * rows * rng.uniform(0.9, 1.1, (3, 1))).astype(np.float32)
+    return Darkening(gain, (gain * rows * rng.uniform(0.9, 1.1, (3, 1))).astype(np.float32))
 
 
 def remaining_share(base: np.ndarray, matrix: np.ndarray) -> np.ndarray:

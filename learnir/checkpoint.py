@@ -14,6 +14,7 @@ import torch
 
 from learnir.config import ModelConfig
 from learnir.model import LearnIRModel
+from learnir.writing import write_atomically, write_json
 
 WEIGHTS, CONFIG, TRAINING = "model.safetensors", "config.json", "training.json"
 SHIPPED = Path(__file__).parent / "weights"
@@ -139,28 +140,3 @@ def _read_weights(path: Path) -> dict[str, torch.Tensor]:
         return {k: v.float() for k, v in load_file(path).items()}
     except (SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(f"{path}: damaged ({error}); fetch it again") from error
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """The file appears whole or not at all; OSError names it."""
-    part = part_of(path)
-    try:
-        part.write_bytes(data)
-        os.replace(part, path)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def part_of(path: Path) -> Path:
-    """A hidden file beside ``path`` to write to first.
-
-    Its name is short however long that of ``path``, which may be as long as the disk allows.
-    """
-    return path.with_name(f".{os.urandom(6).hex()}.part")
-
-
-def write_json(path: Path, values: dict[str, Any]) -> None:
-    """Indented JSON, written atomically."""
-    write_atomically(path, (json.dumps(values, indent=2) + "\n").encode())

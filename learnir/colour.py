@@ -158,6 +158,27 @@ def carry_back(
     return out
 
 
+def in_srgb(
+    colour: np.ndarray, icc: bytes
+) -> tuple[np.ndarray, np.ndarray, bytes, Profile | None, list[str]]:
+    """What to restore of colour pixels (H, W, 3), uint8 or uint16, with an ICC profile.
+
+    Returns the pixels, their sRGB picture, the ICC profile of the pixels, that profile read where
+    it is not sRGB (``carry_back`` takes it), and notes on what could not be kept.
+    """
+    profile = matrix_profile(icc)
+    if profile is not None:
+        if profile.is_srgb():
+            return colour, colour, icc, None, []
+        return colour, to_srgb(colour, profile), icc, profile, []
+    if colour.dtype == np.uint8:
+        image = converted(Image.fromarray(colour), icc)
+        if image is not None:
+            picture = np.asarray(image)
+            return picture, picture, srgb_icc(), None, ["colour profile converted to sRGB"]
+    return colour, colour, icc, None, ["colour profile not understood: treated as sRGB"]
+
+
 def srgb_icc() -> bytes:
     """An sRGB profile to embed."""
     return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

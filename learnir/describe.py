@@ -12,6 +12,7 @@ from learnir.model import LearnIRModel
 from learnir.resolution import relative_cost
 
 SCORES = "scores.json"
+IDENTICAL_DB = 80.0  # what identical pictures count as there: their PSNR is infinite
 
 
 def describe(where: str | os.PathLike[str] | None = None) -> list[str]:
@@ -74,9 +75,15 @@ def _scores(path: Path) -> dict[str, str]:
 
 def _means(input: dict[str, float], restored: dict[str, float], **_: Any) -> str:
     """PSNR before and after, SSIM, and LPIPS where it was measured."""
-    told = f"{input['psnr']:.2f} -> {restored['psnr']:.2f} dB, SSIM {restored['ssim']:.3f}"
+    before, after = (told_psnr(means["psnr"]) for means in (input, restored))
+    told = f"{before} -> {after} dB, SSIM {restored['ssim']:.3f}"
     lpips = restored.get("lpips_alex")
     return told if lpips is None else f"{told}, LPIPS {lpips:.3f}"
+
+
+def told_psnr(psnr: float) -> str:
+    """dB with two digits; "same" for the mean over pictures that all equal their targets."""
+    return "same" if psnr >= IDENTICAL_DB else f"{psnr:.2f}"
 
 
 def _plain(value: Any) -> str:

@@ -19,9 +19,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from learnir.checkpoint import write_atomically
 from learnir.model import LearnIRModel
 from learnir.resolution import common_multiple, resolve_scales
+from learnir.writing import write_atomically
 
 CLOSE = 1e-3  # largest difference to PyTorch, of signed values, that is let through
 LARGEST = 4096  # pixels

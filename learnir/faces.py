@@ -117,7 +117,7 @@ def _boxes(finder: Finder, part: np.ndarray, area: tuple[slice, slice]) -> Itera
 def _parts(H: int, W: int) -> list[tuple[slice, slice]]:
     """Squares over the whole picture, each half as large as its shorter side, half overlapping.
 
-    None where they would be smaller than the least close-up.
+    An empty list where they would be smaller than the least close-up.
     """
     side = min(H, W) // 2
     if side < LEAST:

@@ -21,9 +21,8 @@ from learnir.colour import (
     Profile,
     carry_back,
     converted,
-    matrix_profile,
+    in_srgb,
     srgb_icc,
-    to_srgb,
 )
 from learnir.exif import fitted, orientation_of, upright_exif
 from learnir.images import (
@@ -113,7 +112,7 @@ def decode_photo(data: bytes, name: str, most_pixels: int = MOST_PIXELS) -> Phot
     colour, alpha, grey = split_channels(pixels)
     picture, profile = colour, None
     if icc and not grey:
-        colour, picture, icc, profile, note = _in_srgb(colour, icc)
+        colour, picture, icc, profile, note = in_srgb(colour, icc)
         notes.extend(note)
     return Photo(
         picture=picture,
@@ -164,23 +163,6 @@ def _sixteen_bits(data: bytes, name: str, grey: bool) -> np.ndarray:
     return pixels[..., [2, 1, 0, *range(3, pixels.shape[2])]]
 
 
-def _in_srgb(
-    colour: np.ndarray, icc: bytes
-) -> tuple[np.ndarray, np.ndarray, bytes, Profile | None, list[str]]:
-    """(pixels, sRGB picture, their ICC, profile, notes) of colour pixels with an ICC profile."""
-    profile = matrix_profile(icc)
-    if profile is not None:
-        if profile.is_srgb():
-            return colour, colour, icc, None, []
-        return colour, to_srgb(colour, profile), icc, profile, []
-    if colour.dtype == np.uint8:
-        image = converted(Image.fromarray(colour), icc)
-        if image is not None:
-            picture = np.asarray(image)
-            return picture, picture, srgb_icc(), None, ["colour profile converted to sRGB"]
-    return colour, colour, icc, None, ["colour profile not understood: treated as sRGB"]
-
-
 def _dpi(image: Image.Image) -> tuple[float, float] | None:
     try:
         across, down = (float(x) for x in image.info["dpi"])
@@ -197,7 +179,8 @@ def encode_photo(
     Args:
         restored: like ``photo.picture``.
         format: "jpeg", "png", "webp" or "tiff"; None is the photo's own.
-        strip: leave EXIF out, and the profile where it is sRGB.
+        strip: leave EXIF out, and the profile where it is sRGB; a grey file's stays, as its
+            pixels are in it.
 
     Raises ImageError when the format cannot hold the picture (see ``check_format``).
     """
@@ -238,7 +221,8 @@ def _encoded(photo: Photo, restored: np.ndarray, format: str, strip: bool) -> by
         colour = carry_back(photo.pixels, photo.profile, photo.picture, restored)
     pixels = join_channels(colour, photo.alpha, photo.grey)
     exif = None if strip else photo.exif
-    icc = None if strip and photo.profile is None else photo.icc
+    plain = photo.profile is None and not photo.grey
+    icc = None if strip and plain else photo.icc
     if format == "tiff":
         return encode_tiff(pixels, exif, icc, photo.dpi)
     if format == "png" and pixels.dtype == np.uint16:

@@ -213,6 +213,11 @@ def _check(image: Image.Image, name: str, most_pixels: int) -> None:
             f"{name}: {image.format} with {image.n_frames} frames or pages; "  # type: ignore[attr-defined]
             "save the one you want as its own file"
         )
+    check_pixels(image, name)
+
+
+def check_pixels(image: Image.Image, name: str) -> None:
+    """ImageError for pixels of a type that is not read, decoded or not."""
     if image.mode not in MODES:
         raise ImageError(
             f"{name}: pixels of type {image.mode!r}; save it with 8 or 16 bits per channel"
@@ -307,11 +312,16 @@ def decode_rgb(data: bytes, name: str) -> np.ndarray:
         data: the bytes of a JPEG, PNG, WebP or TIFF file.
         name: what an error calls it. Raises ImageError.
     """
-    image = open_image(data, name)
+    return upright_rgb(open_image(data, name))
+
+
+def upright_rgb(image: Image.Image) -> np.ndarray:
+    """A picture that ``check_pixels`` passes -> uint8 RGB (H, W, 3), as ``decode_rgb`` gives it."""
+    image.load()  # a TIFF is turned upright by that, and says so afterwards
     if image.mode.startswith("I;16"):
         pixels = from_unit(np.repeat(to_unit(deep_grey(image))[..., None], 3, axis=2))
     else:
-        pixels = np.asarray(image.convert("RGB"))
+        pixels = np.array(image.convert("RGB"))  # a copy: that of Pillow's cannot be written to
     return upright(pixels, orientation_of(image))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from learnir.colour import converted, srgb_icc
+from learnir.colour import carry_back, converted, in_srgb, srgb_icc
 from learnir.exif import exif_bytes, orientation_of
 from learnir.images import (
     from_unit,
@@ -51,8 +51,13 @@ OTHER_SPACES = ("CMYK", "YCbCr", "HSV", "LAB")
 
 
 def _pil(image: Image.Image, restore: Restore) -> Image.Image:
-    """L, LA, RGB, RGBA and I;16 are kept; palettes become RGB(A), other colour spaces sRGB."""
-    plain = _in_srgb(image) if image.mode in OTHER_SPACES else image
+    """L, LA, RGB, RGBA and I;16 are kept; palettes become RGB(A), CMYK and the like sRGB.
+
+    Colours with a profile are restored in sRGB and come back in their own space, as in files.
+    """
+    plain, icc = image, image.info.get("icc_profile")
+    if image.mode in OTHER_SPACES:
+        plain, icc = _converted(image, icc), srgb_icc() if icc else None
     mode = plain.mode
     if mode == "PA" or (mode in ("P", "RGB", "L") and "transparency" in image.info):
         mode = "RGBA"
@@ -61,20 +66,32 @@ def _pil(image: Image.Image, restore: Restore) -> Image.Image:
         raise TypeError(f"PIL mode {mode!r} is not supported; convert the image to RGB")
     pixels = np.asarray(plain if mode == plain.mode else plain.convert(mode))
     orientation = orientation_of(image)
-    restored = turned_back(_array(upright(pixels, orientation), restore), orientation)
-    result = Image.fromarray(restored)
+    colour, alpha, grey = split_channels(upright(pixels, orientation))
+    if icc and not grey:
+        restored, icc = _with_profile(colour, icc, restore)
+    else:
+        restored = restore(colour)
+    result = Image.fromarray(turned_back(join_channels(restored, alpha, grey), orientation))
     result.info = {k: v for k, v in image.info.items() if k not in ("transparency", "exif")}
-    if plain is not image and "icc_profile" in result.info:
-        result.info["icc_profile"] = srgb_icc()
+    if icc:
+        result.info["icc_profile"] = icc
     exif = exif_bytes(image)
     if exif is not None:
         result.info["exif"] = exif
     return result
 
 
-def _in_srgb(image: Image.Image) -> Image.Image:
-    """The image as its colour profile says, or as Pillow converts it where there is none."""
-    icc = image.info.get("icc_profile")
+def _with_profile(colour: np.ndarray, icc: bytes, restore: Restore) -> tuple[np.ndarray, bytes]:
+    """Colour pixels restored as they look, and the profile that they are in then."""
+    pixels, picture, icc, profile, _ = in_srgb(colour, icc)
+    restored = restore(picture)
+    if profile is not None:
+        restored = carry_back(pixels, profile, picture, restored)
+    return restored, icc
+
+
+def _converted(image: Image.Image, icc: bytes | None) -> Image.Image:
+    """The image in sRGB, by its colour profile, or as Pillow converts it where there is none."""
     return (converted(image, icc) if icc else None) or image.convert("RGB")
 
 

@@ -15,7 +15,6 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from learnir.checkpoint import write_atomically
 from learnir.files import (
     FORMAT_OF,
     SUFFIX_OF,
@@ -28,6 +27,7 @@ from learnir.images import IMAGE_SUFFIXES, MOST_PIXELS, OTHER_PICTURES, ImageErr
 from learnir.pipeline import LearnIR, reduce
 from learnir.tiling import out_of_memory
 from learnir.video import VIDEO_SUFFIXES, losses_of_video, restore_video
+from learnir.writing import write_atomically
 
 COMPARE = ".compare.jpg"
 COMPARE_SIDE = 2048

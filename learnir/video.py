@@ -7,9 +7,8 @@ the frame before, carried along the optical flow. Where the two frames do not sh
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -18,10 +17,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from learnir.checkpoint import part_of
 from learnir.gain import GainMap, apply_gain, log_gain, log_luminance, slope
 from learnir.images import ImageError, decode_linear
 from learnir.pipeline import LearnIR, reduce
+from learnir.writing import beside, blamed_on
 
 CODECS = {".mp4": "libx264", ".m4v": "libx264", ".mov": "libx264", ".mkv": "libx264"}
 CODECS[".webm"] = "libvpx-vp9"
@@ -122,11 +121,12 @@ def restore_video(
     hold, and where PyAV is missing; OSError where the target cannot be written.
     """
     av, steady, done = _pyav(source), Steady(), 0
-    with _written_whole(target) as part, ExitStack() as stack:
+    suffix = target.suffix  # which tells FFmpeg the format
+    with beside(target, suffix) as part, ExitStack() as stack:
         reader = stack.enter_context(_opened(av, source))
         pictures = reader.streams.video[0]
-        stack.enter_context(_blamed_on(target, av.FFmpegError))
-        result = _Result(stack.enter_context(av.open(str(part), "w")), target.suffix.lower())
+        stack.enter_context(blamed_on(target, av.FFmpegError))
+        result = _Result(stack.enter_context(av.open(str(part), "w")), suffix.lower())
         if not strip_metadata:
             own = {k: v for k, v in reader.metadata.items() if k not in OF_THE_CONTAINER}
             result.writer.metadata.update(own)
@@ -198,29 +198,6 @@ def _unreadable(source: Path) -> ImageError:
     return ImageError(
         f"{source}: not a readable video, or damaged or cut short; export it again as MP4"
     )
-
-
-@contextmanager
-def _blamed_on(target: Path, kind: type[Any]) -> Iterator[None]:
-    """Errors of a kind that has ``errno``, as the OSError that names the target."""
-    try:
-        yield
-    except kind as error:
-        raise OSError(error.errno, error.strerror, str(target)) from error
-
-
-@contextmanager
-def _written_whole(target: Path) -> Iterator[Path]:
-    """A path to write to; renamed to ``target`` at the end, removed when anything goes wrong."""
-    with _blamed_on(target, OSError):
-        target.parent.mkdir(parents=True, exist_ok=True)
-    part = part_of(target).with_suffix(target.suffix)  # which tells FFmpeg the format
-    try:
-        yield part
-        with _blamed_on(target, OSError):
-            os.replace(part, target)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 class _Result:

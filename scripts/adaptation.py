@@ -22,9 +22,10 @@ from fill_page import fill, markdown
 from score_weights import compare
 
 from learnir import LearnIR
-from learnir.checkpoint import SHIPPED, write_json
+from learnir.checkpoint import SHIPPED
 from learnir.training.command import adapt
 from learnir.training.data import open_pairs
+from learnir.writing import write_json
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "docs" / "results" / "adaptation.json"

@@ -20,10 +20,11 @@ import torch
 
 from benchmarks.metrics import psnr
 from demo.quickstart import shadowed_faces
-from learnir.checkpoint import load_checkpoint, write_json
+from learnir.checkpoint import load_checkpoint
 from learnir.images import to_picture, to_tensor
 from learnir.model import LearnIRModel
 from learnir.resolution import relative_cost
+from learnir.writing import write_json
 
 SCHEDULES = {"drm": None, "fixed": "fixed"}  # None: as the checkpoint says
 

@@ -27,7 +27,7 @@ from dataset_tools.formats import encode_png
 from dataset_tools.landmarks import open_detector
 from dataset_tools.recipe import RECIPES
 from dataset_tools.render import render
-from learnir.checkpoint import write_json
+from learnir.writing import write_json
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE, RESULT = ROOT / "docs" / "faceshadow.md", ROOT / "docs" / "results" / "faceshadow.json"

@@ -19,8 +19,8 @@ from benchmarks.pairs import Pair
 from benchmarks.perceptual import lpips_batch, network, why_missing
 from benchmarks.protocols import PROTOCOLS
 from benchmarks.scoring import Judge
-from learnir.checkpoint import write_json
 from learnir.images import to_tensor
+from learnir.writing import write_json
 
 Pictures = list[np.ndarray]
 

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import torch
 
-from learnir.checkpoint import load_checkpoint, write_json
+from learnir.checkpoint import load_checkpoint
 from learnir.model import LearnIRModel
+from learnir.writing import write_json
 
 SIZES = (256, 128, 64)  # pixels: the shipped schedule's full, half and quarter size
 RESULT = Path("docs/results/network.json")

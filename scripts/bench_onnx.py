@@ -16,9 +16,10 @@ import numpy as np
 import torch
 
 from demo.quickstart import shadowed_faces
-from learnir.checkpoint import load_checkpoint, write_json
+from learnir.checkpoint import load_checkpoint
 from learnir.export import Sampler, export_onnx, noise_for, session
 from learnir.images import to_tensor
+from learnir.writing import write_json
 
 RESULT = Path(__file__).resolve().parents[1] / "docs" / "results" / "onnx.json"
 SCHEDULES = {"drm": None, "fixed": "fixed"}  # None: as the checkpoint says

@@ -110,7 +110,7 @@ def main() -> None:
         f"{ratio_both:.0f} times one with mirror images"
     )
     if options.out:
-        from learnir.checkpoint import write_json
+        from learnir.writing import write_json
 
         options.out.parent.mkdir(parents=True, exist_ok=True)
         found = {"rows": rows, "mirrored": both, "unet": unet}

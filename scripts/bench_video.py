@@ -18,9 +18,9 @@ import numpy as np
 from tqdm import tqdm
 
 from demo.quickstart import restore_all
-from learnir.checkpoint import write_json
 from learnir.pipeline import LearnIR
 from learnir.video import KEPT, Steady, relit
+from learnir.writing import write_json
 
 RESULT = Path(__file__).resolve().parents[1] / "docs" / "results" / "video.json"
 STEP, VIEW = 3, 320  # pixels a frame, and the side of the view

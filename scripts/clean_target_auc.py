@@ -24,7 +24,7 @@ from dataset_tools.landmarks import Detector, open_detector
 from dataset_tools.photos import PhotoError, find_photos, load_picture
 from dataset_tools.recipe import RECIPES
 from dataset_tools.render import render
-from learnir.checkpoint import write_json
+from learnir.writing import write_json
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE, RESULT = ROOT / "docs" / "faceshadow.md", ROOT / "docs" / "results" / "clean_target.json"

@@ -107,7 +107,7 @@ def main() -> None:
     print(f"{crowd['answered']} of {crowd['users']} answered in {crowd['seconds']} s")
     print(f"memory over {options.requests} requests, GiB: {memory}")
     if options.out:
-        from learnir.checkpoint import write_json
+        from learnir.writing import write_json
 
         options.out.parent.mkdir(parents=True, exist_ok=True)
         write_json(options.out, found)

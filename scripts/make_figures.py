@@ -19,6 +19,7 @@ from fill_page import fill, markdown
 from PIL import Image
 
 from learnir.checkpoint import load_checkpoint
+from learnir.describe import IDENTICAL_DB, told_psnr
 
 ROOT = Path(__file__).parents[1]
 WEIGHTS = ROOT / "learnir" / "weights"
@@ -27,13 +28,13 @@ METRICS = (("psnr", "PSNR dB", 2), ("ssim", "SSIM", 3), ("lpips_alex", "LPIPS", 
 
 
 def score_table(scores: dict[str, dict]) -> str:
-    """Markdown: one row a set, each metric before -> after."""
+    """Markdown: one row a set, each metric before -> after; and how its PSNR was averaged."""
     head = ["256 x 256", "pictures", *(label for _, label, _ in METRICS)]
     rows = [
         [name, score["pairs"], *(_change(score, metric, digits) for metric, _, digits in METRICS)]
         for name, score in scores.items()
     ]
-    return markdown([head, *rows])
+    return f"{markdown([head, *rows])}\n\nPSNR: identical pictures count as {IDENTICAL_DB:.0f} dB."
 
 
 def network_line() -> str:
@@ -56,9 +57,9 @@ def network_line() -> str:
 def _change(score: dict, metric: str, digits: int) -> str:
     if metric not in score["restored"]:
         return "not measured"
-    before, after = score["input"][metric], score["restored"][metric]
-    same = metric == "psnr" and before >= 80  # identical pictures: infinite
-    return f"{'same' if same else f'{before:.{digits}f}'} → **{after:.{digits}f}**"
+    values = [score[which][metric] for which in ("input", "restored")]
+    before, after = (told_psnr(x) if metric == "psnr" else f"{x:.{digits}f}" for x in values)
+    return f"{before} → **{after}**"
 
 
 def restored_figure(side: int = 320) -> np.ndarray:

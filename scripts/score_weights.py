@@ -20,6 +20,7 @@ import numpy as np
 from benchmarks.metrics import psnr, ssim
 from benchmarks.perceptual import MetricUnavailable, lpips
 from learnir import LearnIR
+from learnir.describe import IDENTICAL_DB
 from learnir.images import grid
 from learnir.training.data import Pair, PairError, open_pairs
 
@@ -54,7 +55,7 @@ def score(results: Sequence[np.ndarray], targets: Sequence[np.ndarray]) -> dict[
     """Means of per-picture metrics; LPIPS only where its weights are at hand."""
     pairs = list(zip(results, targets, strict=True))
     row = {
-        "psnr": float(np.mean([min(psnr(a, b), 80.0) for a, b in pairs])),
+        "psnr": float(np.mean([min(psnr(a, b), IDENTICAL_DB) for a, b in pairs])),
         "ssim": float(np.mean([ssim(a, b) for a, b in pairs])),
     }
     try:

@@ -16,7 +16,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from learnir.checkpoint import CONFIG, SHIPPED, TRAINING, WEIGHTS, load_checkpoint, write_json
+from learnir.checkpoint import CONFIG, SHIPPED, TRAINING, WEIGHTS, load_checkpoint
+from learnir.writing import write_json
 
 LIMIT = 16 * 2**20
 

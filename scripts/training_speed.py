@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 from bench_training import evaluations, macs_per_pixel
 
-from learnir.checkpoint import write_json
 from learnir.training.loop import at_its_resolution, locate
 from learnir.training.presets import TrainConfig
 from learnir.training.step import draw_step
+from learnir.writing import write_json
 
 
 def work(config: TrainConfig, step: int) -> tuple[int, float]:

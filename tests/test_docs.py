@@ -1,5 +1,6 @@
 """What the pages point to is there."""
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -25,3 +26,14 @@ def test_links_lead_to_files_of_the_repository(page):
             continue
         path = (page.parent / target).resolve()
         assert path.is_dir() or (path in tracked if tracked else path.is_file()), target
+
+
+def test_the_tables_of_scores_are_those_that_the_script_writes(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    import make_figures
+
+    scores = json.loads((make_figures.WEIGHTS / "scores.json").read_text(encoding="utf-8"))
+    table = make_figures.score_table(scores)
+    assert table.endswith("identical pictures count as 80 dB.")
+    for page in make_figures.PAGES:
+        assert f"<!-- scores -->\n{table}\n<!-- /scores -->" in page.read_text(encoding="utf-8")

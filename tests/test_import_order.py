@@ -11,7 +11,12 @@ ROOT = Path(__file__).parents[1]
 OWN = {"learnir", "dataset_tools", "benchmarks", "demo", "app"}
 MAY_IMPORT = {
     "learnir": set(),
-    "dataset_tools": {"learnir.images", "learnir.quiet", "learnir.training.data"},
+    "dataset_tools": {
+        "learnir.images",
+        "learnir.quiet",
+        "learnir.training.data",
+        "learnir.writing",
+    },
     "benchmarks": {"learnir", "dataset_tools"},
     "demo": {"learnir", "dataset_tools", "benchmarks"},
     "app": {"demo"},

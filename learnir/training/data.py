@@ -58,6 +58,11 @@ def open_pairs(folder: str | os.PathLike[str], split: str = "train") -> list[Pai
     shards = sorted((folder / "data").glob(f"{split}-*.parquet"))
     if shards:
         return [pair for shard in shards for pair in _parquet(shard)]
+    if any((folder / "data").glob("*-of-*.tar")):
+        raise PairError(
+            f"{folder}: webdataset cannot be trained on; build it with --format parquet or "
+            "imagefolder"
+        )
     if (folder / split / "input").is_dir():
         return _plain(folder / split)
     if (folder / "input").is_dir():
@@ -102,7 +107,8 @@ def _by_stem(folder: Path) -> dict[str, Path]:
 
 
 def _image_folder(folder: Path) -> list[Pair]:
-    rows = [json.loads(line) for line in (folder / "metadata.jsonl").read_text().splitlines()]
+    text = (folder / "metadata.jsonl").read_text(encoding="utf-8")
+    rows = [json.loads(line) for line in text.split("\n") if line]  # a name may hold U+2028
     return [
         Pair(
             row["shadow_file_name"],

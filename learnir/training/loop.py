@@ -22,7 +22,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from learnir.checkpoint import save_checkpoint, write_atomically, write_json
+from learnir.checkpoint import save_checkpoint
 from learnir.model import LearnIRModel
 from learnir.networks.blocks import can_fuse, fuse
 from learnir.resolution import scale_at
@@ -35,6 +35,7 @@ from learnir.training.sources import Prepared, Source, Store
 from learnir.training.state import load_state, save_state
 from learnir.training.step import Draw, TrainStep, draw_step
 from learnir.training.validate import validate
+from learnir.writing import write_atomically, write_json
 
 LOG = "log.jsonl"
 DATA_FACTS = ("pairs", "data_sha256", "scenes", "archives_sha256")  # in the record, of the data
@@ -249,7 +250,8 @@ class Run:
         rate = self.pairs_seen / (now - self.clock)
         lr = learning_rate(stage, self.step - 1 - in_stage, self.config.warmup)
         self._log({"step": self.step, "loss": mean, "lr": lr, "images_per_second": rate})
-        bar.set_postfix(loss=f"{mean:.4f}", psnr=f"{self.scores.get('psnr', float('nan')):.2f}")
+        known = {"psnr": f"{self.scores['psnr']:.2f}"} if self.scores else {}
+        bar.set_postfix(loss=f"{mean:.4f}", **known)
         self.losses, self.pairs_seen, self.clock = [], 0, now
 
     def _validate(self, bar: tqdm) -> None:

@@ -6,31 +6,28 @@ the data position and all generators.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from learnir.checkpoint import CheckpointError, part_of
+from learnir.checkpoint import CheckpointError
 from learnir.training.presets import TrainConfig
+from learnir.writing import beside
 
 STATE = "state.pt"
 
 
 def save_state(folder: Path, state: dict[str, Any]) -> None:
     """``state`` replaces the previous one whole or not at all."""
-    part = part_of(folder / STATE)
     try:
-        torch.save(state, part)
-        os.replace(part, folder / STATE)
+        with beside(folder / STATE) as part:
+            torch.save(state, part)
     except RuntimeError as error:  # PyTorch's own for a disk that is full
         raise CheckpointError(
             f"{folder / STATE}: cannot be written ({str(error).splitlines()[0]}); make room, then "
             "--resume goes on from the state before"
         ) from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def load_state(

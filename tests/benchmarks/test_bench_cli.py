@@ -157,7 +157,7 @@ def test_a_run_says_what_it_left_out_and_what_it_cannot_read(data, results, caps
 
 
 def test_a_score_of_some_pictures_says_of_how_many(data, results, capsys):
-    from benchmarks.pictures import encode_png
+    from dataset_tools.formats import encode_png
 
     without_shadow = encode_png(np.zeros((64, 64), np.uint8))
     (data / "ucb" / "mask" / "00-0.png").write_bytes(without_shadow)

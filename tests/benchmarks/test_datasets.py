@@ -1,11 +1,13 @@
 """Data sets as the originals unpack, and what is said when they are not there."""
 
 import dataclasses
+import io
 import json
 
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from sample_methods import scene, write
 
 from benchmarks import verification
@@ -16,6 +18,7 @@ from benchmarks.names import BenchmarkError
 from benchmarks.pairs import decoded, manifest, manifest_hash, open_collection
 from benchmarks.pictures import decode
 from benchmarks.verification import do_nothing_row, verify
+from learnir.images import ORIENTATION, upright
 
 LAYOUTS = {
     "istd": ("ISTD_Dataset/test/test_A/90-1.png", "ISTD_Dataset/test/test_C/90-1.png"),
@@ -132,6 +135,14 @@ def test_face_shadow_pairs_without_a_shadow_are_not_scored(tmp_path):
     pd.DataFrame(columns).to_parquet(shards / "test-00000-of-00001.parquet")
     packed = open_collection(str(tmp_path / "packed"))
     assert [s.target() for s in packed.sources] == [s.target() for s in found.sources]
+
+
+def test_names_in_a_face_shadow_may_hold_separators_of_lines(tmp_path):
+    rows = face_shadow_rows(tmp_path / "fs", ["occluder", "flat"])
+    table = tmp_path / "fs" / "test" / "metadata.jsonl"
+    lines = (json.dumps(row | {"author": "A\u2028B\x85C"}, ensure_ascii=False) for row in rows)
+    table.write_text("\n".join(lines), encoding="utf-8")
+    assert [s.key for s in open_collection(str(tmp_path / "fs")).sources] == ["0", "1"]
 
 
 def test_a_face_shadow_in_webdataset_format_is_named_as_such(tmp_path):
@@ -257,6 +268,48 @@ def test_damaged_and_enormous_pictures_are_named():
     data = cv2.imencode(".png", scene(0))[1].tobytes()
     with pytest.raises(BenchmarkError, match="exceeds 100 pixels"):
         decode(data, "b", most_pixels=100)
+
+
+def test_deep_greys_score_as_their_copies_of_eight_bits(score, tmp_path):
+    """Dark enough as input, bright enough as target that clipping at 255 would make them equal."""
+    for i in range(2):
+        target = scene(i)[..., 1]
+        for side, grey in (("input", (0.4 * target).astype(np.uint8)), ("target", target)):
+            write(tmp_path / "plain" / side / f"{i}.png", grey)
+            write(tmp_path / "deep" / side / f"{i}.png", grey * np.uint16(257))
+    scores = {}
+    for name in ("plain", "deep"):
+        run = score(dataset=str(tmp_path / name), root=None)
+        scores[name] = {metric: run.mean(metric) for metric in ("psnr", "ssim", "lab_mae")}
+    assert scores["deep"] == scores["plain"]
+    assert scores["plain"]["psnr"] < 12
+
+
+@pytest.mark.parametrize(("kind", "mode"), [(np.float32, "F"), (np.int32, "I")])
+def test_pixels_that_are_no_picture_are_one_line(kind, mode):
+    out = io.BytesIO()
+    Image.fromarray(scene(0)[..., 0].astype(kind)).save(out, "TIFF")
+    with pytest.raises(BenchmarkError, match=f"^a: pixels of type '{mode}'; save it with 8 or 16"):
+        decode(out.getvalue(), "a")
+
+
+def test_decoded_pictures_are_upright_and_ones_own():
+    """Users' methods change them in place."""
+    for orientation in range(1, 9):
+        image, out = Image.fromarray(scene(0)[:40]), io.BytesIO()
+        exif = image.getexif()
+        exif[ORIENTATION] = orientation
+        image.save(out, "PNG", exif=exif)
+        found = decode(out.getvalue(), "a")
+        assert np.array_equal(found, upright(scene(0)[:40], orientation))
+        assert found.flags.writeable
+
+
+@pytest.mark.parametrize("part", ["input", "target", "mask"])
+def test_two_files_of_one_key_are_refused_with_both_names(data, part):
+    write(data / "ucb" / part / "00-0.jpg", scene(1))
+    with pytest.raises(BenchmarkError, match=r"00-0\.jpg and 00-0\.png are both 00-0"):
+        open_collection("ucb", data)
 
 
 @pytest.mark.parametrize("part", ["input", "target", "mask"])

@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import json
 
 import numpy as np
 import pandas as pd
@@ -31,7 +32,7 @@ from benchmarks.names import BenchmarkError
 from benchmarks.perceptual import why_missing
 from benchmarks.plots import PLOTS, plot
 from benchmarks.published import published
-from benchmarks.results import store, summarise
+from benchmarks.results import problems, store, summarise
 
 
 @pytest.fixture
@@ -313,6 +314,25 @@ def test_published_numbers_all_have_a_source_and_a_protocol():
     assert set(published("ucb")["dataset"]) == {"FaceShadow-real"}
     with pytest.raises(BenchmarkError, match="no published number on 'nix'; known: FaceShadow, "):
         published("nix")
+
+
+def test_the_spread_over_seeds_is_that_of_the_main_score(score, results):
+    method = "python:sample_methods:speckled"
+    run = score(method, seeds=(0, 1, 2))
+    spread = {name: run.facts["scores"][name]["seed_std"] for name in ("psnr", "lab_mae")}
+    assert spread["psnr"] != spread["lab_mae"]
+    (board,) = boards(results)
+    for name, expected in spread.items():
+        rows = table(dataclasses.replace(board, main_score=name), results)
+        assert rows["seed_std"].iloc[0] == expected
+
+
+def test_numbers_copied_from_papers_are_no_results(score):
+    facts = json.loads(json.dumps(score("input").facts))
+    assert problems(facts, None) == []
+    assert problems(facts | {"badge": "copied"}, None) == [
+        "badge: 'copied', one of re-scored, author-reported"
+    ]
 
 
 def test_boards_are_frozen_values(filled):

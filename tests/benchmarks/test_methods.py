@@ -199,7 +199,7 @@ def test_a_gradio_endpoint(score):
     with gr.Blocks() as app:
         given, made = gr.Image(type="numpy", format="png"), gr.Image(format="png")
         given.upload(lambda picture: 255 - picture, given, made, api_name="invert")
-        given.clear(lambda picture: [][0], given, made, api_name="broken")
+        given.clear(lambda picture: {}["none"], given, made, api_name="broken")
     _, address, _ = app.launch(prevent_thread_lock=True, quiet=True)
     try:
         run = score(f"gradio:{address}#invert", limit=2)

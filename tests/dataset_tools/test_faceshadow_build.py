@@ -18,9 +18,10 @@ import pytest
 from PIL import Image
 
 from dataset_tools import ledger
-from dataset_tools.cli import main
+from dataset_tools.cli import RUNNERS, main
 from dataset_tools.preview import preview
 from dataset_tools.verify import verify
+from learnir.writing import PARTS
 
 LICENCE = "public domain (NASA)"
 
@@ -95,7 +96,7 @@ def test_a_killed_build_ends_in_the_identical_dataset(tmp_path, portraits, cache
     assert faceshadow(portraits, killed, *more) == 0
     assert manifest(killed) == manifest(whole)
     assert all(path.stat().st_mtime_ns == when for path, when in done.items())
-    assert not list(killed.rglob("*.tmp"))
+    assert not list(killed.rglob(PARTS))
 
 
 def test_bad_photos_are_dropped_with_a_reason_and_nothing_is_lost(
@@ -170,7 +171,7 @@ def test_a_full_disk_is_one_line_and_nothing_half_written(tmp_path, portraits, c
     assert done.returncode == 1
     assert done.stderr.strip().splitlines()[-1].startswith("faceshadow: ")
     assert "Traceback" not in done.stderr
-    assert not list(out.rglob("*.tmp"))
+    assert not list(out.rglob(PARTS))
     assert not list(out.glob("data/*"))
     more = ("--size", 128, "--landmark-cache", cache)
     assert faceshadow(portraits, out, *more) == 0
@@ -278,6 +279,31 @@ def test_help_is_quick():
     done = subprocess.run(words, capture_output=True, text=True, check=True, env=environment)
     assert "build" in done.stdout
     assert time.monotonic() - start < 1.0 * max(1.0, os.getloadavg()[0] / 2)
+
+
+@pytest.mark.parametrize("letters", [10, 200_000])
+@pytest.mark.parametrize("buffered", [False, True])
+def test_a_reader_that_has_seen_enough_ends_the_output_quietly(letters, buffered):
+    reader, writer = os.pipe()
+    os.close(reader)  # as ``| head -1`` does
+    runner = f"cli.RUNNERS['stats'] = lambda _: print('x' * {letters}) or 0"
+    code = f"import sys; from dataset_tools import cli; {runner}; raise SystemExit(cli.main())"
+    environment = os.environ | {"PYTHONUNBUFFERED": "" if buffered else "1"}
+    words = [sys.executable, "-c", code, "stats", "data"]
+    done = subprocess.run(
+        words, stdout=writer, stderr=subprocess.PIPE, env=environment, check=False
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_another_broken_pipe_is_told(monkeypatch, capsys):
+    def broken(_: object) -> int:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setitem(RUNNERS, "stats", broken)
+    assert main(["stats", "data"]) == 1
+    assert capsys.readouterr().err == "faceshadow: [Errno 32] Broken pipe\n"
 
 
 def test_backends_agree(shared, astronaut, face):

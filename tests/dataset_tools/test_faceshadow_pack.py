@@ -71,6 +71,14 @@ def test_a_name_that_training_takes_for_a_folder_is_refused_at_once(tmp_path, ca
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_folder_called_like_an_archive_is_refused_at_once(tmp_path, capsys):
+    (tmp_path / "dir.npz").mkdir()
+    with pytest.raises(SystemExit) as caught:
+        pack(tmp_path / "nowhere", tmp_path / "dir.npz")
+    assert caught.value.code == 2
+    assert f"{tmp_path / 'dir.npz'} is a folder; give another name" in capsys.readouterr().err
+
+
 def _content(path: Path) -> dict[str, bytes]:
     with np.load(path) as archive:
         return {name: archive[name].tobytes() for name in archive.files}

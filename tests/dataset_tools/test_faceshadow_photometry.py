@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dataset_tools import photometry
-from dataset_tools.zhang2020 import colour_matrix, remaining_share
+from dataset_tools.zhang2020 import draw_darkening, remaining_share
 
 
 def test_scatter_weights_sum_to_one():
@@ -35,6 +35,7 @@ def test_ambient_colour_has_the_asked_luminance(tint):
     colour = photometry.ambient_colour(0.25, tint)
     assert photometry.luminance(colour) == pytest.approx(0.25, abs=1e-6)
     assert np.sign(colour[2] - colour[0]) == np.sign(tint)
+    assert photometry.share_and_tint(colour) == pytest.approx((0.25, tint), abs=1e-6)
 
 
 def test_composite_keeps_lit_points_and_leaves_the_ambient_in_shadow():
@@ -60,7 +61,7 @@ def test_sensor_noise_has_the_stated_variance():
 def test_zhang2020_darkens_every_channel():
     rng = np.random.default_rng(2)
     base = rng.random((16, 16, 3)).astype(np.float32)
-    share = remaining_share(base, colour_matrix(rng))
+    share = remaining_share(base, draw_darkening(rng).matrix)
     assert share.min() >= 0
     assert share.max() <= 1
     assert share.mean() < 0.7

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 from pathlib import Path
 
@@ -13,7 +14,14 @@ from PIL import Image
 from dataset_tools import ledger
 from dataset_tools.cli import main
 from dataset_tools.hub import fetched
-from dataset_tools.photos import PhotoError, decode_picture, find_all, find_photos, left_out
+from dataset_tools.photos import (
+    PhotoError,
+    decode_picture,
+    find_all,
+    find_photos,
+    left_out,
+    misnamed,
+)
 from dataset_tools.verify import verify
 
 
@@ -168,3 +176,76 @@ def test_splits_of_one_hub_dataset_are_told_apart(tmp_path):
         manifest.write_text("path\n00000000.img\n")
     found = [photo.key.partition("/")[0] for photo in find_all([str(m) for m in manifests])]
     assert found == ["a--b", "a--b--test", "c--b"]
+
+
+def test_two_stars_are_folders_at_any_depth_and_folders_are_no_photos(tmp_path):
+    touch(tmp_path / "a.jpg", tmp_path / "x/b.jpg", tmp_path / "x/y/z/c.jpg")
+    (tmp_path / "x" / "album.jpg").mkdir()
+    assert keys(tmp_path / "**/*.jpg") == ["a.jpg", "b.jpg", "c.jpg"]
+    assert keys(tmp_path / "**/**/*.jpg") == ["a.jpg", "b.jpg", "c.jpg"]
+    assert keys(tmp_path / "*/*.jpg") == ["b.jpg"]
+    touch(tmp_path / "x/y/a.jpg", tmp_path / "out/faceshadow.json", tmp_path / "out/d.jpg")
+    assert keys(tmp_path / "**/*.jpg") == ["a.jpg", "x/b.jpg", "x/y/a.jpg", "x/y/z/c.jpg"]
+
+
+@pytest.fixture
+def odd(tmp_path, astronaut, write_variants) -> Path:
+    """Three portraits, two of them under names that are not UTF-8."""
+    folder = tmp_path / "odd"
+    write_variants(folder, astronaut, 3)
+    try:
+        os.mkdir(os.fsencode(folder) + b"/s\xfcb")
+    except OSError:
+        pytest.skip("this file system takes names in UTF-8 only")
+    for name, odd_name in (
+        ("portrait001.png", b"caf\xe9.png"),
+        ("portrait002.png", b"s\xfcb/b.png"),
+    ):
+        os.rename(folder / name, os.fsencode(folder) + b"/" + odd_name)
+    return folder
+
+
+@pytest.mark.parametrize("pattern", ["", "**/*.png"])
+def test_names_that_are_not_utf8_are_left_out_and_told(tmp_path, odd, capsys, pattern):
+    place, out = str(odd / pattern), tmp_path / "out"
+    words = ["build", place, str(out), "--licence", "CC0", "--size", "64"]
+    assert main([*words, "--engine", "local", "--workers", "1", "--no-sheets"]) == 0
+    told = f"2 files left out, as names are not UTF-8: first {odd}/caf\\xe9.png; rename"
+    assert told in capsys.readouterr().err.splitlines()
+    assert [row["photo"] for row in ledger.rows(out)] == ["portrait000.png"]
+    assert verify(out).problems == []
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9.png", b"s\xfcb", b"s\xfcb/*.png"])
+def test_a_place_whose_name_is_not_utf8_is_one_line(odd, name):
+    place = os.fsdecode(os.fsencode(odd) + b"/" + name)
+    with pytest.raises(PhotoError) as caught:
+        find_photos(place)
+    spelled = name.decode("utf-8", "backslashreplace")
+    assert str(caught.value) == f"{odd}/{spelled}: name is not UTF-8; rename it"
+
+
+def test_a_manifest_says_what_is_a_photo_whatever_lies_beside_it(odd):
+    assert len(misnamed([str(odd), "", "hub:a/b", str(odd / "nowhere")])) == 2
+    (odd / "manifest.csv").write_text("path\nportrait000.png\n")
+    assert misnamed([str(odd)]) == []
+    assert keys(odd) == ["portrait000.png"]
+
+
+@pytest.mark.parametrize("format", ["png", "tiff"])
+def test_grey_of_16_bits_is_not_white(format):
+    ramp = np.linspace(0, 65535, 64 * 48).astype(np.uint16).reshape(64, 48)
+    data = io.BytesIO()
+    Image.fromarray(ramp).save(data, format)
+    picture = decode_picture(data.getvalue(), "a")
+    assert picture.shape == (64, 48, 3)
+    assert np.abs(picture - ramp[..., None] / 257.0).max() <= 0.51
+
+
+def test_the_folder_one_is_in_has_a_name_among_several(tmp_path, monkeypatch):
+    touch(tmp_path / "here.v1/a.png", tmp_path / "here.v1/in/b.png", tmp_path / "there.v2/c.png")
+    (tmp_path / "link").symlink_to(tmp_path / "there.v2")
+    monkeypatch.chdir(tmp_path / "here.v1" / "in")
+    assert [p.key for p in find_all([".", "../../link"])] == ["in/b.png", "link/c.png"]
+    found = [p.key for p in find_all(["..", "../../there.v2", "../a.png"])]
+    assert found == ["here/a.png", "here/in/b.png", "there/c.png", "a/a.png"]

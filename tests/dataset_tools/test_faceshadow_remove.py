@@ -12,6 +12,7 @@ from PIL import Image
 
 from dataset_tools import ledger, remove
 from dataset_tools.cli import main
+from dataset_tools.traces import names_of
 from dataset_tools.verify import verify
 
 
@@ -205,3 +206,28 @@ def test_building_after_everybody_was_removed_is_one_clear_line(tmp_path, photos
     assert f"faceshadow: {out}: holds no pairs" in capsys.readouterr().err
     with (out / "report" / "curation.csv").open(newline="") as lines:
         assert len(list(csv.reader(lines))) == 1
+
+
+@pytest.mark.parametrize("name", ["", "  "])
+def test_a_blank_name_removes_nobody(tmp_path, photos, cache, capsys, name):
+    out = tmp_path / "out"
+    name_people(photos, {"portrait001.png": name})
+    assert build(photos, out, "--landmark-cache", cache) == 0
+    before = photos_in(out)
+    assert names_of(out, name) == set()  # though nobody's identity is known
+    assert removed(out, name) == 1
+    assert "nobody named; give an identity, a photo or a pair id" in capsys.readouterr().err
+    assert photos_in(out) == before
+    assert not (out / ledger.REMOVED).exists()
+
+
+def test_an_unknown_name_is_told_where_names_are(tmp_path, photos, cache, capsys):
+    out, copy = tmp_path / "out", tmp_path / "copy"
+    assert build(photos, out, "--landmark-cache", cache) == 0
+    assert main(["push", str(out), str(copy)]) == 0
+    for folder, place in ((out, out / "report/curation.csv"), (copy, "its rows")):
+        assert removed(folder, "nobody") == 1
+        assert f"see columns 'photo' and 'identity' of {place}" in capsys.readouterr().err
+    assert {"photo", "identity"} <= set(next(ledger.rows(copy)))
+    with (out / "report/curation.csv").open(newline="") as lines:
+        assert {"photo", "identity"} <= set(next(csv.reader(lines)))

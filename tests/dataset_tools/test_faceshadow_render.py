@@ -11,9 +11,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dataset_tools import render as rendering
+from dataset_tools.frame import sharpen
 from dataset_tools.noise import fractal
+from dataset_tools.photometry import luminance
 from dataset_tools.recipe import RECIPES, Recipe, RecipeError, recipe_named
 from dataset_tools.render import pair_seed, render
+from learnir.images import decode_linear, encode_linear
 
 SIZE = 96
 quick = settings(
@@ -121,3 +125,27 @@ def test_steep_poses_fall_back_to_flat_masks(turned, astronaut, face):
 def test_unknown_recipe_names_its_neighbour():
     with pytest.raises(RecipeError, match="did you mean faceshadow"):
         recipe_named("face-shadow")
+
+
+@pytest.mark.parametrize("seed", [3, 6, 8])
+def test_a_pair_that_a_matrix_darkened_says_by_which(astronaut, face, seed):
+    pair = render(astronaut, face, seed, RECIPES["zhang2020"], 160)
+    meta = json.loads(json.dumps(pair.meta, allow_nan=False))
+    matrix = np.array(meta["darkening"]["matrix"], np.float32)
+    assert 0.9 <= matrix.sum() / 3 / meta["darkening"]["gain"] <= 1.1
+    deep = cv2.erode(pair.mask, np.ones((9, 9))) == 255
+    assert deep.sum() > 200
+    darkened = encode_linear(np.minimum(decode_linear(pair.clean) @ matrix.T, 1))
+    assert np.percentile(np.abs(darkened[deep].astype(int) - pair.shadow[deep]), 95) <= 2
+    red, green, blue = matrix @ np.ones(3, np.float32)  # what stays of grey
+    assert meta["ambient"] == pytest.approx(luminance(np.array([red, green, blue])), rel=1e-5)
+    assert meta["tint"] == pytest.approx((blue - red) / (2 * green), abs=1e-5)
+
+
+def test_how_much_the_base_was_sharpened_is_stored(astronaut, face, monkeypatch):
+    seen = []
+    monkeypatch.setattr(rendering, "sharpen", lambda *a: seen.append(a[1]) or sharpen(*a))
+    for recipe in RECIPES.values():
+        meta = render(astronaut, face, 3, recipe, 512).meta
+        assert meta["crisp"] == seen[-1] > 0
+        assert (meta["darkening"] is None) == (recipe.colour == "ambient")

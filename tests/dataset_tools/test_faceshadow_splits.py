@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataset_tools import ledger
+from dataset_tools.build import BuildPlan, find_photos
 from dataset_tools.cli import main
 from dataset_tools.facts import Facts
 from dataset_tools.photos import Photo
@@ -157,3 +158,16 @@ def test_a_published_copy_tells_its_splits(tmp_path, places):
     push(out, str(copy))
     adopt(tmp_path / "state", copy)
     assert remembered(tmp_path / "state") == remembered(out)
+
+
+@pytest.mark.parametrize("published", [False, True])
+def test_who_was_removed_from_a_dataset_stays_out_of_its_archives(tmp_path, places, published):
+    out, copy, state = tmp_path / "out", tmp_path / "copy", tmp_path / "layers.state"
+    build(out, places[0])
+    gone = ["portrait002.png", "portrait004.png"]
+    ledger.mark_removed(state, gone[:1])  # keeps what it knew
+    assert main(["remove", str(out), "--id", gone[1]]) == 0
+    push(out, str(copy))
+    adopt(state, copy if published else out)
+    found = [photo.key for photo in find_photos(BuildPlan((str(places[0]),), state))]
+    assert found == [f"portrait{k:03d}.png" for k in (0, 6, 8, 10)]

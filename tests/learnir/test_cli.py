@@ -56,6 +56,7 @@ def test_info_of_the_shipped_weights(capsys):
     assert code == 0
     scores = json.loads((SHIPPED / "scores.json").read_text(encoding="utf-8"))
     assert len(scores) > 1
+    assert "FaceShadow test, clean faces: same -> " in out
     for name, means in scores.items():
         restored = f"{means['restored']['psnr']:.2f} dB"
         assert any(name in line and restored in line for line in out.splitlines())
@@ -66,6 +67,9 @@ def test_info_of_scores_without_lpips_and_of_damaged_ones(capsys, checkpoint):
     path = checkpoint / "scores.json"
     path.write_text(json.dumps({"mine": {"pairs": 2, "input": means, "restored": means}}))
     assert "mine: 20.00 -> 20.00 dB, SSIM 0.900\n" in run(capsys, "info", checkpoint)[1]
+    kept = {"input": means | {"psnr": 80.0}, "restored": means | {"psnr": 79.9}}
+    path.write_text(json.dumps({"clean": {"pairs": 2, **kept}}))
+    assert "clean: same -> 79.90 dB, SSIM 0.900\n" in run(capsys, "info", checkpoint)[1]
     path.write_text("{")
     assert "scores.json is damaged" in run(capsys, "info", checkpoint)[1]
 

@@ -109,6 +109,21 @@ def test_a_close_up_is_the_restoration_of_its_part(learnir, scene, looking_at):
     assert np.abs(near[inner, inner].astype(int) - alone[inner, inner]).max() <= 1
 
 
+def test_a_close_up_has_no_edge(learnir, scene, looking_at):
+    """Its outermost pixels are those of the whole picture's restoration."""
+    picture = scene(200, 300)
+    looking_at((120, 90, 30, 30))
+    (square,) = close_ups([(120, 90, 30, 30)], 200, 300)
+    far, near = (
+        learnir.restore(picture, faces=faces, seed=1).picture[square.area].astype(int)
+        for faces in (False, True)
+    )
+    change = np.abs(near - far)
+    for edge in (change[0], change[-1], change[:, 0], change[:, -1]):
+        assert edge.max() <= 1
+    assert change[10:-10, 10:-10].max() > 3
+
+
 @pytest.fixture
 def sides(monkeypatch):
     """Longest sides of what the network is shown; over 200 pixels memory runs out."""

@@ -10,6 +10,7 @@ import pytest
 import tifffile
 from PIL import Image, ImageCms
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
+from profiles import display_p3_icc, wide_gamut_icc
 
 from learnir.colour import matrix_profile, srgb_icc
 from learnir.files import decode_photo, encode_photo, loses_depth, read_photo
@@ -216,28 +217,50 @@ def test_stripping_leaves_no_metadata(scene, format):
     assert "icc_profile" not in back.info
 
 
-def wide_gamut_icc():
-    """The bundled sRGB profile with its red and green columns exchanged by a matrix: a wide space
-    would do as well; this one needs no file and any CMS can check it."""
-    data = bytearray(srgb_icc())
-    tags = {data[132 + 12 * i : 136 + 12 * i].decode(): 132 + 12 * i for i in range(data[131])}
-    red, green = (int.from_bytes(data[tags[n] + 4 : tags[n] + 8]) for n in ("rXYZ", "gXYZ"))
-    data[red : red + 20], data[green : green + 20] = data[green : green + 20], data[red : red + 20]
-    return bytes(data)
+def in_srgb(image, icc):
+    """The pixels of an image in sRGB, by LittleCMS."""
+    profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
+    srgb = ImageCms.createProfile("sRGB")
+    return np.asarray(ImageCms.profileToProfile(image, profile, srgb))
 
 
-def test_a_colour_profile_is_read_as_littlecms_reads_it_and_kept(scene):
-    icc = wide_gamut_icc()
+WIDE = pytest.mark.parametrize("icc", [wide_gamut_icc(), display_p3_icc()], ids=["turned", "p3"])
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "TIFF"])
+@pytest.mark.parametrize("strip", [False, True])
+def test_grey_pixels_keep_the_profile_that_they_are_in(scene, format, strip):
+    grey, icc = Image.fromarray(scene()).convert("L"), b"the dot gain of some press"
+    data = encoded(grey, format, exif=exif_of(), icc_profile=icc)
+    photo = decode_photo(data, "a")
+    back = Image.open(io.BytesIO(encode_photo(photo, photo.picture, strip=strip)))
+    assert back.mode == "L"
+    assert back.info["icc_profile"] == icc
+    assert (ARTIST in back.getexif()) != strip
+
+
+@WIDE
+def test_a_colour_profile_is_read_as_littlecms_reads_it_and_kept(scene, icc):
     image = Image.fromarray(scene())
     photo = decode_photo(encoded(image, "PNG", icc_profile=icc), "a")
-    profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
-    oracle = ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"))
     assert matrix_profile(icc) is not None
     assert photo.picture.dtype == np.uint16  # 8 bits would lose colours on the way there and back
-    assert np.abs(photo.picture / 257 - np.asarray(oracle)).max() <= 2
+    assert np.abs(photo.picture / 257 - in_srgb(image, icc)).max() <= 2
     back = Image.open(io.BytesIO(encode_photo(photo, photo.picture)))
     assert back.info["icc_profile"] == icc
     assert np.abs(np.asarray(back).astype(int) - np.asarray(image)).max() <= 1
+
+
+@WIDE
+def test_what_was_restored_in_srgb_looks_so_in_the_files_own_space(scene, icc):
+    photo = decode_photo(encoded(Image.fromarray(scene()), "PNG", icc_profile=icc), "a")
+    restored = photo.picture // 2
+    back = Image.open(io.BytesIO(encode_photo(photo, restored)))
+    assert back.info["icc_profile"] == icc
+    away = np.abs(in_srgb(back, icc) - restored / 257)
+    inside = (restored > 20 * 257).all(axis=-1)  # of sRGB, and not so dark that a code is coarse
+    assert inside.mean() > 0.8
+    assert away[inside].max() <= 2
 
 
 def test_cmyk_becomes_srgb_and_says_so(scene):

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageCms
+from profiles import display_p3_icc, wide_gamut_icc
 
+from learnir.colour import srgb_icc
+from learnir.files import decode_photo, encode_photo
 from learnir.kinds import restore_like
 
 
@@ -24,6 +27,33 @@ def test_cmyk_comes_back_as_srgb_and_says_so(scene):
     profile = ImageCms.ImageCmsProfile(io.BytesIO(restored.info["icc_profile"]))
     assert "sRGB" in ImageCms.getProfileDescription(profile)
     assert restored.info["dpi"] == (300, 300)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P"])
+@pytest.mark.parametrize("icc", [wide_gamut_icc(), display_p3_icc()], ids=["turned", "p3"])
+def test_an_image_with_a_profile_is_restored_as_its_file_is(scene, mode, icc):
+    def brighter(picture):  # by another factor in each channel, so that spaces matter
+        most = np.iinfo(picture.dtype).max
+        return (picture * (1.4, 1.1, 0.8)).clip(0, most).astype(picture.dtype)
+
+    image = Image.fromarray(scene()).convert(mode)
+    out = io.BytesIO()
+    image.save(out, "PNG", icc_profile=icc)
+    photo = decode_photo(out.getvalue(), "a")
+    by_file = np.asarray(Image.open(io.BytesIO(encode_photo(photo, brighter(photo.picture)))))
+    restored = restore_like(Image.open(out), brighter)
+    assert restored.info["icc_profile"] == icc
+    assert restored.mode == ("RGB" if mode == "P" else mode)
+    assert np.abs(np.asarray(restored).astype(int) - by_file).max() <= 2
+
+
+def test_an_image_with_a_profile_of_srgb_stays_8_bits(scene):
+    image, given = Image.fromarray(scene()), []
+    image.info["icc_profile"] = srgb_icc()
+    restored = restore_like(image, lambda picture: given.append(picture) or inverted(picture))
+    assert given[0].dtype == np.uint8
+    assert np.array_equal(np.asarray(restored), 255 - np.asarray(image))
+    assert restored.info["icc_profile"] == srgb_icc()
 
 
 def test_without_a_profile_none_is_made_up(scene):

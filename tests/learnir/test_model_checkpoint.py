@@ -9,7 +9,6 @@ from learnir.checkpoint import (
     load_checkpoint,
     read_training,
     save_checkpoint,
-    write_atomically,
 )
 from learnir.config import ModelConfig
 from learnir.describe import describe
@@ -37,22 +36,6 @@ def test_saved_and_read_back_with_its_config(tmp_path, tiny_config):
         m.sample(y, generator=torch.Generator().manual_seed(0)) for m in (model.eval(), again)
     ]
     assert (results[0] - results[1]).abs().max() < 0.05
-
-
-def test_a_file_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
-    path = tmp_path / "a.json"
-    write_atomically(path, b"old")
-
-    def full(part, _path):
-        assert part.read_bytes() == b"new"
-        raise OSError(28, "No space left on device", str(part))
-
-    monkeypatch.setattr("learnir.checkpoint.os.replace", full)
-    with pytest.raises(OSError, match="No space left") as failed:
-        write_atomically(path, b"new")
-    assert failed.value.filename == str(path)
-    assert path.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("content", [b"{", b"[1]", b"\xff\xfe"])

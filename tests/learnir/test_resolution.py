@@ -13,6 +13,7 @@ from learnir.resolution import (
     relative_cost,
     resolve_scales,
     scale_at,
+    upsample,
 )
 
 
@@ -57,6 +58,12 @@ def test_crossing_keeps_a_constant_residual_both_ways():
     assert torch.allclose(up, torch.full_like(up, 0.25))
     assert torch.allclose(down, R)
     assert torch.allclose(down_eps, eps, atol=1e-6)
+
+
+def test_a_ramp_comes_back_in_its_place():
+    """Pixel centres are aligned, not corners; the ends are extrapolated."""
+    x = (torch.arange(32) / 32).expand(1, 1, 4, 32)
+    assert (upsample(area_mean(x, 4), 4) - x)[..., 4:-4].abs().max() < 1e-6
 
 
 def test_scales_that_do_not_divide_are_refused():

@@ -171,6 +171,26 @@ def test_one_seed_one_picture_and_stopping_on_the_way():
     assert 0.9 < float(eps.var()) < 1.1
 
 
+@pytest.mark.parametrize("scales", [(1, 1, 1, 1, 1), (1, 1, 2, 4, 4)])
+def test_without_eta_nothing_is_drawn_but_the_start_and_what_finer_scales_need(scales):
+    y, x = pictures()
+    schedule = Schedule.linear(12)
+    states, drawn = [], []
+
+    def noise(_, scale, shape):
+        drawn[-1].append(scale)
+        seed = torch.Generator().manual_seed(len(drawn[-1]))
+        return torch.randn(shape, generator=seed, dtype=y.dtype)
+
+    for eta in (0, 1):
+        drawn.append([])
+        options = {"correction": "none", "eta": eta, "until": 1, "noise": noise}
+        states.append(sample(Oracle(y - x), y, schedule, scales=scales, **options))
+    assert drawn[0] == [scales[-1], *([] if scales[-1] == 1 else [2, 1])]
+    assert len(drawn[1]) == len(drawn[0]) + 4  # steps 5 to 2
+    assert (states[1] - states[0]).abs().mean() > 0.01
+
+
 def test_callback_sees_every_step_and_cancels():
     y, x = pictures()
     seen = []

@@ -74,6 +74,14 @@ def test_a_stop_asked_for_during_validation_keeps_the_step(tmp_path, pairs_folde
     assert state(tmp_path / "run")["step"] == 6  # saved every 4 steps otherwise
 
 
+def test_no_score_is_shown_before_there_is_one(tmp_path, pairs_folder, monkeypatch):
+    shown = []
+    monkeypatch.setattr(loop.tqdm, "set_postfix", lambda _, **known: shown.append(sorted(known)))
+    command.train("smoke", [pairs_folder], tmp_path / "run", device="cpu")
+    assert shown[0] == ["loss"]  # saved before it is first validated
+    assert shown[-1] == ["loss", "psnr"]
+
+
 def test_what_a_run_leaves_behind(tmp_path, pairs_folder):
     last = command.train("smoke", [pairs_folder], tmp_path / "run", device="cpu")
     model = load_checkpoint(last)

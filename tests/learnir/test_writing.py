@@ -1,0 +1,114 @@
+"""Files written whole or not at all, by every folder of the project through one module."""
+
+import os
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from dataset_tools.files import clear_parts, write_lines
+from learnir.writing import beside, replacing, write_atomically, write_json
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / "a.json"
+    write_atomically(path, b"old")
+
+    def full(part, _path):
+        assert part.read_bytes() == b"new"
+        raise OSError(28, "No space left on device", str(part))
+
+    monkeypatch.setattr("learnir.writing.os.replace", full)
+    with pytest.raises(OSError, match="No space left") as failed:
+        write_atomically(path, b"new")
+    assert failed.value.filename == str(path)
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_nothing_is_left_of_a_file_that_was_not_finished(tmp_path, error):
+    path = tmp_path / "folder" / "a"
+
+    def stopped():
+        with replacing(path) as handle:
+            handle.write(b"half")
+            raise error
+
+    with pytest.raises(error):
+        stopped()
+    assert list(path.parent.iterdir()) == []
+
+
+def test_a_program_that_asks_for_the_format_by_the_ending_writes_beside_too(tmp_path):
+    path = tmp_path / "video.mp4"
+    with beside(path, path.suffix) as part:
+        assert part.parent == tmp_path
+        assert part.suffix == ".mp4"
+        part.write_bytes(b"whole")
+        assert not path.exists()
+    assert path.read_bytes() == b"whole"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("letter", ["x", "ä"])
+def test_names_as_long_as_the_disk_allows_are_written(tmp_path, letter):
+    path = tmp_path / (letter * (250 // len(letter.encode())))
+    write_atomically(path, b"1")
+    write_json(path, {"a": 1})
+    assert path.read_text() == '{\n  "a": 1\n}\n'
+    write_lines(path, ["ü"])
+    assert path.read_text(encoding="utf-8") == "ü\n"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_two_threads_write_one_file_and_neither_spoils_the_other(tmp_path):
+    path, both, failed = tmp_path / "a", threading.Barrier(2, timeout=20), []
+    contents = [b"a" * 10_000, b"b" * 10_000]
+
+    def write(data):
+        try:
+            with replacing(path) as handle:
+                handle.write(data[:5_000])
+                both.wait()
+                handle.write(data[5_000:])
+        except Exception as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=write, args=(data,)) for data in contents]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failed
+    assert path.read_bytes() in contents
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_killed_processes_left_is_cleared_and_nothing_else(tmp_path):
+    program = (
+        "import os, sys; from pathlib import Path; from learnir.writing import replacing\n"
+        "with replacing(Path(sys.argv[1])) as handle: os._exit(9)"
+    )
+    for place in ("a.png", ".faceshadow/rows/a.jsonl"):
+        killed = subprocess.run([sys.executable, "-c", program, tmp_path / place], check=False)
+        assert killed.returncode == 9
+    (tmp_path / "b.png.4711.tmp").touch()  # as earlier versions left them
+    kept = [tmp_path / name for name in (".keep", "a.part", ".part", "notes.txt")]
+    for path in kept:
+        path.touch()
+    left = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(left) == len(kept) + 3
+    clear_parts(tmp_path)
+    assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(kept)
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    for path in (tmp_path / "file" / "a", tmp_path / "folder", tmp_path / ("x" * 300)):
+        with pytest.raises(OSError, match=path.name[:9]) as failed:
+            write_atomically(path, b"1")
+        assert failed.value.filename == os.fspath(path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
