@@ -17,6 +17,7 @@ from demo.storage import keep, plain_name
 from learnir.images import ImageError
 
 MOST_FILES = 100
+STOPPED = "not restored: stopped before"
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,8 @@ class Line:
     """One file of a batch; ``output`` is empty and ``message`` says why where it failed."""
 
     file: str
-    output: str = ""
     message: str = ""
+    output: str = ""
     width: int = 0
     height: int = 0
     mode: str = ""
@@ -54,9 +55,9 @@ def restore_files(
     progress: Callable[..., object],
     flag: threading.Event | None = None,
 ) -> Done:
-    """Restores every file.
+    """Restores every file, or those before ``flag`` was set; the others' lines say so.
 
-    Raises gr.Error for none, too many or a missing model, Cancelled once ``flag`` is set.
+    Raises gr.Error for none, too many or a missing model, Cancelled where no file was finished.
     """
     if not paths:
         raise restoring.refusal("Choose some pictures first.")
@@ -69,9 +70,15 @@ def restore_files(
         lines: list[Line] = []
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-            for number, path in enumerate(paths):
-                progress((number, len(paths)), desc="Restoring", unit="files")
-                lines.append(_add(context, archive, path, settings, flag))
+            try:
+                for number, path in enumerate(paths):
+                    progress((number, len(paths)), desc="Restoring", unit="files")
+                    lines.append(_add(context, archive, path, settings, flag))
+            except Cancelled:
+                if not lines:
+                    raise
+            rest = [plain_name(Path(path).name) for path in paths[len(lines) :]]
+            lines += [Line(name, message=STOPPED) for name in rest]
             archive.writestr("results.csv", to_csv(lines))
     return Done(lines, keep(buffer.getvalue(), "restored.zip"))
 
@@ -90,12 +97,12 @@ def _add(
     except (Cancelled, NotReady):
         raise
     except (ImageError, ValueError, MemoryError) as error:
-        return Line(name, message=str(error) or "out of memory")
+        return Line(name, str(error).removeprefix(f"{name}: ") or "out of memory")
     data, output = photos.encode_like(photo, result.picture)
     output = unused(output, set(archive.namelist()))
     archive.writestr(output, data)
     h, w = photo.picture.shape[:2]
-    return Line(name, output, "", w, h, result.mode, round(result.seconds, 3))
+    return Line(name, "", output, w, h, result.mode, round(result.seconds, 3))
 
 
 def unused(name: str, taken: set[str]) -> str:

@@ -2,20 +2,67 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
 from demo import batch, restoring
 from demo.context import AT_ONCE, MODEL, PRIVATE, Context
-from demo.engine import Cancelled
+from demo.engine import PATIENCE_S, Cancelled
 
+TAB = "batch"
 COLUMNS = list(batch.COLUMNS)
+WIDTHS: list[str | int] = ["115px", "205px", "150px", "70px", "70px", "60px", "80px"]
 NOTE = (
     f"JPEG, PNG, WebP or TIFF, 8 or 16 bit; at most {batch.MOST_FILES} files at a time. Every file "
     "comes back in its own format and size with its metadata; a file that cannot be read is listed "
     "with the reason, the rest go on."
 )
+
+
+@dataclass(frozen=True)
+class Page:
+    """What the buttons of the tab do; both return the table's rows and the zip's path."""
+
+    context: Context
+
+    def restore(
+        self,
+        paths: list[str] | None,
+        correction: str,
+        strength: float,
+        request: gr.Request,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008 - how Gradio injects it
+    ) -> Any:
+        """Runs the model over the files; what is finished when it is stopped goes to ``stop``."""
+        settings = restoring.make_settings(0, correction, restoring.OWN, 0, "auto", strength)
+        shown = None
+        run = self.context.runs.begin(TAB, request.session_hash)
+        try:
+            done = batch.restore_files(self.context, paths or [], settings, progress, run.flag)
+            shown = [line.row() for line in done.lines], done.archive
+        except Cancelled:
+            return gr.skip()
+        finally:
+            self.context.runs.end(TAB, request.session_hash, run, shown)
+        return shown
+
+    def stop(self, request: gr.Request) -> Any:
+        """Ends this page's run after the evaluation under way, and shows what it had finished.
+
+        Gradio has let go of the run by then: what it returns reaches the page only through here.
+        """
+        run = self.context.runs.cancel(TAB, request.session_hash)
+        if run is None:
+            gr.Info("Nothing is running here any more.")
+            return gr.skip()
+        try:
+            shown = run.left.result(PATIENCE_S)
+        except TimeoutError:
+            shown = None
+        gr.Info("Stopped." if shown is None else "Stopped. What was finished is in the zip.")
+        return shown or gr.skip()
 
 
 def build(context: Context) -> None:
@@ -36,6 +83,7 @@ def build(context: Context) -> None:
         with gr.Column(scale=7, min_width=320):
             table = gr.Dataframe(
                 headers=COLUMNS,
+                column_widths=WIDTHS,
                 interactive=False,
                 label="What happened to each file",
                 elem_id="batch-table",
@@ -45,28 +93,6 @@ def build(context: Context) -> None:
                 label="restored.zip", interactive=False, elem_id="batch-zip", elem_classes="packed"
             )
 
-    def restore_all(
-        paths: list[str] | None,
-        correction: str,
-        strength: float,
-        request: gr.Request,
-        progress: gr.Progress = gr.Progress(),  # noqa: B008 - how Gradio injects it
-    ) -> Any:
-        settings = restoring.make_settings(0, correction, restoring.OWN, 0, "auto", strength)
-        flag = context.runs.begin(request.session_hash)
-        try:
-            done = batch.restore_files(context, paths or [], settings, progress, flag)
-        except Cancelled:
-            return gr.skip()
-        finally:
-            context.runs.end(request.session_hash, flag)
-        return [line.row() for line in done.lines], done.archive
-
-    def stop(request: gr.Request) -> None:
-        stopped = context.runs.cancel(request.session_hash)
-        gr.Info("Stopped." if stopped else "Nothing is running.")
-
-    running = run.click(
-        restore_all, [files, correction, strength], [table, archive], **MODEL, **PRIVATE
-    )
-    cancel.click(stop, None, None, cancels=[running], **AT_ONCE)
+    page, shown = Page(context), [table, archive]
+    running = run.click(page.restore, [files, correction, strength], shown, **MODEL, **PRIVATE)
+    cancel.click(page.stop, None, shown, cancels=[running], **AT_ONCE)

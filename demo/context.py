@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import gradio as gr
+import numpy as np
 
-from demo.engine import Cancellations, Engine, Shelf
+from demo.engine import Cancellations, Engine, Settings, Shelf
 from demo.options import Options
 from demo.photos import Photo
+from demo.storage import AGE_S
 from learnir.restoration import Restoration
 
 SHOWN_BUTTONS: Any = ["download", "fullscreen"]
@@ -48,6 +50,14 @@ class Kept:
 
     photo: Photo
     restoration: Restoration
+    settings: Settings
+    truth: str | None = None
+    """Path of the shadow-free picture that was there when the run began."""
+
+    def at_strength(self, strength: float) -> np.ndarray:
+        """The picture at any strength, uint8 or uint16 RGB (H, W, 3)."""
+        same = strength == self.settings.strength
+        return self.restoration.picture if same else self.restoration.at_strength(strength)
 
     @property
     def bytes(self) -> int:
@@ -61,5 +71,7 @@ class Context:
 
     options: Options
     engine: Engine
-    shelf: Shelf[Kept] = field(default_factory=lambda: Shelf(SHELF_BYTES, lambda kept: kept.bytes))
+    shelf: Shelf[Kept] = field(
+        default_factory=lambda: Shelf(SHELF_BYTES, lambda kept: kept.bytes, AGE_S)
+    )
     runs: Cancellations = field(default_factory=Cancellations)

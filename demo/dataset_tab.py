@@ -39,20 +39,22 @@ def build(context: Context, tab: gr.Tab) -> None:
         )
         load = gr.Button("Open", scale=1, min_width=90, elem_id="dataset-open")
     told = gr.Markdown(NONE_HERE if own is None else "…", elem_id="dataset-told")
-    with gr.Row(equal_height=False):
-        with gr.Column(scale=3, min_width=260):
-            filters = _filters()
-        with gr.Column(scale=8, min_width=320):
-            gallery, turn = _gallery()
-    with gr.Row():
-        plots = [_plot(title) for title in ("Kind of shadow", "Skin tone", "Face in shadow")]
-    with gr.Accordion("The chosen pair", open=True):
+    with gr.Column(visible=False, elem_id="dataset-parts") as parts:  # until there is something
+        with gr.Row(equal_height=False):
+            with gr.Column(scale=3, min_width=260):
+                filters = _filters()
+            with gr.Column(scale=8, min_width=320):
+                gallery, turn = _gallery()
         with gr.Row():
-            pictures = [_picture(name) for name in ("Shadowed", "Clean", "Mask")]
-        facts = gr.JSON(label="Every parameter", elem_id="dataset-facts", max_height=360)
+            plots = [_plot(title) for title in ("Kind of shadow", "Skin tone", "Face in shadow")]
+        with gr.Accordion("The chosen pair", open=True):
+            with gr.Row():
+                pictures = [_picture(name) for name in ("Shadowed", "Clean", "Mask")]
+            facts = gr.JSON(label="Every parameter", elem_id="dataset-facts", max_height=360)
     opened, shown = gr.State(""), gr.State([])
     page = turn[1]
     found = [gallery, page, told, shown, *plots]
+    fresh = [opened, parts, *filters[: len(CHOICES)]]
 
     def find(open_now: str, *query: Any) -> tuple[Any, ...]:
         return _found(open_now, _wanted(query), 0) if open_now else (gr.skip(),) * len(found)
@@ -73,15 +75,16 @@ def build(context: Context, tab: gr.Tab) -> None:
         [load.click, where.submit],
         lambda typed: _open(browsing.address(typed, own)),
         [where],
-        [opened, *filters[: len(CHOICES)]],
+        fresh,
+        show_progress_on=[told],
         **PRIVATE,
     )
     opening.success(find, [opened, *filters], found, **PRIVATE)
     if own is not None:
         tab.select(
-            lambda now: (gr.skip(),) * (1 + len(CHOICES)) if now else _open(_own(own)),
+            lambda now: (gr.skip(),) * len(fresh) if now else _open(_own(own)),
             [opened],
-            [opened, *filters[: len(CHOICES)]],
+            fresh,
             **QUIET,
         ).success(find, [opened, *filters], found, **QUIET)
     gr.on([f.input for f in filters], find, [opened, *filters], found, **LIVE)
@@ -101,9 +104,10 @@ def _own(own: str) -> str:
 
 
 def _open(where: str) -> tuple[Any, ...]:
-    """The data set's address, and the choosers filled with its values."""
+    """The data set's address, the parts shown, and the choosers filled with its values."""
     offered = browsing.choices(browsing.opened(where).table)
-    return where, *(gr.update(choices=offered.get(c, []), value=[]) for c in CHOICES)
+    chosen = (gr.update(choices=offered.get(c, []), value=[]) for c in CHOICES)
+    return where, gr.update(visible=True), *chosen
 
 
 def _wanted(query: tuple[Any, ...]) -> Wanted:

@@ -1,21 +1,52 @@
 """Named endpoints for gradio_client, curl and MCP: the same calls as the tabs, files in, files out.
 
 Pictures go through invisible gr.File components, so that Gradio itself checks that a path is an
-upload; an endpoint is never handed a path of the client's choosing.
+upload; an endpoint is never handed a path of the client's choosing. All other arguments are checked
+here, so that a client is told in one line what does not fit.
 """
 
 from __future__ import annotations
 
+import html
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import wraps
 from typing import Any
 
 import gradio as gr
+from gradio.components.api_component import Api
 
 from demo import batch, leaderboard_reading, photos, restoring, shadow_making
+from demo.checking import MOST_SEED, Argument, Choice, Flag, Number, Text, Whole, checked
 from demo.context import MODEL, Context
 from demo.storage import keep
 
 NAMES = ("restore", "restore_batch", "synthesize", "leaderboard", "boards", "submit", "model")
 """Every public endpoint; all else is private."""
+CORRECTION = Choice(restoring.CORRECTIONS, restoring.OWN)
+SEED = Whole(0, MOST_SEED, 0)
+STRENGTH = Number(0, 1.5, 1.0)
+SAMPLER: dict[str, Argument] = {
+    "steps": Whole(0, 50, 0),
+    "correction": CORRECTION,
+    "scales": Text(restoring.OWN),
+    "seed": SEED,
+    "mode": Choice(restoring.MODES, "auto"),
+    "strength": STRENGTH,
+}
+LIGHT: dict[str, Argument] = {
+    "occluder": Text("random"),
+    "azimuth": Number(-180, 180, -60.0),
+    "elevation": Number(5, 90, 45.0),
+    "distance": Number(10, 5000, 250.0),
+    "softness": Number(0.05, 10, 1.0),
+    "ambient": Number(0.03, 0.8, 0.22),
+    "tint": Number(-0.35, 0.35, 0.12),
+    "opacity": Number(0, 1, 1.0),
+    "face_shadow": Flag(False),
+    "person_only": Flag(True),
+    "seed": SEED,
+}
 
 
 def build(context: Context) -> None:
@@ -33,17 +64,6 @@ def _file(label: str, **options: Any) -> gr.File:
     return gr.File(label=label, type="filepath", **options)
 
 
-def _settings() -> list[Any]:
-    return [
-        gr.Number(0, label="steps", precision=0, minimum=0, maximum=50),
-        gr.Dropdown(restoring.CORRECTIONS, value=restoring.OWN, label="correction"),
-        gr.Textbox(restoring.OWN, label="scales"),
-        gr.Number(0, label="seed", precision=0, minimum=0),
-        gr.Radio(restoring.MODES, value="auto", label="mode"),
-        gr.Slider(0, 1.5, 1, step=0.01, label="strength"),
-    ]
-
-
 def _restore(context: Context) -> None:
     def restore(
         picture: str | None,
@@ -58,7 +78,7 @@ def _restore(context: Context) -> None:
 
         Args:
             picture: JPEG, PNG, WebP or TIFF file, at most 50 megapixels and 64 MB.
-            steps: sampling steps, 0 = as the model was trained.
+            steps: sampling steps from 2 on, or 0 = as the model was trained.
             correction: "as trained", "none", "paper", "exact" or "learned".
             scales: "as trained", "drm", "fixed", or one factor per step such as "1,1,2,4,4".
             seed: of the noise; equal seeds give equal pictures.
@@ -77,7 +97,8 @@ def _restore(context: Context) -> None:
 
     _declare(
         restore,
-        [_file("picture"), *_settings()],
+        _file("picture"),
+        SAMPLER,
         [_file("restored"), _file("mask"), gr.JSON(label="facts")],
         **MODEL,
     )
@@ -104,11 +125,8 @@ def _restore_batch(context: Context) -> None:
 
     _declare(
         restore_batch,
-        [
-            _file("pictures", file_count="multiple"),
-            gr.Dropdown(restoring.CORRECTIONS, value=restoring.OWN, label="correction"),
-            gr.Slider(0, 1.5, 1, step=0.01, label="strength"),
-        ],
+        _file("pictures", file_count="multiple"),
+        {"correction": CORRECTION, "strength": STRENGTH},
         [_file("archive"), gr.JSON(label="results")],
         **MODEL,
     )
@@ -156,20 +174,8 @@ def _synthesize() -> None:
 
     _declare(
         synthesize,
-        [
-            _file("portrait"),
-            gr.Textbox("random", label="occluder"),
-            gr.Slider(-180, 180, -60, label="azimuth"),
-            gr.Slider(5, 90, 45, label="elevation"),
-            gr.Slider(10, 5000, 250, label="distance"),
-            gr.Slider(0.05, 10, 1, label="softness"),
-            gr.Slider(0.03, 0.8, 0.22, label="ambient"),
-            gr.Slider(-0.35, 0.35, 0.12, label="tint"),
-            gr.Slider(0, 1, 1, label="opacity"),
-            gr.Checkbox(label="face_shadow"),
-            gr.Checkbox(True, label="person_only"),
-            gr.Number(0, label="seed", precision=0, minimum=0),
-        ],
+        _file("portrait"),
+        LIGHT,
         [_file("shadow"), _file("clean"), _file("mask"), gr.JSON(label="parameters")],
         concurrency_limit=1,
     )
@@ -188,7 +194,7 @@ def _submit(context: Context) -> None:
         accepted, reason, run = leaderboard_reading.submitted(context.options.results, bundle)
         return {"accepted": accepted, "reason": reason, "run": run}
 
-    _declare(submit, [_file("bundle")], [gr.JSON(label="verdict")], **MODEL)
+    _declare(submit, _file("bundle"), {}, [gr.JSON(label="verdict")], **MODEL)
 
 
 def _leaderboard(context: Context) -> None:
@@ -196,12 +202,17 @@ def _leaderboard(context: Context) -> None:
 
     def boards() -> list[dict[str, str]]:
         """The boards that have results: id and label."""
-        found = leaderboard_reading.board_choices(folder)
+        with plainly():
+            found = leaderboard_reading.board_choices(folder)
         return [{"id": name, "label": label} for label, name in found]
 
     def leaderboard(board: str) -> list[dict[str, Any]]:
         """The ranking of a board (an id of /boards), best first; scores with 95 % intervals."""
-        table = leaderboard_reading.ranking(folder, board)  # padded, for the page to sort
+        with plainly():
+            if not board:
+                raise restoring.refusal("board: give an id of /boards.")
+            name = checked("board", Text(""), board)
+            table = leaderboard_reading.ranking(folder, name)  # padded, for the page to sort
         rows = ([cell.strip() if isinstance(cell, str) else cell for cell in row] for row in table)
         return [dict(zip(leaderboard_reading.COLUMNS, row, strict=True)) for row in rows]
 
@@ -209,9 +220,31 @@ def _leaderboard(context: Context) -> None:
     gr.api(leaderboard, api_name="leaderboard")
 
 
-def _declare(call: Any, inputs: list[Any], outputs: list[Any], **options: Any) -> None:
-    """An endpoint /NAME for ``call``; nothing on the page triggers it."""
-    gr.Button().click(call, inputs, outputs, api_name=call.__name__, **options)
+@contextmanager
+def plainly() -> Iterator[None]:
+    """Messages without the entities that keep them text on the page: no page shows these."""
+    try:
+        yield
+    except gr.Error as error:
+        raise gr.Error(
+            html.unescape(error.message), title=error.title, print_exception=False
+        ) from error
+
+
+def _declare(
+    call: Any, file: gr.File, arguments: dict[str, Argument], outputs: list[Any], **options: Any
+) -> None:
+    """An endpoint /NAME for ``call`` of a file and arguments; nothing on the page triggers it."""
+
+    @wraps(call)
+    def answer(path: Any, *values: Any) -> Any:
+        with plainly():
+            pairs = zip(arguments.items(), values, strict=True)
+            return call(path, *(checked(name, kind, value) for (name, kind), value in pairs))
+
+    # the components of the page would refuse what does not fit in words of their own, or in none
+    rest = [Api(kind.default, kind.schema(), name) for name, kind in arguments.items()]
+    gr.Button().click(answer, [file, *rest], outputs, api_name=call.__name__, **options)
 
 
 def _model(context: Context) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
+import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
@@ -27,67 +30,118 @@ class Cancelled(Exception):
     """Raised inside a restoration whose user pressed Cancel or left."""
 
 
+@dataclass(frozen=True)
+class Run:
+    """A run under way: the flag that stops it, and what it leaves when it ends."""
+
+    flag: threading.Event = field(default_factory=threading.Event)
+    left: Future[Any] = field(default_factory=Future)
+
+
 class Cancellations:
-    """One flag per browser session for the run it has under way."""
+    """The run that each browser session has under way on each tab."""
 
     def __init__(self) -> None:
-        self._flags: dict[Hashable, threading.Event] = {}
+        self._runs: dict[tuple[str, Hashable], Run] = {}
         self._lock = threading.Lock()
 
-    def begin(self, session: Hashable) -> threading.Event:
-        """The flag of a new run of ``session``."""
-        flag = threading.Event()
+    def begin(self, tab: str, session: Hashable) -> Run:
+        """A new run of ``session`` on ``tab``."""
+        run = Run()
         with self._lock:
-            self._flags[session] = flag
-        return flag
+            self._runs[tab, session] = run
+        return run
 
-    def cancel(self, session: Hashable) -> bool:
-        """Raises the flag of the run under way; False when there is none."""
+    def cancel(self, tab: str, session: Hashable) -> Run | None:
+        """Raises the flag of the run under way and returns it; None when there is none."""
         with self._lock:
-            flag = self._flags.get(session)
-        if flag is not None:
-            flag.set()
-        return flag is not None
+            run = self._runs.get((tab, session))
+        if run is not None:
+            run.flag.set()
+        return run
 
-    def end(self, session: Hashable, flag: threading.Event) -> None:
-        """Forgets the run, unless a newer one of the session has begun."""
+    def cancel_all(self, session: Hashable) -> None:
+        """Raises the flags of all that a session which has left has under way."""
         with self._lock:
-            if self._flags.get(session) is flag:
-                del self._flags[session]
+            runs = [run for (_, whose), run in self._runs.items() if whose == session]
+        for run in runs:
+            run.flag.set()
+
+    def end(self, tab: str, session: Hashable, run: Run, left: Any = None) -> None:
+        """Hands over what the run has left, and forgets it unless a newer one has begun."""
+        run.left.set_result(left)
+        with self._lock:
+            if self._runs.get((tab, session)) is run:
+                del self._runs[tab, session]
 
 
 class Shelf(Generic[Kept]):
-    """The latest results by key, oldest forgotten first beyond ``limit`` bytes."""
+    """The latest results by key: the oldest go beyond ``limit``, all after ``age`` seconds.
 
-    def __init__(self, limit: int, weigh: Callable[[Kept], int]) -> None:
-        self._limit, self._weigh = limit, weigh
-        self._kept: OrderedDict[Hashable, Kept] = OrderedDict()
+    Args:
+        limit: of the sum of what ``weigh`` says, such as bytes.
+        clock: seconds, from any start.
+    """
+
+    def __init__(
+        self,
+        limit: int,
+        weigh: Callable[[Kept], int],
+        age: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._limit, self._weigh, self._age, self._clock = limit, weigh, age, clock
+        self._kept: OrderedDict[Hashable, tuple[Kept, float]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def put(self, key: Hashable, value: Kept) -> None:
-        """Keeps ``value``; a single one is kept however large it is."""
+    def put(self, key: Hashable, value: Kept, *, lasting: bool = False) -> None:
+        """Keeps ``value``, past its age where ``lasting``; a single one however large it is."""
         with self._lock:
+            self._drop_old()
             self._kept.pop(key, None)
-            self._kept[key] = value
+            self._kept[key] = value, math.inf if lasting else self._clock() + self._age
             while len(self._kept) > 1 and self.weight() > self._limit:
                 self._kept.popitem(last=False)
 
     def get(self, key: Hashable) -> Kept | None:
-        """What was put under ``key``, None when forgotten."""
+        """What was put under ``key``, None when forgotten; looking at it does not keep it young."""
         with self._lock:
-            value = self._kept.get(key)
-            if value is not None:
-                self._kept.move_to_end(key)
-            return value
+            self._drop_old()
+            if key not in self._kept:
+                return None
+            self._kept.move_to_end(key)
+            return self._kept[key][0]
 
     def drop(self, key: Hashable) -> None:
         """Forgets ``key`` if it is there."""
         with self._lock:
             self._kept.pop(key, None)
 
+    def sweep(self) -> None:
+        """Forgets what is too old."""
+        with self._lock:
+            self._drop_old()
+
+    def _drop_old(self) -> None:
+        now = self._clock()
+        for key in [key for key, (_, until) in self._kept.items() if until <= now]:
+            del self._kept[key]
+
     def weight(self) -> int:
-        """Bytes on the shelf."""
-        return sum(self._weigh(value) for value in self._kept.values())
+        """The sum of what is on the shelf."""
+        return sum(self._weigh(value) for value, _ in self._kept.values())
+
+
+def keep_swept(shelves: Sequence[Shelf[Any]], every: float) -> None:
+    """Sweeps the shelves in a thread, every so many seconds, whether or not they are used."""
+
+    def sweep() -> None:
+        while True:
+            time.sleep(every)
+            for shelf in shelves:
+                shelf.sweep()
+
+    threading.Thread(target=sweep, name="sweep", daemon=True).start()
 
 
 @dataclass(frozen=True)
@@ -200,9 +254,10 @@ class Engine:
         )
 
     def _wait_for_turn(self, flag: threading.Event | None) -> None:
-        while not self._turn.acquire(timeout=0.2):
-            if flag is not None and flag.is_set():
-                raise Cancelled
+        while flag is None or not flag.is_set():
+            if self._turn.acquire(timeout=0.2):
+                return
+        raise Cancelled
 
     def describe(self) -> str:
         """One line for the top of the page."""

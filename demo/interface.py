@@ -16,14 +16,15 @@ from demo import (
     endpoints,
     leaderboard_tab,
     restore_tab,
+    shadow_making,
     shadow_tab,
     theme,
 )
 from demo.context import MOST_UPLOAD, PRIVATE, QUEUE, Context
-from demo.engine import Engine
+from demo.engine import Engine, keep_swept
 from demo.options import Options
 from demo.restore_events import first_result
-from demo.storage import AGE_S, EVERY_S, open_cache
+from demo.storage import AGE_S, EVERY_S, EXAMPLES, open_cache
 
 TITLE = "LearnIR: facial shadow removal"
 HEADER = (
@@ -47,6 +48,7 @@ def serve(options: Options) -> None:
         page.launch(prevent_thread_lock=True, **launch_options(options))
     except OSError as error:
         raise SystemExit(f"app.py: {_first_sentence(error)}; try another --port") from None
+    keep_swept([context.shelf, shadow_making.PORTRAITS], EVERY_S)
     context.engine.start(then=partial(first_result, context))
     page.block_thread()
 
@@ -56,7 +58,7 @@ def _first_sentence(error: OSError) -> str:
 
 
 def launch_options(options: Options) -> dict[str, Any]:
-    """Arguments of ``launch``: nothing but uploads and results is ever served."""
+    """Arguments of ``launch``: nothing but uploads, results and the examples is ever served."""
     return {
         "server_name": options.host,
         "server_port": options.port,
@@ -65,6 +67,7 @@ def launch_options(options: Options) -> dict[str, Any]:
         "theme": theme.theme(),
         "css": theme.CSS,
         "max_file_size": MOST_UPLOAD,
+        "allowed_paths": [str(EXAMPLES)],  # wherever the app is started from
         "footer_links": ["api"],
         "ssr_mode": False,
         "show_error": False,
@@ -110,6 +113,11 @@ def build(context: Context) -> gr.Blocks:
             queue=False,
             **PRIVATE,
         )
+
+        def leave(request: gr.Request) -> None:
+            context.runs.cancel_all(request.session_hash)
+
+        page.unload(leave)
     page.queue(**QUEUE)
     return page
 

@@ -5,7 +5,7 @@ Submitted names are text wherever they appear; nothing here makes HTML of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -106,6 +106,16 @@ def plots(folder: Path, name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     return perception_distortion(chosen, folder), quality_time(chosen, folder)
 
 
+def span(values: Iterable[float | None]) -> list[float] | None:
+    """Lowest and highest with a margin, for an axis that cuts no point; None without numbers."""
+    known = [float(v) for v in values if v is not None and np.isfinite(v)]
+    if not known:
+        return None
+    low, high = min(known), max(known)
+    margin = 0.06 * (high - low) or 0.06 * abs(high) or 1.0
+    return [low - margin, high + margin]
+
+
 def runs(folder: Path, name: str) -> list[tuple[str, str]]:
     """(method, run id) of a board, best first."""
     from benchmarks.leaderboard import runs_of
@@ -160,7 +170,8 @@ def picture_table(folder: Path, a: str, b: str) -> list[list[Any]]:
 def pictures(folder: Path, a: str, b: str, name: str) -> tuple[np.ndarray, np.ndarray]:
     """What two methods make of one test picture, restored now: results keep scores only.
 
-    gr.Error where the data set is not on this machine or a method is not one of ours.
+    gr.Error where the data set is not on this machine, a method is not one of ours, or it is now
+    made from another checkpoint.
     """
     from benchmarks.leaderboard import find_run
     from benchmarks.methods import METHODS, make_method
@@ -183,7 +194,13 @@ def pictures(folder: Path, a: str, b: str, name: str) -> tuple[np.ndarray, np.nd
             method = run.facts["method"]["name"]
             if method not in METHODS:
                 raise refusal(f"{method}: its pictures are not stored, and it cannot be run here.")
-            restored.append(make_method(method).restore(pair, run.facts["seeds"][0]))
+            made = make_method(method)
+            if made.card.source != run.facts["method"].get("source"):  # as by --checkpoint
+                raise refusal(
+                    f"{method}: its pictures are not stored, and the {method} here is not the one "
+                    "that was scored."
+                )
+            restored.append(made.restore(pair, run.facts["seeds"][0]))
     return restored[0], restored[1]
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import html
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
 from demo import leaderboard_reading as reading
 from demo.context import MODEL, PRIVATE, QUIET, Context
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 EMPTY = "No results yet. `make bench`, or `learnir-bench run --help`."
 RULES = (
@@ -23,6 +26,10 @@ SUBMIT = (
     "`results/KEY.png`, or `scores.csv`. Pictures are scored here; names, sizes, hashes and the "
     "input row are checked, and a reason is given where something does not fit."
 )
+
+
+PLOTTED = (("psnr", "lpips"), ("seconds", "quality"))
+"""x and y of the two plots."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +65,7 @@ def build(context: Context, tab: gr.Tab) -> None:
         first, second = runs[0][1], runs[min(1, len(runs) - 1)][1]
         return (
             reading.ranking(folder, name),
-            *reading.plots(folder, name),
+            *map(_within, reading.plots(folder, name), PLOTTED),
             *(gr.update(choices=runs, value=v) for v in (first, first, second)),
         )
 
@@ -92,8 +99,8 @@ def _board_parts(folder: Path) -> Shown:
         elem_id="board-table",
     )
     with gr.Row():
-        perception = _scatter("Perception against distortion", "psnr", "lpips", "badge")
-        time = _scatter("Quality against time", "seconds", "quality", "metric")
+        perception = _scatter("Perception against distortion", *PLOTTED[0], "badge")
+        time = _scatter("Quality against time", *PLOTTED[1], "metric")
     with gr.Accordion("Make a row again", open=False):
         row = gr.Dropdown([], label="Row", elem_id="board-row")
         text = gr.Code(
@@ -110,6 +117,12 @@ def _scatter(title: str, x: str, y: str, color: str) -> gr.ScatterPlot:
     return gr.ScatterPlot(
         x=x, y=y, color=color, title=title, tooltip="all", height=260, min_width=300
     )
+
+
+def _within(points: pd.DataFrame, axes: tuple[str, str]) -> Any:
+    """The points, and axes that leave a margin around them: Gradio's cut the outermost."""
+    x, y = (reading.span(points[axis]) for axis in axes)
+    return gr.update(value=points, x_lim=x, y_lim=y)
 
 
 def _drill_down(context: Context, shown: Shown) -> None:

@@ -18,11 +18,12 @@ from demo.engine import Cancelled, Settings
 from demo.storage import EXAMPLES, keep
 from learnir.images import ImageError
 
+TAB = "restore"
 SIDE = 900
 """Longest side of the smaller views, pixels."""
 FIRST = "first"
 """Token of the example that every page opens with."""
-OPENING = "hand"
+OPENING = str(EXAMPLES / "hand.jpg")
 FORGOTTEN = "This result has left the memory: press *Remove the shadow* again."
 
 
@@ -34,11 +35,12 @@ class Source:
     path: gr.State
     truth: gr.Image
     truth_path: gr.State
+    told: gr.Markdown
 
     @property
     def outputs(self) -> list[Any]:
-        """Components a hand-over sets: shown, its path, shadow-free picture, its path."""
-        return [self.shown, self.path, self.truth, self.truth_path]
+        """Components a hand-over sets: shown, its path, shadow-free picture, its path, a line."""
+        return [self.shown, self.path, self.truth, self.truth_path, self.told]
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,11 @@ class Shown:
     def outputs(self) -> list[Any]:
         """All of them, as event outputs."""
         return list(vars(self).values())
+
+    @property
+    def results(self) -> list[Any]:
+        """All but the line, which tells of a new picture before there is a result."""
+        return [part for part in self.outputs if part is not self.facts]
 
 
 @dataclass(frozen=True)
@@ -94,50 +101,76 @@ class Page:
         """Uploads are checked when they arrive; an example brings its ground truth along.
 
         The latest upload counts, also where it comes while the one before is being checked.
+        Whatever puts another picture here, or none, clears the result of the one before.
         """
         picture, truth = self.source.shown, self.source.truth
         raw: dict[str, Any] = {"preprocess": False, **LIVE}
-        picture.input(take, [picture], [picture, self.source.path, self.shown.facts], **raw)
+        told, scores = self.source.told, self.shown.scores
+        picture.input(take, [picture], [picture, self.source.path, told], **raw)
         picture.input(lambda: (None, None), None, [truth, self.source.truth_path], **raw)
-        truth.input(take, [truth], [truth, self.source.truth_path, self.shown.facts], **raw)
+        truth.input(take, [truth], [truth, self.source.truth_path, told], **raw)
+        truth.input(lambda: gr.update(visible=False), None, scores, **QUIET)
+        cleared = [self.token, *self.shown.results]
+        self.source.path.change(self.clear, [self.token], cleared, **QUIET)
         samples.click(
             lambda number: hand_over(paths[number]), [samples], self.source.outputs, **PRIVATE
         )
 
     def connect_run(self, run: gr.Button, cancel: gr.Button) -> None:
         """Run and cancel; strength re-blends while it moves, and the download follows."""
-        inputs = [self.source.path, self.token, self.wanted]
+        inputs = [self.source.path, self.source.truth_path, self.token, self.wanted]
         running = run.click(
             self.restore,
             [*inputs, *self.controls.inputs],
-            [self.token, *self.shown.outputs],
+            self.token,
             show_progress_on=[self.shown.slider],
             **MODEL,
             **PRIVATE,
         )
-        running.success(
-            self.score, [self.token, self.source.truth_path], self.shown.scores, **QUIET
-        )
+        self._then_show(running)
         cancel.click(self.cancel, None, None, cancels=[running], **AT_ONCE)
-        strength, view = self.controls.strength, [self.shown.slider, self.shown.after]
-        strength.input(self.blend, [self.token, strength], view, **LIVE).then(
-            self.save, [self.token, strength], [self.shown.save], **LIVE
-        )  # not on release: arrow keys and the number beside the slider have none
+        strength, now = self.controls.strength, [self.token, self.controls.strength]
+        view = [self.shown.slider, self.shown.after]
+        moved = strength.input(self.blend, now, view, **LIVE)  # arrow keys have no release
+        self._then_score(moved.then(self.save, now, [self.shown.save], **LIVE))
 
     def connect_load(self, blocks: gr.Blocks) -> None:
         """A page opens with the example's result, once there is one."""
-        opened = blocks.load(self.open, None, [self.token, *self.shown.outputs], **QUIET)
-        opened.success(self.score, [self.token, self.source.truth_path], self.shown.scores, **QUIET)
+        settled = blocks.load(lambda: self.context.engine.settle(60), None, None, **QUIET)
+        self._then_show(settled.success(self.open, [self.source.path], self.token, **QUIET))
 
-    def open(self) -> Any:
-        """The views of the first result, nothing when the model could not be loaded."""
-        self.context.engine.settle(60)
-        kept = self.context.shelf.get(FIRST)
-        return gr.skip() if kept is None else (FIRST, *self.views(kept, Settings()))
+    def _then_show(self, done: Any) -> None:
+        """The views, then the scores, at the strength that the slider has by then."""
+        now = [self.token, self.controls.strength]
+        self._then_score(done.success(self.show, now, self.shown.outputs, **QUIET))
+
+    def _then_score(self, done: Any) -> None:
+        """The scores; and nothing of it all where the result was cleared while it was shown."""
+        now = [self.token, self.controls.strength]
+        scored = done.success(self.score, now, self.shown.scores, **LIVE)
+        scored.then(self.tidy, [self.token], self.shown.results, **LIVE)
+
+    def open(self, path: str | None) -> Any:
+        """The first result's token, unless another picture is here by now."""
+        return FIRST if path == OPENING else gr.skip()
+
+    def clear(self, token: str) -> tuple[Any, ...]:
+        """Forgets the result of a picture that is no longer here: values of token and results."""
+        if token != FIRST:
+            self.context.shelf.drop(token)
+        return "", *self.tidy("")
+
+    def tidy(self, token: str) -> Any:
+        """Values of ``shown.results`` that leave nothing there without a result."""
+        if token:
+            return gr.skip()
+        parts = (None,) * (len(self.shown.results) - 2)
+        return *parts, gr.update(visible=False), gr.update(value=None, interactive=False)
 
     def restore(
         self,
         path: str | None,
+        truth: str | None,
         token: str,
         wanted: bool,
         steps: float,
@@ -149,9 +182,9 @@ class Page:
         request: gr.Request,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - how Gradio injects it
     ) -> Any:
-        """Runs the model: the token and every view of the result; nothing once cancelled."""
+        """Runs the model: the token of the result; nothing once cancelled."""
         settings = restoring.make_settings(steps, correction, scales, seed, mode, strength)
-        flag = self.context.runs.begin(request.session_hash)
+        run = self.context.runs.begin(TAB, request.session_hash)
         progress(0, desc="Waiting for the model")
         try:
             kept = restoring.restore(
@@ -159,45 +192,52 @@ class Page:
                 path,
                 settings,
                 progress=partial(report, progress),
-                flag=flag,
+                flag=run.flag,
                 trajectory=wanted,
+                truth=truth,
             )
         except Cancelled:
             return gr.skip()
         finally:
-            self.context.runs.end(request.session_hash, flag)
+            self.context.runs.end(TAB, request.session_hash, run)
         token = uuid.uuid4().hex if token in ("", FIRST) else token
         self.context.shelf.put(token, kept)
-        return token, *self.views(kept, settings)
+        return token
 
-    def views(self, kept: Kept, settings: Settings) -> tuple[Any, ...]:
-        """Values of ``shown.outputs``."""
-        before, result = kept.photo.picture, kept.restoration
-        small = views.preview(before, SIDE), views.preview(result.picture, SIDE)
+    def show(self, token: str, strength: float) -> Any:
+        """Values of ``shown.outputs`` for the result, if there is one."""
+        kept = self.context.shelf.get(token)
+        return gr.skip() if kept is None else self.views(kept, strength)
+
+    def views(self, kept: Kept, strength: float) -> tuple[Any, ...]:
+        """Every view of a result, in the order of ``shown.outputs``."""
+        before, after = kept.photo.picture, kept.at_strength(strength)
+        result = kept.restoration
+        small = views.preview(before, SIDE), views.preview(after, SIDE)
         steps = [
             (picture, f"t = {t}, at 1/{scale} resolution")
             for t, scale, picture in result.trajectory
         ]
         return (
-            (views.preview(before), views.preview(result.picture)),
+            (views.preview(before), views.preview(after)),
             *small,
             views.gain_map(result.gain),
             views.preview(result.shadow_mask(), SIDE),
             views.difference(*small),
             steps,
-            restoring.facts_line(self.context, kept, settings),
+            restoring.facts_line(self.context, kept),
             gr.update(visible=False),
-            gr.update(value=save_file(kept, result.picture), interactive=True),
+            gr.update(value=save_file(kept, after), interactive=True),
         )
 
-    def score(self, token: str, truth: str | None) -> Any:
-        """Scores against the ground truth; hidden without one."""
+    def score(self, token: str, strength: float) -> Any:
+        """Scores against the ground truth that the run was given; hidden without one."""
         kept = self.context.shelf.get(token)
-        if not truth or kept is None:
+        if kept is None or not kept.truth:
             return gr.update(visible=False)
         with restoring.friendly("Choose the same picture without its shadow."):
-            target = photos.open_photo(truth).picture
-            rows = views.scores(kept.photo.picture, kept.restoration.picture, target)
+            target = photos.open_photo(kept.truth).picture
+            rows = views.scores(kept.photo.picture, kept.at_strength(strength), target)
         return gr.update(value=[score.row() for score in rows], visible=True)
 
     def blend(self, token: str, strength: float) -> tuple[Any, Any]:
@@ -205,7 +245,7 @@ class Page:
         kept = self.context.shelf.get(token)
         if kept is None:
             return gr.skip(), gr.skip()
-        after = kept.restoration.at_strength(strength)
+        after = kept.at_strength(strength)
         return (views.preview(kept.photo.picture), views.preview(after)), views.preview(after, SIDE)
 
     def save(self, token: str, strength: float) -> Any:
@@ -215,14 +255,14 @@ class Page:
             if token:
                 gr.Warning(FORGOTTEN)
             return gr.skip()
-        return save_file(kept, kept.restoration.at_strength(strength))
+        return save_file(kept, kept.at_strength(strength))
 
     def cancel(self, request: gr.Request) -> None:
         """Stops this page's run after the evaluation under way."""
-        if self.context.runs.cancel(request.session_hash):
+        if self.context.runs.cancel(TAB, request.session_hash):
             gr.Info("Stopped. Nothing was changed.")
         else:
-            gr.Info("Nothing is running.")
+            gr.Info("Nothing is running here any more.")
 
 
 def report(progress: gr.Progress, done: int, total: int) -> None:
@@ -244,18 +284,22 @@ def take(raw: dict[str, Any] | None) -> tuple[Any, str | None, str]:
         message = html.escape(str(error) or "Out of memory: choose a smaller picture.")
         gr.Warning(message, title="Not possible")
         return None, None, message
-    line = f"{photo.name}: {photo.size_text}"
+    line = _line(photo)
     if photos.shown_by_browsers(photo):
         return gr.skip(), raw["path"], line
     preview = keep(photos.encode_png(views.preview(photo.picture)), "preview.png")
     return preview, raw["path"], f"{line} (preview; the original is restored)"
 
 
-def hand_over(path: str) -> tuple[str, str, str | None, str | None]:
+def _line(photo: photos.Photo) -> str:
+    return f"{photo.name}: {photo.size_text}"
+
+
+def hand_over(path: str) -> tuple[str, str, str | None, str | None, str]:
     """Values of ``Source.outputs`` for a file of ours; ``NAME-clean.jpg`` is its ground truth."""
     truth = Path(path).with_name(f"{Path(path).stem}-clean{Path(path).suffix}")
     known = str(truth) if truth.exists() else None
-    return path, path, known, known
+    return path, path, known, known, _line(photos.open_photo(path))
 
 
 def save_file(kept: Kept, picture: Any) -> str:
@@ -266,6 +310,7 @@ def save_file(kept: Kept, picture: Any) -> str:
 
 def first_result(context: Context) -> None:
     """Restores the example that pages open with; it also warms the model up."""
-    path = str(EXAMPLES / f"{OPENING}.jpg")
-    context.shelf.put(FIRST, restoring.restore(context, path, Settings()))
+    truth = hand_over(OPENING)[2]
+    first = restoring.restore(context, OPENING, Settings(), truth=truth)
+    context.shelf.put(FIRST, first, lasting=True)  # ours, and every page opens with it
     import benchmarks.perceptual  # noqa: F401 - slow to import: not in a user's time

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import gradio as gr
 
 from demo import restore_events, restoring
+from demo.checking import MOST_SEED
 from demo.context import SHOWN_BUTTONS, Context, shown_picture
 from demo.restore_events import Controls, Shown, Source
 from demo.storage import EXAMPLES
@@ -14,15 +17,18 @@ SAMPLES = [str(EXAMPLES / f"{n}.jpg") for n in ("hand", "wall", "brim", "blinds"
 
 def build(context: Context, blocks: gr.Blocks) -> Source:
     """Lays the tab out and connects it."""
+    told = gr.Markdown(
+        "Nothing restored yet.", elem_id="restore-facts", elem_classes="facts", render=False
+    )
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=320):
-            source, samples = _inputs()
+            source, samples = _inputs(told)
             with gr.Row():
                 run = gr.Button("Remove the shadow", variant="primary", elem_id="restore-run")
                 cancel = gr.Button("Cancel", elem_id="restore-cancel", min_width=90, scale=0)
             controls, wanted = _controls()
         with gr.Column(scale=7, min_width=320):
-            shown = _results()
+            shown = _results(told)
     page = restore_events.Page(context, source, controls, wanted, shown, gr.State(""))
     page.connect_source(samples, SAMPLES)
     page.connect_run(run, cancel)
@@ -30,8 +36,8 @@ def build(context: Context, blocks: gr.Blocks) -> Source:
     return source
 
 
-def _inputs() -> tuple[Source, gr.Dataset]:
-    first = restore_events.hand_over(SAMPLES[0])
+def _inputs(told: gr.Markdown) -> tuple[Source, gr.Dataset]:
+    first = restore_events.hand_over(restore_events.OPENING)
     shown = gr.Image(
         first[0],
         label="Shadowed picture",
@@ -44,13 +50,14 @@ def _inputs() -> tuple[Source, gr.Dataset]:
         placeholder="Drop a portrait here, paste it, or take one with the camera",
     )
     samples = gr.Dataset(
-        components=[gr.Image(visible=False, type="filepath")],
-        samples=[[path] for path in SAMPLES],
+        components=[gr.Gallery(visible=False)],  # an Image here would have no accessible name
+        samples=[[[(path, Path(path).stem)]] for path in SAMPLES],
         label="Examples (astronaut with rendered shadows)",
         type="index",
         elem_id="restore-examples",
     )
-    return Source(shown, gr.State(first[1]), _truth(first[2]), gr.State(first[3])), samples
+    source = Source(shown, gr.State(first[1]), _truth(first[2]), gr.State(first[3]), told)
+    return source, samples
 
 
 def _truth(path: str | None) -> gr.Image:
@@ -79,8 +86,8 @@ def _controls() -> tuple[Controls, gr.Checkbox]:
     )
     with gr.Accordion("Sampler", open=False):
         with gr.Row():
-            steps = gr.Slider(0, 20, 0, step=1, label="Steps", info="0 = as trained (5)")
-            seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=2**31 - 1)
+            steps = gr.Slider(0, 20, 0, step=1, label="Steps", info="0 = as trained, else 2 on")
+            seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=MOST_SEED)
         with gr.Row():
             correction = gr.Dropdown(
                 restoring.CORRECTIONS, value=restoring.OWN, label="DPSC correction"
@@ -101,7 +108,7 @@ def _controls() -> tuple[Controls, gr.Checkbox]:
     return Controls(steps, correction, scales, seed, mode, strength), trajectory
 
 
-def _results() -> Shown:
+def _results(told: gr.Markdown) -> Shown:
     with gr.Tabs():
         with gr.Tab("Before | after"):
             slider = gr.ImageSlider(
@@ -129,7 +136,7 @@ def _results() -> Shown:
                 elem_id="restore-trajectory",
             )
             gr.Markdown("Tick *Show every step* under *Sampler*, then run.", elem_classes="note")
-    facts = gr.Markdown("Nothing restored yet.", elem_id="restore-facts", elem_classes="facts")
+    told.render()
     scores = gr.Dataframe(
         headers=["metric", "input", "restored", "note"],
         interactive=False,
@@ -140,7 +147,7 @@ def _results() -> Shown:
     save = gr.DownloadButton(
         "Download in the original format", interactive=False, elem_id="restore-save"
     )
-    return Shown(slider, before, after, gain, mask, change, steps, facts, scores, save)
+    return Shown(slider, before, after, gain, mask, change, steps, told, scores, save)
 
 
 def _picture(label: str, alt: str) -> gr.Image:

@@ -30,8 +30,11 @@ def make_settings(
 ) -> Settings:
     """Settings from the controls' values; 0 steps and OWN leave the checkpoint's, no seed is 0.
 
-    Raises gr.Error for scales that are neither a name nor comma-separated whole numbers.
+    Raises gr.Error for one step, which no schedule has, and for scales that are neither a name nor
+    comma-separated whole numbers.
     """
+    if int(steps) == 1:
+        raise refusal("1 step is too few: choose 0, as the model was trained, or 2 and more.")
     return Settings(
         steps=int(steps) or None,
         correction=None if correction in (OWN, "", None) else correction,
@@ -77,8 +80,9 @@ def restore(
     progress: Progress | None = None,
     flag: threading.Event | None = None,
     trajectory: bool = False,
+    truth: str | None = None,
 ) -> Kept:
-    """One uploaded file restored.
+    """One uploaded file restored; ``truth`` is the path of its shadow-free picture, if known.
 
     Raises gr.Error for whatever the user can mend, Cancelled once ``flag`` is set.
     """
@@ -89,7 +93,7 @@ def restore(
         done = context.engine.restore(
             photo.picture, settings, progress=progress, flag=flag, trajectory=trajectory
         )
-    return Kept(photo, done)
+    return Kept(photo, done, settings, truth)
 
 
 def facts(context: Context, kept: Kept) -> dict[str, object]:
@@ -105,10 +109,10 @@ def facts(context: Context, kept: Kept) -> dict[str, object]:
     }
 
 
-def facts_line(context: Context, kept: Kept, settings: Settings) -> str:
+def facts_line(context: Context, kept: Kept) -> str:
     """``facts`` as one line of Markdown."""
     known = facts(context, kept)
     return (
-        f"**{known['seconds']:.2f} s** on {known['device']} · {kept.photo.size_text} · "
-        f"mode {known['mode']} · seed {settings.seed}"
+        f"{kept.photo.name}: **{known['seconds']:.2f} s** on {known['device']} · "
+        f"{kept.photo.size_text} · mode {known['mode']} · seed {kept.settings.seed}"
     )

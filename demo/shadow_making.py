@@ -10,22 +10,24 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from demo import photos
+from demo.engine import Shelf
 from demo.photos import encode_png, open_photo
 from demo.restoring import friendly, refusal
-from demo.storage import keep
+from demo.storage import AGE_S, keep
 from learnir.images import from_unit, to_unit
 
 if TYPE_CHECKING:
     from dataset_tools.studio import Portrait, ShadowSettings, StudioPair
 
 MOST_PORTRAITS, MOST_PAIRS = 40, 8
+MOST_OPEN = 6
+"""Portraits whose faces are remembered, for an hour at most."""
 
 
 def occluders() -> tuple[str, ...]:
@@ -53,9 +55,19 @@ def _first_upper(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-@lru_cache(maxsize=6)
+PORTRAITS: Shelf[Portrait] = Shelf(MOST_OPEN, lambda _: 1, AGE_S)
+
+
 def open_portrait(path: str) -> Portrait:
     """The portrait in an upload, detected once a file; gr.Error where it has no face."""
+    portrait = PORTRAITS.get(path)
+    if portrait is None:
+        portrait = _detected(path)
+        PORTRAITS.put(path, portrait)
+    return portrait
+
+
+def _detected(path: str) -> Portrait:
     from dataset_tools import studio
 
     with friendly():

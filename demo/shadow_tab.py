@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from demo import shadow_making
+from demo.checking import MOST_SEED
 from demo.context import LIVE, PRIVATE, Context, shown_picture
 from demo.restore_events import Source, hand_over, take
 from demo.storage import EXAMPLES
@@ -99,7 +100,7 @@ def _controls() -> list[Any]:
         with gr.Row():
             own = gr.Checkbox(label="Nose and brow cast shadows too")
             person = gr.Checkbox(True, label="Shadow ends at the person")
-        seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=2**31 - 1)
+        seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=MOST_SEED)
     return [
         occluder, azimuth, elevation, distance, softness, ambient, tint, opacity, own, person, seed,
     ]  # fmt: skip
@@ -164,7 +165,7 @@ def _small_dataset() -> None:
         portraits = gr.File(label="Portraits", file_count="multiple", elem_id="shadow-portraits")
         with gr.Row():
             pairs = gr.Slider(1, shadow_making.MOST_PAIRS, 4, step=1, label="Pairs a portrait")
-            seed = gr.Number(0, label="Seed", precision=0, minimum=0)
+            seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=MOST_SEED)
         with gr.Row():
             recipe = gr.Dropdown(RECIPES, value=RECIPES[0], label="Recipe")
             format = gr.Dropdown(FORMATS, value=FORMATS[0], label="Format")

@@ -7,10 +7,19 @@ import os
 import re
 import shutil
 import tempfile
+import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+try:
+    import fcntl
+except ImportError:  # Windows: leftovers of a killed server stay until its user removes them
+    fcntl = None  # type: ignore[assignment]
+
 EXAMPLES = Path(__file__).with_name("examples")
+PREFIX = "learnir-app-"
 EVERY_S, AGE_S = 300, 3600
 """Gradio deletes what is older than AGE_S, looking every EVERY_S seconds."""
 
@@ -18,15 +27,51 @@ EVERY_S, AGE_S = 300, 3600
 def open_cache() -> Path:
     """Points Gradio's cache at a fresh folder only this user can read, removed at exit.
 
-    A GRADIO_TEMP_DIR that is set already is used as it is.
+    What a killed server has left behind is removed now. A GRADIO_TEMP_DIR that is set already is
+    used as it is.
     """
     given = os.environ.get("GRADIO_TEMP_DIR")
     if given:
         return Path(given)
-    folder = Path(tempfile.mkdtemp(prefix="learnir-app-"))
+    remove_left()
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+    _lock(folder)  # held until this process has ended, however it ends
     os.environ["GRADIO_TEMP_DIR"] = str(folder)
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
+
+
+def remove_left() -> None:
+    """Removes the folders, an hour old, of this user's servers that are gone."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        with suppress(OSError), _abandoned(folder) as abandoned:
+            if abandoned and time.time() - folder.stat().st_mtime > AGE_S:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _abandoned(folder: Path) -> Iterator[bool]:
+    """Whether no running server holds the folder; while this is open none begins to."""
+    held = _lock(folder)
+    try:
+        yield held is not None and os.fstat(held).st_uid == os.getuid()
+    finally:
+        if held is not None:
+            os.close(held)
+
+
+def _lock(folder: Path) -> int | None:
+    """A descriptor that keeps the folder locked; None where another process has it, or without
+    locks."""
+    if fcntl is None:
+        return None
+    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(held)
+        return None
+    return held
 
 
 def is_ours(path: str | Path) -> bool:

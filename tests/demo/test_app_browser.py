@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 import zipfile
 from pathlib import Path
 
@@ -77,26 +78,39 @@ def test_an_upload_is_restored_and_downloaded(page, tmp_path):
     assert saved.value.suggested_filename == "wall-restored.jpg"
 
 
+def slow_evaluations(app, monkeypatch, seconds) -> list[int]:
+    """Runs wait ``seconds(n)`` after each evaluation of the n-th; the numbers of those begun."""
+    engine, begun = app.context.engine, []
+    run = engine._run
+
+    def slowly(picture, settings, trajectory, progress=None):
+        begun.append(len(begun))
+        pause = seconds(begun[-1])
+
+        def later(done, total):
+            time.sleep(pause)
+            progress(done, total)
+
+        return run(picture, settings, trajectory, later)
+
+    monkeypatch.setattr(engine, "_run", slowly)
+    return begun
+
+
+def has_begun(page, begun: list[int], runs: int) -> None:
+    deadline = time.monotonic() + 60
+    while len(begun) < runs and time.monotonic() < deadline:
+        page.wait_for_timeout(100)
+    assert len(begun) == runs
+
+
 def test_a_run_can_be_cancelled(page, app, monkeypatch):
-    import time
-
     source_of(page, "#restore-slider")
-    sample = app.context.engine.model().model.sample
-
-    def slowly(y, **options):
-        tell = options["callback"]
-
-        def pause(t, z_0):
-            time.sleep(1.5)
-            tell(t, z_0)
-
-        return sample(y, **{**options, "callback": pause})
-
-    monkeypatch.setattr(app.context.engine.model().model, "sample", slowly)
+    begun = slow_evaluations(app, monkeypatch, lambda n: 1.5)
     page.get_by_role("button", name="Remove the shadow").click()
-    page.wait_for_timeout(1500)
+    has_begun(page, begun, 1)
     page.locator("#restore-cancel").click()
-    page.get_by_text(re.compile("Stopped|Nothing is running")).first.wait_for(timeout=LONG)
+    page.get_by_text("Stopped").first.wait_for(timeout=LONG)
     page.wait_for_timeout(3000)  # the evaluation under way ends
     assert page.locator(".toast-body.error").count() == 0
     assert page.locator("#restore-slider .error").count() == 0

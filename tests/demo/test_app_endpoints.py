@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import zipfile
 from pathlib import Path
 
@@ -79,13 +80,51 @@ def test_settings_that_do_not_fit_are_explained(client, options, said):
         client.predict(upload(HAND), **options, api_name="/restore")
 
 
+ONE_LINE_EACH = [
+    ("restore", {"strength": "abc"}, "strength: a number from 0 to 1.5, not 'abc'."),
+    ("restore", {"strength": True}, "strength: a number from 0 to 1.5, not True."),
+    ("restore", {"strength": 1.6}, "strength: a number from 0 to 1.5, not 1.6."),
+    ("restore", {"seed": 2**70}, f"seed: a whole number from 0 to 2147483647, not {2**70}."),
+    ("restore", {"steps": 2.5}, "steps: a whole number from 0 to 50, not 2.5."),
+    ("restore", {"mode": 7}, "mode: one of auto, gain, tile, not 7."),
+    ("restore", {"scales": [1, 2]}, "scales: a text, not [1, 2]."),
+    ("restore_batch", {"strength": []}, "strength: a number from 0 to 1.5, not []."),
+    ("synthesize", {"seed": 2**65}, f"seed: a whole number from 0 to 2147483647, not {2**65}."),
+    ("synthesize", {"person_only": "no"}, "person_only: true or false, not 'no'."),
+]
+
+
+@pytest.mark.parametrize(("endpoint", "options", "said"), ONE_LINE_EACH)
+def test_what_an_argument_cannot_mean_is_told_in_one_line(client, endpoint, options, said):
+    given = [upload(HAND)] if endpoint == "restore_batch" else upload(HAND)
+    with pytest.raises(Exception, match=re.escape(said)):
+        client.predict(given, **options, api_name=f"/{endpoint}")
+
+
+@pytest.mark.parametrize("board", [None, 5, ["x"]])
+def test_a_board_is_the_id_of_one(client, board):
+    with pytest.raises(Exception, match="board: "):
+        client.predict(board, api_name="/leaderboard")
+
+
+def test_no_argument_given_is_the_one_documented(client):
+    given = dict.fromkeys(("steps", "correction", "scales", "seed", "mode", "strength"))
+    assert client.predict(upload(HAND), **given, api_name="/restore")[2]["mode"] == "gain"
+
+
+def test_errors_reach_clients_without_entities(client):
+    with pytest.raises(Exception, match=">= 1") as caught:
+        client.predict(upload(HAND), scales="0,1,1,1,1", api_name="/restore")
+    assert "&" not in str(caught.value)
+
+
 def test_batch_names_good_and_bad_files(client, tmp_path):
     bad = tmp_path / "=note.png"
     bad.write_text("not a picture")
     files = [upload(HAND), upload(EXAMPLES / "wall.jpg"), upload(bad)]
     archive, lines = client.predict(files, api_name="/restore_batch")
     assert [bool(line["output"]) for line in lines] == [True, True, False]
-    assert "not a readable" in lines[2]["message"]
+    assert lines[2]["message"].startswith("not a readable")  # the name is in its own column
     with zipfile.ZipFile(archive) as opened:
         assert set(opened.namelist()) == {"hand-restored.jpg", "wall-restored.jpg", "results.csv"}
         rows = list(csv.DictReader(io.TextIOWrapper(opened.open("results.csv"))))

@@ -102,6 +102,20 @@ def test_the_drill_down_shows_both_methods_pictures(results, data_root, monkeypa
     assert not np.array_equal(left, right)
 
 
+def test_the_drill_down_shows_no_other_checkpoints_pictures(
+    data_root, checkpoint, tmp_path, monkeypatch
+):
+    from benchmarks.methods import MethodOptions
+    from benchmarks.runner import RunPlan, run
+
+    monkeypatch.setenv("LEARNIR_DATA", str(data_root))
+    options = MethodOptions(checkpoint=str(checkpoint))
+    plan = RunPlan("learnir", "ucb", tmp_path, "256-v1", faces=False, workers=1, options=options)
+    ours = run(plan)
+    with pytest.raises(gr.Error, match="the learnir here is not the one that was scored"):
+        leaderboard_reading.pictures(tmp_path, ours.id, ours.id, ours.rows()["name"].iloc[0])
+
+
 def test_the_drill_down_without_the_data_names_no_folder_of_the_server(
     results, tmp_path, monkeypatch
 ):

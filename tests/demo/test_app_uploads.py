@@ -29,9 +29,10 @@ def replace(page, selector, path):
 
 
 def restored(page):
-    before = source_of(page, "#restore-slider")
+    """Restores another picture than the one before, whose result has been cleared."""
+    page.wait_for_function("() => !document.querySelector('#restore-slider img')", timeout=LONG)
     page.get_by_role("button", name="Remove the shadow").click()
-    changed(page, "#restore-slider", before)
+    source_of(page, "#restore-slider")
 
 
 def downloaded(page) -> tuple[str, np.ndarray]:

@@ -1,0 +1,107 @@
+"""What the app keeps in memory is forgotten as its files are; one step is refused in words."""
+
+from __future__ import annotations
+
+import time
+from types import SimpleNamespace
+
+import gradio as gr
+import pytest
+
+from demo import interface, restore_events, restoring, shadow_making
+from demo.context import Context
+from demo.engine import Engine, Shelf, keep_swept
+from demo.options import Options
+from demo.storage import AGE_S
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+def test_results_are_forgotten_after_their_age_however_often_they_are_looked_at(clock):
+    shelf = Shelf(100, len, 3600, clock)
+    shelf.put("early", "aaa")
+    shelf.put("ours", "oo", lasting=True)
+    clock.now += 1800
+    shelf.put("late", "bbbb")
+    clock.now += 1799
+    assert shelf.get("early") == "aaa"
+    clock.now += 1
+    assert shelf.get("early") is None
+    assert (shelf.get("ours"), shelf.get("late"), shelf.weight()) == ("oo", "bbbb", 6)
+    clock.now += 1800
+    shelf.sweep()
+    assert shelf.weight() == 2
+    assert shelf.get("ours") == "oo"
+
+
+def test_the_oldest_are_forgotten_beyond_the_limit(clock):
+    shelf = Shelf(6, len, 3600, clock)
+    for key in ("a", "b"):
+        shelf.put(key, "xxx")
+    assert shelf.get("a") == "xxx"
+    shelf.put("c", "xxx")
+    assert [shelf.get(key) for key in ("a", "b", "c")] == ["xxx", None, "xxx"]
+    shelf.put("large", "x" * 9)
+    assert shelf.weight() == 9
+
+
+def test_shelves_are_swept_though_nobody_looks(clock):
+    shelves = [Shelf(100, len, 3600, clock) for _ in range(2)]
+    for shelf in shelves:
+        shelf.put("a", "aaa")
+    keep_swept(shelves, 0.01)
+    clock.now += 3600
+    deadline = time.monotonic() + 20
+    while any(shelf.weight() for shelf in shelves) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert [shelf.weight() for shelf in shelves] == [0, 0]
+
+
+def test_the_served_app_sweeps_results_and_portraits(monkeypatch, tmp_path):
+    swept = []
+    page = SimpleNamespace(launch=lambda **_: None, block_thread=lambda: None)
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    monkeypatch.setattr(interface, "build", lambda context: swept.append(context.shelf) or page)
+    monkeypatch.setattr(interface.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(interface, "keep_swept", lambda shelves, _: swept.append(shelves))
+    monkeypatch.setattr(Engine, "start", lambda *_, **__: None)
+    interface.serve(Options())
+    assert swept[1] == [swept[0], shadow_making.PORTRAITS]
+
+
+def test_the_apps_shelves_forget_after_an_hour_but_not_the_first_result(monkeypatch):
+    shelf = Context(Options(), Engine()).shelf
+    now = Clock()
+    monkeypatch.setattr(shelf, "_clock", now)
+    monkeypatch.setattr(restoring, "restore", lambda *_, **__: SimpleNamespace(bytes=1))
+    restore_events.first_result(SimpleNamespace(shelf=shelf))
+    shelf.put("a page's", SimpleNamespace(bytes=1))
+    monkeypatch.setattr(shadow_making.PORTRAITS, "_clock", now)
+    monkeypatch.setattr(shadow_making, "_detected", lambda path: f"the face of {path}")
+    assert shadow_making.open_portrait("a.jpg") == "the face of a.jpg"
+    monkeypatch.setattr(shadow_making, "_detected", lambda path: "anew")
+    assert shadow_making.open_portrait("a.jpg") == "the face of a.jpg"
+    now.now += AGE_S
+    assert shadow_making.open_portrait("a.jpg") == "anew"
+    assert shelf.get("a page's") is None
+    assert shelf.get(restore_events.FIRST) is not None
+    shadow_making.PORTRAITS.drop("a.jpg")
+
+
+def test_one_step_is_refused_in_plain_words():
+    def settings(steps):
+        return restoring.make_settings(steps, restoring.OWN, restoring.OWN, 0, "auto", 1)
+
+    assert [settings(steps).steps for steps in (0, 2, 20)] == [None, 2, 20]
+    with pytest.raises(gr.Error, match="1 step is too few"):
+        settings(1)
