@@ -26,6 +26,7 @@ SRGB_TO_XYZ = np.array(
     ]
 )
 CURVE_SAMPLES = 4096
+MADE = struct.pack(">6H", 2026, 1, 1, 0, 0, 0)  # an ICC header's date; LittleCMS writes now
 
 
 @dataclass(frozen=True)
@@ -180,8 +181,9 @@ def in_srgb(
 
 
 def srgb_icc() -> bytes:
-    """An sRGB profile to embed."""
-    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    """An sRGB profile to embed: the same bytes whenever it is made."""
+    data = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    return data[:24] + MADE + data[36:]
 
 
 def converted(image: Image.Image, icc: bytes) -> Image.Image | None:

@@ -1,6 +1,7 @@
 """What is not a plain picture: colour spaces, odd shapes, damaged EXIF in what a caller holds."""
 
 import io
+import time
 
 import numpy as np
 import pytest
@@ -45,6 +46,14 @@ def test_an_image_with_a_profile_is_restored_as_its_file_is(scene, mode, icc):
     assert restored.info["icc_profile"] == icc
     assert restored.mode == ("RGB" if mode == "P" else mode)
     assert np.abs(np.asarray(restored).astype(int) - by_file).max() <= 2
+
+
+def test_our_profile_is_the_same_file_at_any_time():
+    first = srgb_icc()
+    time.sleep(1.1)  # LittleCMS counts seconds
+    assert srgb_icc() == first
+    profile = ImageCms.ImageCmsProfile(io.BytesIO(first))
+    assert ImageCms.getProfileName(profile).strip() == "sRGB built-in"
 
 
 def test_an_image_with_a_profile_of_srgb_stays_8_bits(scene):
