@@ -137,7 +137,8 @@ class Page:
     def connect_load(self, blocks: gr.Blocks) -> None:
         """A page opens with the example's result, once there is one."""
         settled = blocks.load(lambda: self.context.engine.settle(60), None, None, **QUIET)
-        self._then_show(settled.success(self.open, [self.source.path], self.token, **QUIET))
+        now, opened = [self.source.path, self.controls.strength], [self.token, *self.shown.outputs]
+        self._then_score(settled.success(self.open, now, opened, **QUIET))
 
     def _then_show(self, done: Any) -> None:
         """The views, then the scores, at the strength that the slider has by then."""
@@ -147,23 +148,23 @@ class Page:
     def _then_score(self, done: Any) -> None:
         """The scores; and nothing of it all where the result was cleared while it was shown."""
         now = [self.token, self.controls.strength]
-        scored = done.success(self.score, now, self.shown.scores, **LIVE)
-        scored.then(self.tidy, [self.token], self.shown.results, **LIVE)
+        done.success(self.score, now, self.shown.results, **LIVE)
 
-    def open(self, path: str | None) -> Any:
-        """The first result's token, unless another picture is here by now."""
-        return FIRST if path == OPENING else gr.skip()
+    def open(self, path: str | None, strength: float) -> Any:
+        """The first result's token and views, unless another picture is here by now."""
+        kept = self.context.shelf.get(FIRST)
+        if path != OPENING or kept is None:
+            return gr.skip()
+        return FIRST, *self.views(kept, strength)
 
     def clear(self, token: str) -> tuple[Any, ...]:
         """Forgets the result of a picture that is no longer here: values of token and results."""
         if token != FIRST:
             self.context.shelf.drop(token)
-        return "", *self.tidy("")
+        return "", *self.nothing()
 
-    def tidy(self, token: str) -> Any:
-        """Values of ``shown.results`` that leave nothing there without a result."""
-        if token:
-            return gr.skip()
+    def nothing(self) -> tuple[Any, ...]:
+        """Values of ``shown.results`` without a result."""
         parts = (None,) * (len(self.shown.results) - 2)
         return *parts, gr.update(visible=False), gr.update(value=None, interactive=False)
 
@@ -231,14 +232,20 @@ class Page:
         )
 
     def score(self, token: str, strength: float) -> Any:
-        """Scores against the ground truth that the run was given; hidden without one."""
+        """Scores against the ground truth that the run was given; hidden without one.
+
+        Values of ``shown.results``: none of them is left where the result was cleared meanwhile.
+        """
+        if not token:
+            return self.nothing()
         kept = self.context.shelf.get(token)
         if kept is None or not kept.truth:
-            return gr.update(visible=False)
+            return {self.shown.scores: gr.update(visible=False)}
         with restoring.friendly("Choose the same picture without its shadow."):
             target = photos.open_photo(kept.truth).picture
             rows = views.scores(kept.photo.picture, kept.at_strength(strength), target)
-        return gr.update(value=[score.row() for score in rows], visible=True)
+        table = [score.row() for score in rows]
+        return {self.shown.scores: gr.update(value=table, visible=True)}
 
     def blend(self, token: str, strength: float) -> tuple[Any, Any]:
         """Slider and side-by-side view at another strength."""

@@ -157,6 +157,8 @@ def page(browser: Any, app: App, request: pytest.FixtureRequest) -> Iterator[Any
     opened.on("pageerror", lambda error: complaints.append(str(error)))
     opened.goto(app.url)
     opened.get_by_role("button", name="Remove the shadow").wait_for()
+    # the first result and its scores are there: nothing that belongs to opening comes later
+    opened.locator("#restore-scores tbody td").first.wait_for(state="attached", timeout=60_000)
     yield opened
     context.close()
     assert outside == []

@@ -88,7 +88,10 @@ def test_no_point_of_a_plot_lies_on_its_edge(app, results):
     _, *plots = answer(app, number, [board], "reader")[:3]
     points = leaderboard_reading.plots(results, board)
     axes = (("psnr", "lpips"), ("seconds", "quality"))
+    assert not points[1].empty
     for plot, table, columns in zip(plots, points, axes, strict=True):
+        if table.empty:  # without LPIPS the first has no points
+            continue
         for name, column in zip(("x_lim", "y_lim"), columns, strict=True):
             low, high = plot[name]
             assert low < table[column].min() <= table[column].max() < high
