@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import threading
 import time
@@ -127,3 +128,14 @@ def test_seeds_of_the_page_have_the_limit_of_the_endpoints(app):
     seeds = [c["props"] for c in config(app)["components"] if c["props"].get("label") == "Seed"]
     assert len(seeds) == 3
     assert {seed["maximum"] for seed in seeds} == {2**31 - 1}
+
+
+def test_scores_of_a_result_that_was_cleared_leave_nothing_of_it():
+    names = [field.name for field in dataclasses.fields(restore_events.Shown)]
+    shown = restore_events.Shown(*names)
+    page = restore_events.Page(None, None, None, None, shown, None)
+    values = dict(zip(shown.results, page.score("", 1.0), strict=True))
+    assert values["slider"] is None
+    assert values["steps"] is None
+    assert values["scores"]["visible"] is False
+    assert values["save"]["interactive"] is False

@@ -13,7 +13,7 @@ from dataset_tools import dye, gaussian, photometry, relight
 from dataset_tools.geometry import Surface
 from dataset_tools.light import Light
 from dataset_tools.recipe import RECIPES
-from learnir.images import linear_to_srgb, srgb_to_linear
+from learnir.images import linear_to_srgb, srgb_to_linear, to_tensor
 from learnir.resolution import area_mean
 from learnir.training import command, compositing, layers, presets
 from learnir.training.archive import load_archive
@@ -265,7 +265,8 @@ def test_pairs_beside_the_layers_train_and_validate(tmp_path, rng):
     config = presets.PRESETS["smoke"]
     run = command.prepare_run(config, [path], tmp_path / "run", None, "cpu")
     assert len(run.source) == 5 + 3
-    assert len(run.validation) == 2
+    wanted = [cv2.resize(p.load()[1], (64, 64), interpolation=cv2.INTER_AREA) for p in held["val"]]
+    assert torch.equal(run.validation[1], to_tensor(np.stack(wanted)))
     last = command.train("smoke", [path], tmp_path / "trained", device="cpu")
     record = json.loads((last / "training.json").read_text())
     assert (record["scenes"], record["pairs"]) == (5, 3)
