@@ -302,10 +302,11 @@ def _expected() -> tuple[type[Exception], ...]:
     from dataset_tools.photos import PhotoError
     from dataset_tools.publish import PublishError
     from dataset_tools.recipe import RecipeError
+    from learnir.images import ImageError
     from learnir.training.data import PairError
 
     named = (LicenceError, EngineError, LandmarkError, DatasetError, PhotoError, PublishError)
-    return (*named, RecipeError, PairError, OSError)
+    return (*named, RecipeError, PairError, ImageError, OSError)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -187,12 +187,11 @@ def pack(
     model: the .task file that found the landmarks, if any. Returns how many scenes, and how many
     pairs to train ("pairs") and to validate on ("val"), it holds.
     """
+    photographed = list(_photographed(plan))  # first: what cannot be read ends it at once
     scenes = _in_order(pack_photos, dealt["train"], plan, engine, model)
     validation = sorted(dealt.get("val", ()), key=_place)[: plan.validation]
-    pairs = {
-        "train": list(_photographed(plan)),
-        "val": _in_order(render_photos, validation, plan, engine, model),
-    }
+    rendered = _in_order(render_photos, validation, plan, engine, model)
+    pairs = {"train": photographed, "val": rendered}
     files = [data for one in scenes for data in one.files]
     files += [*_backdrops(plan), *pairs["train"], *pairs["val"]]
     counts = {split: len(encoded) // 2 for split, encoded in pairs.items()}

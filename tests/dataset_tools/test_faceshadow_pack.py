@@ -146,10 +146,17 @@ def test_as_many_numbers_of_shadows_as_recipes(tmp_path, capsys):
     assert "one for each of 2 recipes; got 3" in capsys.readouterr().err
 
 
-def test_pairs_that_are_nowhere_are_named(tmp_path, astronaut, capsys):
+def test_pairs_that_cannot_be_read_are_named_before_the_work(
+    tmp_path, astronaut, capsys, monkeypatch
+):
     photos = tmp_path / "photos"
     photos.mkdir()
     cv2.imwrite(str(photos / "astronaut.png"), astronaut[..., ::-1])
-    assert pack(photos, tmp_path / "a.npz", "--pairs", str(tmp_path / "nowhere")) == 1
-    assert "nowhere: no such folder" in capsys.readouterr().err
+    for side in ("input", "target"):
+        (tmp_path / "damaged" / "train" / side).mkdir(parents=True)
+        (tmp_path / "damaged" / "train" / side / "a.png").write_bytes(b"no picture")
+    monkeypatch.setattr(packing, "pack_photos", None)
+    for name, words in (("nowhere", "nowhere: no such folder"), ("damaged", "a: not a readable")):
+        assert pack(photos, tmp_path / "a.npz", "--pairs", str(tmp_path / name)) == 1
+        assert words in capsys.readouterr().err
     assert not (tmp_path / "a.npz").exists()
