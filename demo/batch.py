@@ -12,7 +12,8 @@ from pathlib import Path
 
 from demo import photos, restoring
 from demo.context import Context
-from demo.engine import Cancelled, NotReady, Settings
+from demo.engine import NotReady, Settings
+from demo.runs import Cancelled
 from demo.storage import keep, plain_name
 from learnir.images import ImageError
 

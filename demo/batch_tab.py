@@ -8,8 +8,8 @@ from typing import Any
 import gradio as gr
 
 from demo import batch, restoring
-from demo.context import AT_ONCE, MODEL, PRIVATE, Context
-from demo.engine import PATIENCE_S, Cancelled
+from demo.context import DIRECT, RUN, Context
+from demo.runs import Cancelled
 
 TAB = "batch"
 COLUMNS = list(batch.COLUMNS)
@@ -23,7 +23,7 @@ NOTE = (
 
 @dataclass(frozen=True)
 class Page:
-    """What the buttons of the tab do; both return the table's rows and the zip's path."""
+    """What the buttons of the tab do."""
 
     context: Context
 
@@ -35,34 +35,25 @@ class Page:
         request: gr.Request,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - how Gradio injects it
     ) -> Any:
-        """Runs the model over the files; what is finished when it is stopped goes to ``stop``."""
-        settings = restoring.make_settings(0, correction, restoring.OWN, 0, "auto", strength)
-        shown = None
-        run = self.context.runs.begin(TAB, request.session_hash)
-        try:
-            done = batch.restore_files(self.context, paths or [], settings, progress, run.flag)
-            shown = [line.row() for line in done.lines], done.archive
-        except Cancelled:
-            return gr.skip()
-        finally:
-            self.context.runs.end(TAB, request.session_hash, run, shown)
-        return shown
+        """Runs the model over the files: the table's rows and the zip's path.
 
-    def stop(self, request: gr.Request) -> Any:
-        """Ends this page's run after the evaluation under way, and shows what it had finished.
-
-        Gradio has let go of the run by then: what it returns reaches the page only through here.
+        Once stopped, of those that are finished; nothing where none is.
         """
-        run = self.context.runs.cancel(TAB, request.session_hash)
-        if run is None:
-            gr.Info("Nothing is running here any more.")
-            return gr.skip()
+        settings = restoring.make_settings(0, correction, restoring.OWN, 0, "auto", strength)
+        runs, page = self.context.runs, request.session_hash
         try:
-            shown = run.left.result(PATIENCE_S)
-        except TimeoutError:
-            shown = None
-        gr.Info("Stopped." if shown is None else "Stopped. What was finished is in the zip.")
-        return shown or gr.skip()
+            with restoring.friendly(), runs.run(TAB, page) as flag:
+                done = batch.restore_files(self.context, paths or [], settings, progress, flag)
+        except Cancelled:
+            gr.Info("Stopped.")
+            return gr.skip()
+        if flag.is_set():
+            gr.Info("Stopped. What was finished is in the zip.")
+        return [line.row() for line in done.lines], done.archive
+
+    def cancel(self, request: gr.Request) -> None:
+        """Ends this page's run after the evaluation under way."""
+        self.context.runs.cancel(TAB, request.session_hash)
 
 
 def build(context: Context) -> None:
@@ -94,5 +85,5 @@ def build(context: Context) -> None:
             )
 
     page, shown = Page(context), [table, archive]
-    running = run.click(page.restore, [files, correction, strength], shown, **MODEL, **PRIVATE)
-    cancel.click(page.stop, None, shown, cancels=[running], **AT_ONCE)
+    run.click(page.restore, [files, correction, strength], shown, **RUN)
+    cancel.click(page.cancel, None, None, **DIRECT)

@@ -8,9 +8,10 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from demo.engine import Cancellations, Engine, Settings, Shelf
+from demo.engine import Engine, Settings, Shelf
 from demo.options import Options
 from demo.photos import Photo
+from demo.runs import MOST, Cancellations
 from demo.storage import AGE_S
 from learnir.restoration import Restoration
 
@@ -18,18 +19,22 @@ SHOWN_BUTTONS: Any = ["download", "fullscreen"]
 """On every picture shown; Gradio's own choice has a third, which sends the picture to a forum."""
 SHELF_BYTES = 768 << 20
 MOST_UPLOAD = "64mb"
+THREADS = MOST + 40
+"""Of the server: one for each run that waits for the model, and Gradio's usual number."""
 QUEUE: dict[str, Any] = {"max_size": 64, "default_concurrency_limit": 4}
-MODEL: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
-"""Event arguments of everything that runs the network: one at a time, the rest queue."""
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
-QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-AT_ONCE: dict[str, Any] = {**QUIET, "concurrency_limit": None}
-"""Never waits for others; queued all the same, as only queued events can show a message."""
-LIVE: dict[str, Any] = {
-    "api_visibility": "private",
-    "show_progress": "hidden",
-    "trigger_mode": "always_last",
-}
+RUN: dict[str, Any] = {**PRIVATE, "concurrency_limit": None}
+"""Event arguments of a run: it waits for the model by itself, and can be stopped then too."""
+MODEL: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
+"""Of whatever else is long: one at a time, the rest queue."""
+QUIET: dict[str, Any] = {**PRIVATE, "show_progress": "hidden"}
+LIVE: dict[str, Any] = {**QUIET, "trigger_mode": "always_last"}
+DIRECT: dict[str, Any] = {**QUIET, "queue": False}
+"""Answered by the request itself. There is no stream of events then, which Gradio closes after the
+last one and may so lose the next; but only queued events can show a message or a bar, and only they
+tell that a gr.State has changed.
+"""
+LATEST: dict[str, Any] = {**DIRECT, "trigger_mode": "always_last"}
 
 
 def shown_picture(label: str, alt: str, **look: Any) -> gr.Image:

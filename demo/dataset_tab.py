@@ -9,7 +9,7 @@ import gradio as gr
 import numpy as np
 
 from demo import dataset_browsing as browsing
-from demo.context import LIVE, PRIVATE, QUIET, SHOWN_BUTTONS, Context, shown_picture
+from demo.context import DIRECT, LATEST, PRIVATE, SHOWN_BUTTONS, Context, shown_picture
 from demo.dataset_browsing import CHOICES, PAGE, SPANS, Wanted
 
 LABELS = {
@@ -79,24 +79,24 @@ def build(context: Context, tab: gr.Tab) -> None:
         show_progress_on=[told],
         **PRIVATE,
     )
-    opening.success(find, [opened, *filters], found, **PRIVATE)
+    opening.success(find, [opened, *filters], found, **DIRECT)
     if own is not None:
         tab.select(
             lambda now: (gr.skip(),) * len(fresh) if now else _open(_own(own)),
             [opened],
             fresh,
-            **QUIET,
-        ).success(find, [opened, *filters], found, **QUIET)
-    gr.on([f.input for f in filters], find, [opened, *filters], found, **LIVE)
-    page.input(show, [opened, shown, page], gallery, **LIVE)
+            **DIRECT,
+        ).success(find, [opened, *filters], found, **DIRECT)
+    gr.on([f.input for f in filters], find, [opened, *filters], found, **LATEST)
+    page.input(show, [opened, shown, page], gallery, **LATEST)
     for button, step in ((turn[0], -1), (turn[2], 1)):
         button.click(
             lambda number, indices, step=step: _step(number, len(indices), step),
             [page, shown],
             page,
-            **QUIET,
-        ).then(show, [opened, shown, page], gallery, **QUIET)
-    gallery.select(choose, [opened, shown, page], [*pictures, facts], **QUIET)
+            **DIRECT,
+        ).then(show, [opened, shown, page], gallery, **DIRECT)
+    gallery.select(choose, [opened, shown, page], [*pictures, facts], **DIRECT)
 
 
 def _own(own: str) -> str:

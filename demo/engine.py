@@ -8,11 +8,12 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
+
+from demo.runs import Cancelled, Turns, Waiting
 
 if TYPE_CHECKING:
     from learnir.pipeline import LearnIR, Restoration
@@ -24,55 +25,6 @@ PATIENCE_S = 120
 
 class NotReady(RuntimeError):
     """The model could not be loaded, or not yet: one line with the remedy."""
-
-
-class Cancelled(Exception):
-    """Raised inside a restoration whose user pressed Cancel or left."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """A run under way: the flag that stops it, and what it leaves when it ends."""
-
-    flag: threading.Event = field(default_factory=threading.Event)
-    left: Future[Any] = field(default_factory=Future)
-
-
-class Cancellations:
-    """The run that each browser session has under way on each tab."""
-
-    def __init__(self) -> None:
-        self._runs: dict[tuple[str, Hashable], Run] = {}
-        self._lock = threading.Lock()
-
-    def begin(self, tab: str, session: Hashable) -> Run:
-        """A new run of ``session`` on ``tab``."""
-        run = Run()
-        with self._lock:
-            self._runs[tab, session] = run
-        return run
-
-    def cancel(self, tab: str, session: Hashable) -> Run | None:
-        """Raises the flag of the run under way and returns it; None when there is none."""
-        with self._lock:
-            run = self._runs.get((tab, session))
-        if run is not None:
-            run.flag.set()
-        return run
-
-    def cancel_all(self, session: Hashable) -> None:
-        """Raises the flags of all that a session which has left has under way."""
-        with self._lock:
-            runs = [run for (_, whose), run in self._runs.items() if whose == session]
-        for run in runs:
-            run.flag.set()
-
-    def end(self, tab: str, session: Hashable, run: Run, left: Any = None) -> None:
-        """Hands over what the run has left, and forgets it unless a newer one has begun."""
-        run.left.set_result(left)
-        with self._lock:
-            if self._runs.get((tab, session)) is run:
-                del self._runs[tab, session]
 
 
 class Shelf(Generic[Kept]):
@@ -167,7 +119,7 @@ class Engine:
         self.checkpoint = checkpoint
         self._ready = threading.Event()
         self._settled = threading.Event()
-        self._turn = threading.Lock()
+        self._turns = Turns()
         self._model: LearnIR | None = None
         self._problem = ""
         self._remote = zero_gpu(self._run) if on_zero_gpu() else None
@@ -220,27 +172,31 @@ class Engine:
         *,
         progress: Progress | None = None,
         flag: threading.Event | None = None,
+        waiting: Waiting | None = None,
         trajectory: bool = False,
     ) -> Restoration:
         """One restoration of a uint8 or uint16 RGB picture (H, W, 3), in its turn.
 
-        Raises NotReady, Cancelled once ``flag`` is set, ValueError for settings the model lacks.
+        ``waiting`` hears how many are before it. Raises NotReady, Cancelled once ``flag`` is set,
+        ValueError for settings the model lacks.
         """
         self.model()
 
-        def step(done: int, total: int) -> None:
+        def stop_if_asked() -> None:
             if flag is not None and flag.is_set():
                 raise Cancelled
+
+        def step(done: int, total: int) -> None:
+            stop_if_asked()
             if progress is not None:
                 progress(done, total)
 
-        self._wait_for_turn(flag)
-        try:
-            if self._remote is not None:  # another process: nothing to report progress to
-                return self._remote(picture, settings, trajectory)
-            return self._run(picture, settings, trajectory, step)
-        finally:
-            self._turn.release()
+        with self._turns.turn(flag, waiting):
+            if self._remote is None:
+                return self._run(picture, settings, trajectory, step)
+            done = self._remote(picture, settings, trajectory)  # reports nothing while it runs
+            stop_if_asked()
+            return done
 
     def _run(
         self,
@@ -252,12 +208,6 @@ class Engine:
         return self.model().restore(
             picture, **settings.options(), progress=progress, trajectory=trajectory
         )
-
-    def _wait_for_turn(self, flag: threading.Event | None) -> None:
-        while flag is None or not flag.is_set():
-            if self._turn.acquire(timeout=0.2):
-                return
-        raise Cancelled
 
     def describe(self) -> str:
         """One line for the top of the page."""

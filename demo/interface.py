@@ -20,7 +20,7 @@ from demo import (
     shadow_tab,
     theme,
 )
-from demo.context import MOST_UPLOAD, PRIVATE, QUEUE, Context
+from demo.context import DIRECT, MOST_UPLOAD, QUEUE, THREADS, Context
 from demo.engine import Engine, keep_swept
 from demo.options import Options
 from demo.restore_events import first_result
@@ -67,6 +67,7 @@ def launch_options(options: Options) -> dict[str, Any]:
         "theme": theme.theme(),
         "css": theme.CSS,
         "max_file_size": MOST_UPLOAD,
+        "max_threads": THREADS,
         "allowed_paths": [str(EXAMPLES)],  # wherever the app is started from
         "footer_links": ["api"],
         "ssr_mode": False,
@@ -109,9 +110,7 @@ def build(context: Context) -> gr.Blocks:
             lambda: status_line(context),
             None,
             status,
-            show_progress="hidden",
-            queue=False,
-            **PRIVATE,
+            **DIRECT,
         )
 
         def leave(request: gr.Request) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from demo import leaderboard_reading as reading
-from demo.context import MODEL, PRIVATE, QUIET, Context
+from demo.context import DIRECT, MODEL, PRIVATE, QUIET, Context
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,9 +78,9 @@ def build(context: Context, tab: gr.Tab) -> None:
         return gr.update(choices=offered, value=known), reading.as_csv(folder, known)
 
     filled = tab.select(open_tab, [board], [board, save], **QUIET)
-    filled.success(fill, [board], shown.outputs, **QUIET)
-    board.input(fill, [board], shown.outputs, **QUIET).success(
-        lambda name: reading.as_csv(folder, name), [board], save, **QUIET
+    filled.success(fill, [board], shown.outputs, **DIRECT)
+    board.input(fill, [board], shown.outputs, **DIRECT).success(
+        lambda name: reading.as_csv(folder, name), [board], save, **DIRECT
     )
     _drill_down(context, shown)
     _submission(context, board, save, fill, open_tab, shown)
@@ -106,7 +106,7 @@ def _board_parts(folder: Path) -> Shown:
         text = gr.Code(
             label="Command", language="shell", interactive=False, elem_id="board-command"
         )
-        row.change(lambda run: reading.command(folder, run) if run else "", [row], text, **QUIET)
+        row.change(lambda run: reading.command(folder, run) if run else "", [row], text, **DIRECT)
     with gr.Row():
         a = gr.Dropdown([], label="A", elem_id="board-a")
         b = gr.Dropdown([], label="B", elem_id="board-b")
@@ -176,7 +176,7 @@ def _submission(
 
     sent = send.click(submit, [bundle], verdict, **MODEL, **PRIVATE)
     sent.success(open_tab, [board], [board, save], **QUIET).success(
-        fill, [board], shown.outputs, **QUIET
+        fill, [board], shown.outputs, **DIRECT
     )
 
 
@@ -192,4 +192,4 @@ def _papers(tab: gr.Tab) -> None:
             label="As printed, with protocol, source and red flags",
             elem_id="board-published",
         )
-    tab.select(reading.published_rows, None, table, **QUIET)
+    tab.select(reading.published_rows, None, table, **DIRECT)

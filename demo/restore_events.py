@@ -13,8 +13,9 @@ from typing import Any
 import gradio as gr
 
 from demo import photos, restoring, views
-from demo.context import AT_ONCE, LIVE, MODEL, PRIVATE, QUIET, Context, Kept
-from demo.engine import Cancelled, Settings
+from demo.context import DIRECT, LATEST, LIVE, PRIVATE, RUN, Context, Kept
+from demo.engine import Settings
+from demo.runs import Cancelled
 from demo.storage import EXAMPLES, keep
 from learnir.images import ImageError
 
@@ -107,11 +108,11 @@ class Page:
         raw: dict[str, Any] = {"preprocess": False, **LIVE}
         told, scores = self.source.told, self.shown.scores
         picture.input(take, [picture], [picture, self.source.path, told], **raw)
-        picture.input(lambda: (None, None), None, [truth, self.source.truth_path], **raw)
+        picture.input(lambda: (None, None), None, [truth, self.source.truth_path], **LATEST)
         truth.input(take, [truth], [truth, self.source.truth_path, told], **raw)
-        truth.input(lambda: gr.update(visible=False), None, scores, **QUIET)
+        truth.input(lambda: gr.update(visible=False), None, scores, **DIRECT)
         cleared = [self.token, *self.shown.results]
-        self.source.path.change(self.clear, [self.token], cleared, **QUIET)
+        self.source.path.change(self.clear, [self.token], cleared, **DIRECT)
         samples.click(
             lambda number: hand_over(paths[number]), [samples], self.source.outputs, **PRIVATE
         )
@@ -124,26 +125,25 @@ class Page:
             [*inputs, *self.controls.inputs],
             self.token,
             show_progress_on=[self.shown.slider],
-            **MODEL,
-            **PRIVATE,
+            **RUN,
         )
         self._then_show(running)
-        cancel.click(self.cancel, None, None, cancels=[running], **AT_ONCE)
+        cancel.click(self.cancel, None, None, **DIRECT)
         strength, now = self.controls.strength, [self.token, self.controls.strength]
         view = [self.shown.slider, self.shown.after]
-        moved = strength.input(self.blend, now, view, **LIVE)  # arrow keys have no release
+        moved = strength.input(self.blend, now, view, **LATEST)  # arrow keys have no release
         self._then_score(moved.then(self.save, now, [self.shown.save], **LIVE))
 
     def connect_load(self, blocks: gr.Blocks) -> None:
         """A page opens with the example's result, once there is one."""
-        settled = blocks.load(lambda: self.context.engine.settle(60), None, None, **QUIET)
+        settled = blocks.load(lambda: self.context.engine.settle(60), None, None, **DIRECT)
         now, opened = [self.source.path, self.controls.strength], [self.token, *self.shown.outputs]
-        self._then_score(settled.success(self.open, now, opened, **QUIET))
+        self._then_score(settled.success(self.open, now, opened, **DIRECT))
 
     def _then_show(self, done: Any) -> None:
         """The views, then the scores, at the strength that the slider has by then."""
         now = [self.token, self.controls.strength]
-        self._then_score(done.success(self.show, now, self.shown.outputs, **QUIET))
+        self._then_score(done.success(self.show, now, self.shown.outputs, **DIRECT))
 
     def _then_score(self, done: Any) -> None:
         """The scores; and nothing of it all where the result was cleared while it was shown."""
@@ -185,22 +185,23 @@ class Page:
     ) -> Any:
         """Runs the model: the token of the result; nothing once cancelled."""
         settings = restoring.make_settings(steps, correction, scales, seed, mode, strength)
-        run = self.context.runs.begin(TAB, request.session_hash)
+        runs, page = self.context.runs, request.session_hash
         progress(0, desc="Waiting for the model")
         try:
-            kept = restoring.restore(
-                self.context,
-                path,
-                settings,
-                progress=partial(report, progress),
-                flag=run.flag,
-                trajectory=wanted,
-                truth=truth,
-            )
+            with restoring.friendly(), runs.run(TAB, page) as flag:
+                kept = restoring.restore(
+                    self.context,
+                    path,
+                    settings,
+                    progress=partial(report, progress),
+                    flag=flag,
+                    waiting=lambda n: progress(0, desc=f"{n} before you"),
+                    trajectory=wanted,
+                    truth=truth,
+                )
         except Cancelled:
+            gr.Info("Stopped. Nothing was changed.")
             return gr.skip()
-        finally:
-            self.context.runs.end(TAB, request.session_hash, run)
         token = uuid.uuid4().hex if token in ("", FIRST) else token
         self.context.shelf.put(token, kept)
         return token
@@ -266,10 +267,7 @@ class Page:
 
     def cancel(self, request: gr.Request) -> None:
         """Stops this page's run after the evaluation under way."""
-        if self.context.runs.cancel(TAB, request.session_hash):
-            gr.Info("Stopped. Nothing was changed.")
-        else:
-            gr.Info("Nothing is running here any more.")
+        self.context.runs.cancel(TAB, request.session_hash)
 
 
 def report(progress: gr.Progress, done: int, total: int) -> None:

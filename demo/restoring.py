@@ -12,6 +12,7 @@ import gradio as gr
 from demo.context import Context, Kept
 from demo.engine import NotReady, Progress, Settings, device_name
 from demo.photos import open_photo
+from demo.runs import Crowded, Waiting
 from learnir.images import ImageError
 
 OWN = "as trained"
@@ -64,7 +65,7 @@ def friendly(remedy: str = "Change the sampler settings.") -> Iterator[None]:
     """Expected failures become messages that say what to do: ``remedy`` for a ValueError."""
     try:
         yield
-    except (ImageError, NotReady) as error:
+    except (ImageError, NotReady, Crowded) as error:
         raise refusal(str(error)) from error
     except ValueError as error:
         raise refusal(f"{error}. {remedy}") from error
@@ -79,6 +80,7 @@ def restore(
     *,
     progress: Progress | None = None,
     flag: threading.Event | None = None,
+    waiting: Waiting | None = None,
     trajectory: bool = False,
     truth: str | None = None,
 ) -> Kept:
@@ -91,7 +93,12 @@ def restore(
     with friendly():
         photo = open_photo(path)
         done = context.engine.restore(
-            photo.picture, settings, progress=progress, flag=flag, trajectory=trajectory
+            photo.picture,
+            settings,
+            progress=progress,
+            flag=flag,
+            waiting=waiting,
+            trajectory=trajectory,
         )
     return Kept(photo, done, settings, truth)
 

@@ -60,15 +60,15 @@ def test_who_leaves_the_page_stops_the_run(app, monkeypatch):
     settings = [False, 0, "as trained", "as trained", 0, "auto", 1]
     try:
         join(app, handler(app, "restore-run")["id"], [None, None, None, *settings], "leaver")
-        under_way = _until(lambda: app.context.runs._runs.get((restore_events.TAB, "leaver")))
+        under_way = _until(lambda: app.context.runs._flags.get((restore_events.TAB, "leaver")))
         address = f"{app.url}/gradio_api/heartbeat/leaver"
         with httpx.stream("GET", address, timeout=60) as alive:
             next(alive.iter_lines())
-            assert not under_way.flag.is_set()
-        assert under_way.flag.wait(30)
+            assert not under_way.is_set()
+        assert under_way.wait(30)
     finally:
         go.set()
-    assert _until(lambda: (restore_events.TAB, "leaver") not in app.context.runs._runs)
+    assert _until(lambda: (restore_events.TAB, "leaver") not in app.context.runs._flags)
 
 
 def _until(found):

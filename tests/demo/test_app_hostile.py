@@ -200,7 +200,7 @@ def test_more_users_than_the_queue_holds_are_told_at_once(app):
 
     many = QUEUE["max_size"] + 9  # one is at work, max_size wait, eight are too many
     crowd = Client(app.url, verbose=False, download_files=False, max_workers=many)
-    with app.context.engine._turn:
+    with app.context.engine._turns.turn():
         jobs = [crowd.submit(handle_file(str(HAND)), api_name="/restore") for _ in range(many)]
         patience = time.monotonic() + 60
         while sum(job.done() for job in jobs) < 8 and time.monotonic() < patience:

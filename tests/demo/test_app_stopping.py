@@ -5,7 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import threading
+import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,8 +19,9 @@ from PIL import Image
 
 from demo import batch_tab, restore_events
 from demo.context import Context
-from demo.engine import Cancellations, Cancelled, Engine, Settings
+from demo.engine import Engine, Settings
 from demo.options import Options
+from demo.runs import Cancellations, Cancelled, Crowded, Turns
 from learnir.restoration import Restoration
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "demo" / "examples"
@@ -85,15 +89,87 @@ def at_evaluation(number, act):
 
 def test_every_tab_and_page_is_stopped_alone():
     runs = Cancellations()
-    places = [("restore", "a"), ("batch", "a"), ("restore", "b")]
-    begun = {place: runs.begin(*place) for place in places}
-    assert runs.cancel("batch", "a") is begun["batch", "a"]
-    assert [begun[place].flag.is_set() for place in places] == [False, True, False]
-    runs.end("batch", "a", begun["batch", "a"])
-    assert runs.cancel("batch", "a") is None
-    newer = runs.begin("restore", "a")
-    runs.end("restore", "a", begun["restore", "a"])
-    assert runs.cancel("restore", "a") is newer
+    with (
+        runs.run("restore", "a") as mine,
+        runs.run("batch", "a") as files,
+        runs.run("restore", "b") as another,
+    ):
+        runs.cancel("batch", "a")
+        assert [flag.is_set() for flag in (mine, files, another)] == [False, True, False]
+        runs.cancel_all("a")
+        assert [flag.is_set() for flag in (mine, files, another)] == [True, True, False]
+    runs.cancel("batch", "a")  # which has none: nothing happens
+
+
+def test_a_newer_run_is_stopped_though_the_one_before_ends_late():
+    runs = Cancellations()
+    before = runs.run("restore", "a")
+    before.__enter__()
+    with runs.run("restore", "a") as newer:
+        before.__exit__(None, None, None)
+        runs.cancel("restore", "a")
+        assert newer.is_set()
+
+
+def test_no_more_runs_are_begun_than_there_are_threads_for(context):
+    runs = Cancellations(most=2)
+    with runs.run("restore", "a"), runs.run("restore", "b"):
+        with (
+            pytest.raises(Crowded, match="2 others are waiting; try again"),
+            runs.run("batch", "c"),
+        ):
+            pytest.fail("was let in")
+        full = replace(context, runs=runs)
+        with pytest.raises(gr.Error, match="2 others are waiting"):
+            restore_batch(full)
+    with runs.run("batch", "c"):
+        pass
+
+
+def test_turns_are_taken_in_the_order_of_asking():
+    turns, taken, heard = Turns(), [], []
+
+    def ask(name):
+        with turns.turn(waiting=lambda before: heard.append((name, before))):
+            taken.append(name)
+
+    with turns.turn():
+        asking = []
+        for n, name in enumerate("abc", 1):
+            asking.append(threading.Thread(target=ask, args=(name,)))
+            asking[-1].start()
+            until(lambda name=name, n=n: (name, n) in heard)
+        assert taken == []
+    for thread in asking:
+        thread.join(10)
+    assert taken == ["a", "b", "c"]
+    assert [before for name, before in heard if name == "c"] in ([3, 2, 1], [3, 1], [3, 2], [3])
+
+
+def test_who_waits_can_be_stopped_and_leaves_the_line():
+    turns, flag, heard = Turns(), threading.Event(), []
+    with turns.turn():
+        asking = ThreadPoolExecutor(1)
+
+        def ask():
+            with turns.turn(flag, heard.append):
+                pytest.fail("had a turn")
+
+        left = asking.submit(ask)
+        until(lambda: heard == [1])
+        flag.set()
+        with pytest.raises(Cancelled):
+            left.result(10)
+    with turns.turn(waiting=heard.append):
+        assert heard == [1]
+
+
+def until(holds, seconds=10.0):
+    """Waits until ``holds()``; fails after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_cancel_on_the_restore_tab_leaves_the_batch_alone(context, model, told):
@@ -101,19 +177,12 @@ def test_cancel_on_the_restore_tab_leaves_the_batch_alone(context, model, told):
     model.seen = lambda: restore_events.Page.cancel(restore, PAGE)
     rows, _ = restore_batch(context)
     assert column(rows, "output") == [f"{name}-restored.jpg" for name in NAMES]
-    assert set(told) == {"Nothing is running here any more."}
+    assert told == []
 
 
-def stopping(context, left):
-    """A press of the batch's Cancel; ``left`` gets what it will show."""
-    return lambda: left.append(context.runs.cancel("batch", PAGE.session_hash).left)
-
-
-def test_a_stopped_batch_hands_over_what_is_finished(context, model):
-    left = []
-    model.seen = at_evaluation(5, stopping(context, left))  # of the second of three files
+def test_a_stopped_batch_hands_over_what_is_finished(context, model, told):
+    model.seen = at_evaluation(5, pressed(context))  # of the second of three files
     rows, archive = restore_batch(context)
-    assert left[0].result(0) == (rows, archive)
     assert column(rows, "output") == ["hand-restored.jpg", "", ""]
     assert column(rows, "message") == ["", *["not restored: stopped before"] * 2]
     with zipfile.ZipFile(archive) as opened:
@@ -121,24 +190,44 @@ def test_a_stopped_batch_hands_over_what_is_finished(context, model):
         listed = list(csv.DictReader(io.TextIOWrapper(opened.open("results.csv"))))
         assert Image.open(opened.open("hand-restored.jpg")).size == (512, 512)
     assert [row["file"] for row in listed] == [f"{name}.jpg" for name in NAMES]
+    assert told == ["Stopped. What was finished is in the zip."]
 
 
-def test_a_batch_stopped_before_its_first_file_leaves_nothing(context, model):
-    left = []
-    model.seen = at_evaluation(1, stopping(context, left))
+def test_a_batch_stopped_before_its_first_file_leaves_nothing(context, model, told):
+    model.seen = at_evaluation(1, pressed(context))
     assert restore_batch(context) == gr.skip()
-    assert left[0].result(0) is None
+    assert told == ["Stopped."]
 
 
-@pytest.mark.parametrize("finished", [None, ([["a.jpg"]], "restored.zip")])
-def test_cancel_on_the_batch_tab_shows_what_the_run_has_left(context, told, finished):
-    page = batch_tab.Page(context)
-    assert page.stop(PAGE) == gr.skip()
-    context.runs.begin("batch", PAGE.session_hash).left.set_result(finished)
-    assert page.stop(PAGE) == (finished or gr.skip())
-    assert told[0] == "Nothing is running here any more."
-    assert told[1].startswith("Stopped.")
-    assert ("zip" in told[1]) == (finished is not None)
+def pressed(context):
+    """A press of the batch's Cancel."""
+    return lambda: batch_tab.Page(context).cancel(PAGE)
+
+
+def test_another_picture_gets_in_between_the_files_of_a_batch(context, model):
+    """Nobody with one picture waits for another's hundred."""
+    order, alone = [], ThreadPoolExecutor(1)
+    single = np.zeros((8, 8, 3), np.uint8)
+    asked = []
+
+    def ask():
+        heard = threading.Event()
+        asked.append(
+            alone.submit(context.engine.restore, single, Settings(), waiting=lambda _: heard.set())
+        )
+        assert heard.wait(10)
+
+    first = at_evaluation(1, ask)
+    restore = model.restore
+
+    def noted(picture, **options):
+        order.append("one" if picture.shape == single.shape else "batch")
+        return restore(picture, **options)
+
+    model.seen, model.restore = first, noted
+    restore_batch(context)
+    asked[0].result(10)
+    assert order == ["batch", "one", "batch", "batch"]
 
 
 def test_a_run_whose_turn_is_there_is_stopped_all_the_same(context, model):
@@ -146,6 +235,13 @@ def test_a_run_whose_turn_is_there_is_stopped_all_the_same(context, model):
     flag = threading.Event()
     flag.set()
     model.seen = lambda: pytest.fail("ran the model")
+    with pytest.raises(Cancelled):
+        context.engine.restore(np.zeros((8, 8, 3), np.uint8), Settings(), flag=flag)
+
+
+def test_what_another_process_made_after_a_cancel_is_not_shown(context, monkeypatch):
+    flag = threading.Event()
+    monkeypatch.setattr(context.engine, "_remote", lambda *_: flag.set())
     with pytest.raises(Cancelled):
         context.engine.restore(np.zeros((8, 8, 3), np.uint8), Settings(), flag=flag)
 

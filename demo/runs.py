@@ -1,0 +1,104 @@
+"""Runs of the model: one at a time in the order of asking, each stopped by whoever began it.
+
+Cancel raises a flag that the run itself looks at, and the run ends as any other event does. Gradio
+could cancel it too, but answers for it with nothing then, which the page takes for a failure where
+that answer comes late.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+
+Waiting = Callable[[int], object]
+"""Hears how many are before one, whenever that has changed."""
+LOOK_S = 0.2
+MOST = 64
+"""Runs under way at a time: each of them holds a thread of the server."""
+
+
+class Cancelled(Exception):
+    """Raised inside a restoration whose user pressed Cancel or left."""
+
+
+class Crowded(RuntimeError):
+    """Too many runs are under way: one line with the remedy."""
+
+
+class Cancellations:
+    """The run that each browser session has under way on each tab, at most ``most`` of them."""
+
+    def __init__(self, most: int = MOST) -> None:
+        self._most = most
+        self._flags: dict[tuple[str, Hashable], threading.Event] = {}
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def run(self, tab: str, session: Hashable) -> Iterator[threading.Event]:
+        """A run of ``session`` on ``tab``: the flag that stops it. Raises Crowded."""
+        flag = threading.Event()
+        with self._lock:
+            if len(self._flags) >= self._most:
+                raise Crowded(f"{self._most} others are waiting; try again in a minute")
+            self._flags[tab, session] = flag
+        try:
+            yield flag
+        finally:
+            with self._lock:
+                if self._flags.get((tab, session)) is flag:  # a newer one may have begun
+                    del self._flags[tab, session]
+
+    def cancel(self, tab: str, session: Hashable) -> None:
+        """Raises the flag of the run under way, if there is one."""
+        with self._lock:
+            flag = self._flags.get((tab, session))
+        if flag is not None:
+            flag.set()
+
+    def cancel_all(self, session: Hashable) -> None:
+        """Raises the flags of all that a session which has left has under way."""
+        with self._lock:
+            flags = [flag for (_, whose), flag in self._flags.items() if whose == session]
+        for flag in flags:
+            flag.set()
+
+
+class Turns:
+    """A queue for one worker: first come, first served."""
+
+    def __init__(self) -> None:
+        self._line: deque[object] = deque()
+        self._moved = threading.Condition()
+
+    @contextmanager
+    def turn(
+        self, flag: threading.Event | None = None, waiting: Waiting | None = None
+    ) -> Iterator[None]:
+        """Waits for the turn and holds it. Raises Cancelled once ``flag`` is set."""
+        ticket = object()
+        with self._moved:
+            self._line.append(ticket)
+        try:
+            self._wait(ticket, flag, waiting)
+            yield
+        finally:
+            with self._moved:
+                self._line.remove(ticket)
+                self._moved.notify_all()
+
+    def _wait(self, ticket: object, flag: threading.Event | None, waiting: Waiting | None) -> None:
+        told = 0
+        while True:
+            if flag is not None and flag.is_set():
+                raise Cancelled
+            with self._moved:
+                before = self._line.index(ticket)
+                if before == told > 0:
+                    self._moved.wait(LOOK_S)
+            if before == 0:
+                return
+            if waiting is not None and before != told:
+                waiting(before)
+            told = before
