@@ -71,6 +71,11 @@ def test_who_leaves_the_page_stops_the_run(app, monkeypatch):
     assert _until(lambda: (restore_events.TAB, "leaver") not in app.context.runs._flags)
 
 
+def test_nothing_is_cancelled_behind_its_back(app):
+    """Gradio answers for what it cancels with nothing: an error badge where that comes late."""
+    assert [d["id"] for d in config(app)["dependencies"] if d["cancels"]] == []
+
+
 def _until(found):
     for _ in range(300):
         value = found()
