@@ -195,7 +195,7 @@ class Page:
                     settings,
                     progress=partial(report, progress),
                     flag=flag,
-                    waiting=lambda n: progress(0, desc=f"{n} before you"),
+                    waiting=lambda n: progress(0, desc=f"Waiting: {n} before you"),
                     trajectory=wanted,
                     truth=truth,
                 )
