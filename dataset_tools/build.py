@@ -75,10 +75,15 @@ class BuildResult:
 def build(plan: BuildPlan) -> BuildResult:
     """Build or finish the dataset in ``plan.out``; running it again changes nothing."""
     ledger.check_empty_or_ours(plan.out, plan.pairs.layout)
-    clear_parts(plan.out)
+    photos = find_photos(plan)
+    with ledger.at_work(plan.out):
+        clear_parts(plan.out)
+        return _build(plan, photos)
+
+
+def _build(plan: BuildPlan, photos: list[Photo]) -> BuildResult:
     result = BuildResult()
     with _Timed(result, "survey"):
-        photos = find_photos(plan)
         facts = survey_photos(plan, photos)
     with _Timed(result, "curate"):
         verdicts, dealt = decide(plan, photos, facts)
@@ -205,7 +210,9 @@ def _describe(
     by_key = {photo.key: photo for photo in photos}
     lines = _verdict_table(by_key, facts, verdicts)
     write_atomically(ledger.curation_table(plan.out), lines.encode())
-    report.write_reports(plan.out, by_key, facts, verdicts, draw=plan.sheets)
+    report.write_summary(plan.out)
+    if plan.sheets:
+        report.write_sheets(plan.out, by_key, verdicts)
     card.write_card(plan.out)
 
 

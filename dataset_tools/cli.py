@@ -194,6 +194,12 @@ def _run_build(options: argparse.Namespace) -> int:
     print("pairs: ", ", ".join(f"{n} {split}" for split, n in done.pairs.items()))
     print("time:  ", ", ".join(f"{name} {s:.1f} s" for name, s in done.seconds.items()))
     print(f"{speed:.1f} pairs/s; see {options.out / 'report' / 'report.md'}")
+    if empty := [split for split, count in done.pairs.items() if not count]:
+        print(
+            f"no pairs in {' and '.join(empty)}: whoever shares a person or an author shares a "
+            "split, and few photos may leave one empty",
+            file=sys.stderr,
+        )
     return 0
 
 
@@ -239,8 +245,9 @@ def _run_verify(options: argparse.Namespace) -> int:
     for problem in found.problems:
         print(problem, file=sys.stderr)
     why = " (their photos are not here or have changed; --photos FOLDER)" if found.skipped else ""
+    near = f" ({found.rounded} alike but for rounding)" if found.rounded else ""
     print(
-        f"{found.files} files hashed, {found.pairs} pairs rendered again, "
+        f"{found.files} files hashed, {found.pairs} pairs rendered again{near}, "
         f"{found.skipped} skipped{why}"
     )
     return 1 if found.problems else 0

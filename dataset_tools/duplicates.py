@@ -1,4 +1,4 @@
-"""The same photograph twice, upright or turned: thumbnails that correlate almost perfectly.
+"""The same photograph twice, turned or mirrored too: thumbnails that correlate almost perfectly.
 
 Aligned portraits all look alike to a perceptual hash, so the hash only proposes (16 x 16 means of
 the whole source photo) and the correlation decides.
@@ -32,9 +32,10 @@ def duplicate_clusters(facts: list[Facts]) -> list[list[str]]:
 
 
 def _turned(thumbs: np.ndarray) -> np.ndarray:
-    """As they are, then by a quarter and by half a turn (3 N, 16, 16): where one is turned by three
-    quarters, the other is by one."""
-    return np.concatenate([np.rot90(thumbs, quarters, (1, 2)) for quarters in range(3)])
+    """As they are, then by a quarter and by half a turn, then mirrored (4 N, 16, 16): where one is
+    turned by three quarters, the other is by one."""
+    turned = [np.rot90(thumbs, quarters, (1, 2)) for quarters in range(3)]
+    return np.concatenate([*turned, thumbs[:, :, ::-1]])
 
 
 def _root(parent: list[int], index: int) -> int:

@@ -46,6 +46,12 @@ def encode_png(picture: np.ndarray) -> bytes:
     return data.tobytes()
 
 
+def decode_png(data: bytes) -> np.ndarray:
+    """What ``encode_png`` was given."""
+    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    return picture[..., ::-1] if picture.ndim == 3 else picture
+
+
 def metadata(row: Row) -> Row:
     """The row without its pictures."""
     return {name: value for name, value in row.items() if name not in PICTURES}

@@ -10,21 +10,23 @@ import hashlib
 import json
 import tarfile
 from collections.abc import Iterable, Iterator, Set
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from dataset_tools.files import file_hash, filled, read_record, write_lines
 from dataset_tools.formats import PICTURES, Shard, imagefolder_line, read_pictures
 from dataset_tools.photos import Photo
 from dataset_tools.recipe import Recipe
-from dataset_tools.shards import STATE, PairPlan, ShardResult, rows_path
+from dataset_tools.shards import STATE, VERSION, PairPlan, ShardResult, rows_path
 from dataset_tools.splits import SPLITS
 from dataset_tools.tables import TABLES
 from learnir.writing import write_atomically
 
 UNREADABLE = (OSError, ValueError, KeyError, tarfile.TarError)  # what damaged shards raise
-VERSION = "1.1.0"  # of the dataset's contents: same version and seed, same bytes
 REPORT = "report"
 PUBLIC, PRIVATE, MANIFEST = "faceshadow.json", "build.json", "MANIFEST.sha256"
 REMOVED = "removed.txt"
@@ -50,6 +52,18 @@ def check_ours(out: Path) -> None:
     files = (path.relative_to(out) for path in out.rglob("*") if path.is_file())
     if not all(path.parts[0].startswith(".git") for path in files):
         raise DatasetError(f"{out}: not empty and not a FaceShadow; give an empty folder")
+
+
+@contextmanager
+def at_work(out: Path) -> Iterator[None]:
+    """Nobody else changes the dataset meanwhile; DatasetError where somebody does. The lock of a
+    killed process is free."""
+    (out / STATE).mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(out / STATE / "lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise DatasetError(f"{out}: another command is at work here; wait for it") from error
 
 
 def write_plan(out: Path, pairs: PairPlan, shards: list[ShardResult]) -> None:

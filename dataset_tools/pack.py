@@ -246,5 +246,7 @@ def pack_build(plan: Any, out: Path, layers: PackPlan) -> dict[str, int]:
     verdicts, dealt = decide(plan, photos, survey_photos(plan, photos))
     require_pairs(verdicts)
     if not dealt["train"]:
-        raise PhotoError("every photo was dealt to val or test; give more portraits")
+        raise PhotoError(
+            "every photo was dealt to val or test; give more portraits, of more people and authors"
+        )
     return pack(dealt, out, layers, plan.engine, plan.landmarker)

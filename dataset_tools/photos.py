@@ -9,6 +9,7 @@ import io
 import itertools
 import os
 import struct
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -208,11 +209,16 @@ def _row_to_photo(row: dict[str, str], manifest: Path, line: int) -> Photo:
         key=path,
         path=manifest.parent / path,
         licence=row.get("licence") or row.get("license") or "",
-        identity=row.get("identity_key") or row.get("identity") or "",
+        identity=person(row.get("identity_key") or row.get("identity") or ""),
         source=row.get("source") or "",
-        author=row.get("author") or "",
+        author=person(row.get("author") or ""),
         tags=row,
     )
+
+
+def person(name: str) -> str:
+    """A name as it is compared: neither spaces nor how an accent is encoded tell people apart."""
+    return unicodedata.normalize("NFC", " ".join(name.split()))
 
 
 def read_bytes(path: Path) -> bytes:

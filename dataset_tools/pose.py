@@ -8,9 +8,11 @@ from dataset_tools.landmarks import CHIN, FOREHEAD, LEFT_CHEEK, RIGHT_CHEEK
 
 
 def yaw(points: np.ndarray) -> float:
-    """Turn about the vertical, from the line between the cheeks; 0 = to the camera."""
+    """Turn about the vertical, from the line between the cheeks; 0 = to the camera, + = the cheek
+    on the picture's right is nearer, whichever that is: frames are mirrored."""
     across = points[LEFT_CHEEK] - points[RIGHT_CHEEK]
-    return float(np.degrees(np.arctan2(across[2], abs(across[0]))))
+    nearer = across[2] * np.copysign(1, across[0])
+    return float(np.degrees(np.arctan2(nearer, abs(across[0]))))
 
 
 def pitch(points: np.ndarray) -> float:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from dataset_tools import ledger, sheets, verify
+from dataset_tools.formats import decode_png
 
 
 def preview(out: Path, path: Path, count: int = 48, seed: int = 0, side: int = 192) -> int:
@@ -19,7 +19,7 @@ def preview(out: Path, path: Path, count: int = 48, seed: int = 0, side: int = 1
         stored = ledger.shard_pictures(out, shard, {row["id"] for row in rows})
         for row in rows:
             again = verify.render_again(out, row, photos.get(row["photo"]))
-            pictures = [_decode(stored[row["id"]][name]) for name in ("shadow", "clean", "mask")]
+            pictures = [decode_png(stored[row["id"]][name]) for name in ("shadow", "clean", "mask")]
             if again is not None:
                 pictures.append(sheets.depth_tile(again.depth))
             strip = [sheets.square(picture, side) for picture in pictures]
@@ -31,8 +31,3 @@ def preview(out: Path, path: Path, count: int = 48, seed: int = 0, side: int = 1
     tiles = [np.pad(t, ((0, 0), (0, widest - t.shape[1]), (0, 0))) for t in tiles]
     sheets.save(path, sheets.sheet(tiles, max(1, min(3, len(tiles)))))
     return len(tiles)
-
-
-def _decode(data: bytes) -> np.ndarray:
-    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    return picture[..., ::-1] if picture.ndim == 3 else picture

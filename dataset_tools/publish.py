@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dataset_tools import card, ledger
 from dataset_tools.formats import PICTURES
-from dataset_tools.shards import STATE
+from dataset_tools.shards import STATE, VERSION
 from dataset_tools.splits import SPLITS
 from dataset_tools.verify import verify
 from learnir.writing import replacing
@@ -95,7 +95,7 @@ def _upload(out: Path, name: str, private: bool) -> str:
             folder_path=str(out),
             ignore_patterns=[".*", "*/.*", f"{ledger.REPORT}/*"],
             delete_patterns=list(STORED),
-            commit_message=f"FaceShadow {ledger.VERSION}",
+            commit_message=f"FaceShadow {VERSION}",
         )
     except HFValidationError as error:
         raise PublishError(f"{name}: not owner/name; for a folder write ./{name}") from error

@@ -12,11 +12,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from dataset_tools import card, ledger
+from dataset_tools import card, ledger, report
 from dataset_tools.files import read_record, write_lines
 from dataset_tools.formats import WRITERS, Shard, shard_files
 from dataset_tools.ledger import Removed
-from dataset_tools.photos import from_manifest
+from dataset_tools.photos import from_manifest, person
 from dataset_tools.shards import STATE, marker_path, rows_path
 from dataset_tools.survey import forget
 from dataset_tools.traces import cached_facts, caches, curation_lines, names_of
@@ -32,12 +32,17 @@ def remove(out: Path, name: str) -> int:
     if not name.strip():  # as "$UNSET" is in a shell
         raise ledger.DatasetError(f"{out}: nobody named; give an identity, a photo or a pair id")
     layout = ledger.read_plan(out)["layout"]
+    with ledger.at_work(out):
+        return _remove(out, name, layout)
+
+
+def _remove(out: Path, name: str, layout: str) -> int:
     names = names_of(out, name)
-    if not names and not ledger.removed(out).has(name):
+    if not names and not ledger.removed(out).has(name, person(name)):
         table = ledger.curation_table(out)
         where = f"see columns 'photo' and 'identity' of {table if table.is_file() else 'its rows'}"
         raise ledger.DatasetError(f"{out}: nothing here is called {name!r}; {where}")
-    gone = ledger.mark_removed(out, {name, *names})
+    gone = ledger.mark_removed(out, {name, person(name), *names})
     ledger.restore_rows(out)
     count = sum(_purge(out, layout, shard, gone) for shard in ledger.shards(out))
     _clean_state(out, gone)
@@ -111,7 +116,8 @@ def _clean_hub(manifest: Path, gone: Removed) -> None:
 
 
 def _clean_report(out: Path, gone: Removed) -> None:
-    """Drop the rows of curation.csv; contact sheets may show the person, so they go."""
+    """Drop the rows of curation.csv and count the rest; contact sheets may show the person, so they
+    go."""
     for sheet in (out / ledger.REPORT).glob("*.png"):
         sheet.unlink()
     lines = curation_lines(out)
@@ -119,6 +125,7 @@ def _clean_report(out: Path, gone: Removed) -> None:
         kept = [line for line in lines if not gone.has(*_names(line))]
         rows = [list(line.values()) for line in kept]
         _write_table(ledger.curation_table(out), [list(lines[0]), *rows])
+        report.write_summary(out)
 
 
 def _names(line: dict[str, str]) -> tuple[str, str, str]:

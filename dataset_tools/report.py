@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,9 @@ import numpy as np
 
 from dataset_tools import ledger, sheets
 from dataset_tools.curation import Verdict
-from dataset_tools.facts import Facts, skin_bin
+from dataset_tools.facts import skin_bin
 from dataset_tools.photos import Photo, PhotoError, load_picture
+from dataset_tools.traces import curation_lines
 from learnir.writing import write_atomically
 
 SHEET_TILES, SHEET_SIDE = 60, 128
@@ -75,22 +75,19 @@ def _table(name: str, counted: list[tuple[str, int]]) -> str:
     return "\n".join([f"### {name}\n", f"| {name} | count | |", "|---|---|---|", *lines, ""])
 
 
-def write_reports(
-    out: Path,
-    photos: dict[str, Photo],
-    facts: dict[str, Facts],
-    verdicts: list[Verdict],
-    *,
-    draw: bool,
-) -> None:
-    """report/report.md, and contact sheets of kept, review and dropped photos."""
-    folder = out / ledger.REPORT
-    text = "\n".join(["# Curation\n", _curation(facts, verdicts), "# Pairs\n"])
-    write_atomically(folder / "report.md", (text + statistics(out).markdown()).encode())
-    for status in ("kept", "review", "dropped") if draw else ():
+def write_summary(out: Path) -> None:
+    """report/report.md, from report/curation.csv and the rows as they are now."""
+    text = "\n".join(["# Curation\n", _curation(curation_lines(out)), "# Pairs\n"])
+    path = out / ledger.REPORT / "report.md"
+    write_atomically(path, (text + statistics(out).markdown()).encode())
+
+
+def write_sheets(out: Path, photos: dict[str, Photo], verdicts: list[Verdict]) -> None:
+    """Contact sheets of kept, review and dropped photos."""
+    for status in ("kept", "review", "dropped"):
         chosen = spread([v for v in verdicts if v.status == status], SHEET_TILES)
         tiles = [tile for v in chosen if (tile := _tile(photos[v.key], v)) is not None]
-        path = folder / f"{status}.png"
+        path = out / ledger.REPORT / f"{status}.png"
         if tiles:
             _save(path, tiles)
         else:
@@ -117,10 +114,9 @@ def _tile(photo: Photo, verdict: Verdict) -> np.ndarray | None:
     return sheets.caption(tile, f"{verdict.step}: {verdict.reason}") if verdict.step else tile
 
 
-def _curation(facts: dict[str, Facts], verdicts: Iterable[Verdict]) -> str:
-    verdicts = list(verdicts)
-    status = Counter(v.status for v in verdicts)
-    steps = Counter(f"{v.status}: {v.step}" for v in verdicts if v.step)
-    tones = Counter(skin_bin(facts[v.key].ita) for v in verdicts if v.status == "kept")
+def _curation(lines: list[dict[str, str]]) -> str:
+    status = Counter(line["status"] for line in lines)
+    steps = Counter(f"{line['status']}: {line['step']}" for line in lines if line["step"])
+    tones = Counter(skin_bin(float(line["ita"])) for line in lines if line["status"] == "kept")
     tables = (("verdict", status), ("step", steps), ("skin tone of the kept", tones))
     return "\n".join(_table(name, counter.most_common()) for name, counter in tables)

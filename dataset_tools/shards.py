@@ -30,6 +30,7 @@ from learnir.writing import write_atomically
 
 PHOTOS_PER_SHARD = 32
 STATE = ".faceshadow"
+VERSION = "1.1.1"  # of a dataset's contents: same version and seed, same bytes
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class ShardJob:
     def digest(self) -> str:
         """Hash of everything that decides the shard's bytes."""
         sources = [[s.facts.sha256, *_provenance(s.photo)] for s in self.sources]
-        what = [asdict(self.plan), asdict(self.shard), self.model, sources]
+        what = [VERSION, asdict(self.plan), asdict(self.shard), self.model, sources]
         text = json.dumps(what, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 

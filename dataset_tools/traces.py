@@ -10,6 +10,7 @@ from pathlib import Path
 from dataset_tools import ledger
 from dataset_tools.duplicates import duplicate_clusters
 from dataset_tools.facts import Facts
+from dataset_tools.photos import person
 from dataset_tools.shards import STATE
 from dataset_tools.verify import source_photos
 
@@ -37,7 +38,7 @@ def names_of(out: Path, name: str) -> set[str]:
     for trace in traces(out):
         if trace.sha256:
             hashes[trace.key] = trace.sha256
-        if name in trace.names:
+        if not trace.names.isdisjoint((name, person(name))):
             keys.add(trace.key)
     for cluster in duplicate_clusters(_own_facts(out, hashes)) if keys else ():
         keys |= set(cluster) if keys & set(cluster) else set()

@@ -110,12 +110,17 @@ def test_duplicates_are_found_across_sizes_and_only_one_is_kept(astronaut):
     assert verdicts[1].reason.endswith("a")
 
 
-@pytest.mark.parametrize("quarters", [1, 2, 3])
-def test_duplicates_are_found_however_they_are_turned(astronaut, quarters):
+@pytest.mark.parametrize(
+    "turn",
+    [lambda p: np.rot90(p, 1), lambda p: np.rot90(p, 2), lambda p: np.rot90(p, 3), np.fliplr],
+    ids=["quarter", "half", "three quarters", "mirror"],
+)
+def test_duplicates_are_found_however_they_are_turned(astronaut, turn):
     picture = cv2.resize(astronaut[40:440, 60:360], (240, 320), interpolation=cv2.INTER_AREA)
-    turned = np.ascontiguousarray(np.rot90(picture, quarters))
+    turned = np.ascontiguousarray(turn(picture))
     coded = cv2.imencode(".jpg", turned, [cv2.IMWRITE_JPEG_QUALITY, 85])[1]
-    pictures = {"a": picture, "b": cv2.imdecode(coded, cv2.IMREAD_COLOR), "c": picture[:, ::-1]}
+    other = cv2.rotate(picture, cv2.ROTATE_90_CLOCKWISE)[20:]  # a crop counts as another photo
+    pictures = {"a": picture, "b": cv2.imdecode(coded, cv2.IMREAD_COLOR), "c": other[:200]}
     facts = [Facts(key, thumb=thumbnail(picture)) for key, picture in pictures.items()]
     assert duplicate_clusters(facts) == duplicate_clusters(facts[::-1]) == [["a", "b"]]
 

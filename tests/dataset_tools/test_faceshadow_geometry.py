@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from itertools import combinations
 
 import cv2
@@ -71,6 +72,13 @@ def test_pose_follows_a_turned_head(turned, face, angle):
     assert abs(change) == pytest.approx(abs(angle), abs=1.5)
     nod = pose.pitch(turned(face, 0, angle).points) - pose.pitch(face.points)
     assert abs(nod) == pytest.approx(abs(angle), abs=1.5)
+
+
+def test_yaw_is_that_of_the_picture_also_when_mirrored(turned, face):
+    head = turned(face, 20, 0)
+    mirrored = replace(head, points=head.points * np.float32([-1, 1, 1]) + np.float32([512, 0, 0]))
+    assert abs(pose.yaw(head.points)) > 10
+    assert pose.yaw(mirrored.points) == pytest.approx(-pose.yaw(head.points), abs=1e-3)
 
 
 def test_surface_is_finite_and_faces_the_camera(face):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import shutil
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from PIL import Image
 
 from dataset_tools import ledger, remove
 from dataset_tools.cli import main
+from dataset_tools.report import statistics
 from dataset_tools.traces import names_of
 from dataset_tools.verify import verify
 
@@ -52,6 +54,29 @@ def name_people(folder: Path, names: dict[str, str], asymmetry: int = 0) -> None
     cells += [(p.name, "", 0) for p in sorted(folder.glob("*.png")) if p.name not in names]
     with (folder / "manifest.csv").open("w", newline="") as lines:
         csv.writer(lines).writerows([("path", "identity", "cheek_asym_L"), *cells])
+
+
+def test_a_person_is_one_however_the_name_is_spaced_and_encoded(tmp_path, photos, cache):
+    out = tmp_path / "out"
+    names = ["José  Ñu", " José Ñu ", unicodedata.normalize("NFD", "José Ñu")]
+    files = [p.name for p in sorted(photos.glob("*.png"))[:3]]
+    name_people(photos, dict(zip(files, names, strict=True)))
+    assert build(photos, out, "--landmark-cache", cache) == 0
+    theirs = {row["split"] for row in ledger.rows(out) if row["photo"] in files}
+    assert len(theirs) == 1
+    assert removed(out, names[2]) == 0
+    assert not photos_in(out) & set(files)
+    assert mentions(out, "Jos") == []
+
+
+def test_the_report_counts_who_is_left(tmp_path, photos, cache):
+    out = tmp_path / "out"
+    assert build(photos, out, "--landmark-cache", cache) == 0
+    assert removed(out, sorted(photos_in(out))[0]) == 0
+    left = statistics(out).markdown()
+    report = (out / "report" / "report.md").read_text()
+    assert report.endswith(left)
+    assert f"| kept | {len(photos_in(out))} |" in report
 
 
 @pytest.mark.parametrize("layout", ["parquet", "imagefolder", "webdataset"])

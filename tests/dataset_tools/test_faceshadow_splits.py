@@ -28,6 +28,7 @@ from dataset_tools.splits import (
     settle,
     split_of,
 )
+from dataset_tools.verify import Verification, _check_splits
 
 PHOTO = Photo("a.png", path=Path(), licence="CC0")
 
@@ -57,6 +58,26 @@ def test_newcomers_that_duplicate_somebody_move_nobody(tmp_path_factory, joins):
     after = settle(out, photos, groups(photos, clusters), facts)
     assert {key: after[key] for key in before} == before
     assert all(after[a] == after[b] for a, b in clusters)
+
+
+def test_a_split_left_empty_by_one_author_is_told(tmp_path, astronaut, write_variants, capsys):
+    write_variants(tmp_path / "photos", astronaut, 4)
+    names = [path.name for path in sorted((tmp_path / "photos").iterdir())]
+    me = named("test", "author:me").removeprefix("author:")
+    lines = ["path,licence,author", *(f"{name},CC0,{me}" for name in names)]
+    (tmp_path / "photos" / "manifest.csv").write_text("\n".join(lines))
+    words = [tmp_path / "photos", tmp_path / "out", "--size", 64, "--workers", 1]
+    assert main(["build", *map(str, words), "--engine", "local", "--no-sheets"]) == 0
+    assert "whoever shares a person or an author shares a split" in capsys.readouterr().err
+
+
+def test_an_author_in_two_splits_is_noticed(tmp_path, monkeypatch):
+    row = {"identity": "", "author": "me", "photo_sha256": ""}
+    rows = [row | {"photo": s, "split": s} for s in ("train", "test")]
+    monkeypatch.setattr(ledger, "rows", lambda _: rows)
+    found = Verification()
+    _check_splits(tmp_path, found)
+    assert found.problems == ["me: in train and in test"]
 
 
 def test_renamed_photos_stay(tmp_path):

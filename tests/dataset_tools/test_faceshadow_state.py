@@ -8,9 +8,11 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dataset_tools import ledger
+from dataset_tools import verify as checking
 from dataset_tools.build import BuildPlan
 from dataset_tools.cli import main
 from dataset_tools.facts import Facts
@@ -146,6 +148,46 @@ def test_whatever_a_row_says_is_in_the_digest(change):
 
     assert digest(replace(photo, **change)) != digest(photo)
     assert digest(photo, "face_landmarker.task") != digest(photo)
+
+
+def test_a_new_version_makes_every_shard_again(built, monkeypatch):
+    out = built()
+    before = {marker: marker.read_bytes() for marker in out.glob(".faceshadow/done/*")}
+    monkeypatch.setattr("dataset_tools.shards.VERSION", "9.9.9")
+    built()
+    assert before
+    assert all(marker.read_bytes() != old for marker, old in before.items())
+
+
+def test_one_command_at_a_time_changes_a_dataset(tmp_path, built, photos, capsys):
+    out = built()
+    whole = contents(out)
+    with ledger.at_work(out):
+        assert build(photos, out, "--seed", 5) == 1
+        assert main(["remove", str(out), "--id", "portrait000.png"]) == 1
+    assert capsys.readouterr().err.count("another command is at work here") == 2
+    assert contents(out) == whole
+
+
+def test_pictures_that_differ_by_rounding_alone_are_no_problem(built, monkeypatch, capsys):
+    out = built()
+    rendered = checking.render_again
+
+    def elsewhere(by: int):
+        def again(*words):
+            pair = rendered(*words)
+            clean = pair.clean.copy()
+            clean[::7, ::7] = np.maximum(clean[::7, ::7], by) - by
+            return replace(pair, clean=clean)
+
+        return again
+
+    monkeypatch.setattr(checking, "render_again", elsewhere(1))
+    assert main(["verify", str(out)]) == 0
+    assert "alike but for rounding" in capsys.readouterr().out
+    monkeypatch.setattr(checking, "render_again", elsewhere(60))
+    assert main(["verify", str(out)]) == 1
+    assert "clean renders differently now" in capsys.readouterr().err
 
 
 def test_a_changed_identity_reaches_the_rows(tmp_path, photos, cache):
