@@ -57,6 +57,7 @@ def finished(page):
 def test_an_example_is_restored_and_reblended(page):
     first = source_of(page, "#restore-slider")
     page.locator("#restore-examples button, #restore-examples td").nth(1).click()
+    page.locator("#restore-facts").get_by_text("wall.jpg").wait_for(timeout=LONG)
     page.get_by_role("button", name="Remove the shadow").click()
     second = changed(page, "#restore-slider", first)
     page.locator("#restore-facts").get_by_text("mode gain").wait_for(timeout=LONG)
