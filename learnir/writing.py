@@ -38,12 +38,20 @@ def beside(path: Path, suffix: str = PART) -> Iterator[Path]:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A binary file to write that becomes ``path``; nothing is left of it where anything fails."""
+    """A binary file to write that becomes ``path``; nothing is left of it where anything fails.
+
+    An OSError of the system that names no file, as of a full disk, names ``path``.
+    """
     with beside(path) as part:
         with blamed_on(path):
             handle = part.open("wb")
-        with handle:
-            yield handle
+        try:
+            with handle:
+                yield handle
+        except OSError as error:
+            if error.errno and error.filename is None:
+                error.filename = str(path)
+            raise
 
 
 def write_atomically(path: Path, data: bytes) -> None:

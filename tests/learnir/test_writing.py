@@ -1,5 +1,6 @@
 """Files written whole or not at all, by every folder of the project through one module."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -112,3 +113,17 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path):
             write_atomically(path, b"1")
         assert failed.value.filename == os.fspath(path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device: '.*whole'"),
+        (OSError(errno.EIO, "Input/output error", "source.jpg"), "error: 'source.jpg'$"),
+        (OSError("Truncated File Read"), "^Truncated File Read$"),
+    ],
+)
+def test_a_full_disk_is_told_with_the_file_and_other_errors_as_they_are(tmp_path, error, told):
+    with pytest.raises(OSError, match=told), replacing(tmp_path / "whole"):
+        raise error
+    assert list(tmp_path.iterdir()) == []
