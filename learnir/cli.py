@@ -5,6 +5,7 @@ Nothing heavy is imported before the options are read, so that ``--help`` answer
 
 from __future__ import annotations
 
+import io
 import math
 import sys
 from collections.abc import Callable
@@ -262,7 +263,7 @@ def _trained(run: Callable[[Any], Path]) -> int:
         from learnir.training.loop import Interrupted, TrainingDiverged
     except ImportError as error:
         raise ValueError(
-            f"{error}; install the training extra: pip install learnir[train]"
+            f"{error}; install the training extra: pip install 'learnir[train]'"
         ) from error
     try:
         print(run(command))
@@ -301,6 +302,8 @@ def parse_megapixels(number: float) -> int:
 def main(arguments: list[str] | None = None) -> None:
     """Entry point; expected errors are one line and exit code 2, Ctrl-C is 130."""
     code: int
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr: any file name can be told
     try:
         code = tyro.extras.subcommand_cli_from_dict(
             COMMANDS,

@@ -122,6 +122,8 @@ def plan(paths: Sequence[str], out: Path, writing: Writing) -> Plan:
         raise PlanError(
             f"{out}: {out.suffix} cannot be written; name a .jpg, .png, .webp, .tif or .mp4 file"
         )
+    if not single and os.path.isfile(out):
+        raise PlanError(f"{out}: a file, not a folder; choose another -o")
     if single and len(found) > 1:
         raise PlanError(f"{out}: a file name for {len(found)} pictures; give a folder with -o")
     if single:
@@ -162,9 +164,13 @@ def _find(paths: Sequence[str], out: Path) -> tuple[list[tuple[Path, Path]], lis
     found: dict[Path, Path] = {}
     problems, notes = [], []
     for text in paths:
-        matches = _expand(text)
+        try:
+            matches = _expand(text)
+        except OSError as error:
+            problems.append(f"{text}: {error.strerror}; check the path and its permissions")
+            continue
         if not matches:
-            problems.append(f"{text}: no such file or folder; check the path")
+            problems.append(f"{text or repr(text)}: no such file or folder; check the path")
         for match in matches:
             if match.is_dir():
                 folder = _search(match, out)
@@ -192,6 +198,8 @@ def _waits_for_ever(path: Path) -> bool:
 
 
 def _expand(text: str) -> list[Path]:
+    if not text:  # to Path the same as "."
+        return []
     path = Path(text).expanduser()
     if path.exists() or path.is_symlink():
         return [path]
@@ -219,10 +227,10 @@ class _Folder:
             self.left_out[suffix] += 1
         elif suffix not in IMAGE_SUFFIXES | VIDEO_SUFFIXES:
             return
-        elif path.is_file():
+        elif os.path.isfile(path):  # Path.is_file raises where a link may not be followed
             self.pictures.append(path)
         elif path.is_symlink():
-            self.problems.append(f"{path}: a link to nothing; remove or mend it")
+            self.problems.append(f"{path}: a link to nothing that can be read; remove or mend it")
 
     def notes(self) -> list[str]:
         linked = [f"{path}: a link to a folder, not searched; name it too" for path in self.links]
@@ -340,10 +348,10 @@ def restore_file(
     photo = read_photo(task.source, writing.most_pixels)
     format = FORMAT_OF.get(task.target.suffix.lower(), photo.format)
     check_format(photo, format)  # before the work, not after it
+    task.target.parent.mkdir(parents=True, exist_ok=True)
     restored = learnir.restore(photo.picture, **options).picture
     data = encode_photo(photo, restored, format, writing.strip_metadata)
     compare = _before_after(photo.picture, restored) if writing.compare else None
-    task.target.parent.mkdir(parents=True, exist_ok=True)
     if compare is not None:
         write_atomically(task.compare, compare)
     write_atomically(task.place, data)

@@ -1,6 +1,7 @@
 """The ``learnir`` command beside restoring: help, info, train and adapt."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -154,3 +155,30 @@ def test_scales_as_text():
     assert parse_scales(None) is None
     with pytest.raises(ValueError, match="one,two"):
         parse_scales("one,two")
+
+
+def test_a_folder_whose_name_is_not_utf8_is_told(checkpoint, pairs, tmp_path):
+    out = tmp_path / os.fsdecode(b"b\xe4r")
+    picture = next((pairs / "input").iterdir())
+    words = ["restore", picture, "-o", out, "--checkpoint", checkpoint]
+    done = subprocess.run(
+        [sys.executable, "-m", "learnir.cli", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"},
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "1 restored, 0 skipped, 0 failed" in done.stdout
+
+
+def test_a_missing_extra_is_one_line_with_a_command_for_any_shell(
+    capsys, pairs, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "accelerate", None)
+    monkeypatch.delitem(sys.modules, "learnir.training.command", raising=False)
+    monkeypatch.delitem(sys.modules, "learnir.training.loop", raising=False)
+    with pytest.raises(SystemExit) as stop:
+        main(["train", "smoke", "--data", str(pairs), "--out", str(tmp_path / "run")])
+    assert stop.value.code == 2
+    assert capsys.readouterr().err.endswith("pip install 'learnir[train]'\n")

@@ -8,7 +8,8 @@ import pytest
 import tifffile
 from albums import save
 
-from learnir.restore import Writing, plan
+from learnir.pipeline import LearnIR
+from learnir.restore import PlanError, Writing, plan
 
 
 def test_hidden_files_and_folders_are_left_alone(album, tmp_path, scene):
@@ -101,3 +102,33 @@ def test_other_kinds_of_files_name_their_remedy(command, tmp_path, name, words):
     assert code == 1
     assert words in errors
     assert "JPEG, PNG, WebP or TIFF" not in errors
+
+
+def test_a_path_that_cannot_be_looked_at_does_not_stop_the_rest(command, album, tmp_path):
+    endless = tmp_path / ("a" * 300 + ".jpg")  # as root reads past permissions, a name too long
+    (album / "lost.png").symlink_to(endless)
+    code, said, errors = command(album, str(endless), "-o", tmp_path / "out")
+    assert code == 1
+    assert "2 restored, 0 skipped, 2 failed" in said
+    assert f"{endless}: File name too long; check the path" in errors
+    assert f"{album / 'lost.png'}: a link to nothing" in errors
+
+
+def test_an_empty_path_is_not_the_folder_one_is_in(album, monkeypatch, tmp_path):
+    monkeypatch.chdir(album)
+    made = plan(["", "deep"], tmp_path / "out", Writing())
+    assert [task.source.name for task in made.tasks] == ["b.jpg"]
+    assert made.problems == ["'': no such file or folder; check the path"]
+
+
+def test_a_file_where_results_should_go_is_told_before_the_work(
+    command, album, tmp_path, monkeypatch
+):
+    (tmp_path / "notes").write_text("kept")
+    with pytest.raises(PlanError, match="notes: a file, not a folder; choose another -o"):
+        plan([str(album)], tmp_path / "notes", Writing())
+    monkeypatch.setattr(LearnIR, "restore", lambda *_, **__: pytest.fail("restored in vain"))
+    code, _, errors = command(album, "-o", tmp_path / "notes" / "out")
+    assert code == 1
+    assert errors.count("cannot be written (Not a directory)") == 2
+    assert (tmp_path / "notes").read_text() == "kept"
