@@ -6,8 +6,10 @@ from demo.options import parse_options
 def main() -> None:
     """Reads the options, builds the interface and serves it until Ctrl-C."""
     options = parse_options()
-    from demo.interface import serve
-
+    try:
+        from demo.interface import serve
+    except ModuleNotFoundError as error:
+        raise SystemExit(f"app.py: {error}; run: pip install -r requirements.txt") from None
     serve(options)
 
 

@@ -214,6 +214,7 @@ def _told(words: list[str]) -> list[str]:
 
 
 def _run(options: argparse.Namespace) -> int:
+    import pandas  # noqa: F401 - needed when all is scored: better missed now
     from tqdm import tqdm
 
     from benchmarks.runner import run
@@ -365,6 +366,9 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("learnir-bench: stopped; run the same command again", file=sys.stderr)
         return 130
+    except ModuleNotFoundError as error:
+        print(f"learnir-bench: {error}; run: pip install 'learnir[bench]'", file=sys.stderr)
+        return 1
     except (ValueError, OSError) as error:
         if isinstance(error, MethodError):
             traceback.print_exception(error.__cause__)

@@ -142,7 +142,7 @@ class GradioMethod:
         try:
             from gradio_client import Client
         except ImportError as error:
-            raise BenchmarkError("gradio: install the app extra (pip install .[app])") from error
+            raise BenchmarkError(f"gradio: {error}; run: pip install 'learnir[app]'") from error
         address, _, api = rest.partition("#")
         try:
             client = Client(address, verbose=False)

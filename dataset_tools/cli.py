@@ -332,6 +332,9 @@ def _outcome(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print("faceshadow: stopped; run the same command to go on", file=sys.stderr)
         return 130
+    except ModuleNotFoundError as error:
+        print(f"faceshadow: {error}; run: pip install 'learnir[data]'", file=sys.stderr)
+        return 1
     except _expected() as error:
         if isinstance(error, BrokenPipeError) and _unread():
             return 141  # as of a program that SIGPIPE ends

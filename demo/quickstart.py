@@ -94,7 +94,10 @@ def main(arguments: list[str] | None = None) -> int:
     from learnir.images import grid
 
     start = time.perf_counter()
-    rows = list(restore_all(options.checkpoint, options.size, options.seed))
+    try:
+        rows = list(restore_all(options.checkpoint, options.size, options.seed))
+    except ModuleNotFoundError as error:
+        raise SystemExit(f"quickstart: {error}; run: pip install 'learnir[data]'") from None
     print(table(rows))
     options.out.parent.mkdir(parents=True, exist_ok=True)
     labels = ["shadowed", "restored", "target"]

@@ -125,7 +125,7 @@ def _check_packages() -> None:
         import onnxruntime  # noqa: F401
         import onnxscript  # noqa: F401
     except ImportError as error:
-        raise ExportError(f"{error}; install the onnx extra: pip install learnir[onnx]") from error
+        raise ExportError(f"{error}; run: pip install 'learnir[onnx]'") from error
 
 
 def _exported(

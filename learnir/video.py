@@ -165,7 +165,7 @@ def _pyav(source: Path) -> Any:
     try:
         import av
     except ImportError as error:
-        raise ImageError(f"{source}: videos need PyAV; pip install learnir[video]") from error
+        raise ImageError(f"{source}: needs PyAV; run: pip install 'learnir[video]'") from error
     av.logging.set_level(av.logging.PANIC)  # FFmpeg's own lines would stand among ours
     return av
 

@@ -1,0 +1,48 @@
+"""A command whose extra is not installed says so in one line, with what to type."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+WITHOUT = """
+import sys
+sys.modules[sys.argv.pop(1)] = None
+from {module} import main
+sys.exit(main({arguments}))
+"""
+BUILD = ["build", "photos", "out", "--allow-unlicensed"]
+
+
+@pytest.mark.parametrize(
+    ("missing", "module", "arguments", "remedy"),
+    [
+        ("filelock", "dataset_tools.cli", BUILD, "learnir[data]"),
+        ("pandas", "benchmarks.cli", ["run", "--method", "input", "--dataset", "."], "[bench]"),
+        ("pandas", "benchmarks.cli", ["table"], "learnir[bench]"),
+        ("skimage", "demo.quickstart", ["--out", "out.png"], "learnir[data]"),
+        ("gradio", "app", None, "requirements.txt"),
+    ],
+)
+def test_a_missing_extra_is_told_in_one_line(tmp_path, missing, module, arguments, remedy):
+    (tmp_path / "photos").mkdir()
+    shutil.copy(ROOT / "demo" / "examples" / "portrait.jpg", tmp_path / "photos")
+    given = "" if arguments is None else repr(arguments)
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT.format(module=module, arguments=given), missing],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
+    )
+    assert done.returncode == 1, done.stderr
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert missing in done.stderr
+    assert remedy in done.stderr
+    assert not (tmp_path / "out.png").exists()
