@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from lzma import LZMAError
-from pathlib import Path, PurePath, PurePosixPath
+from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from benchmarks.layouts import left_behind
 from benchmarks.names import BenchmarkError
 
 CARD = "submission.json"
@@ -44,7 +45,7 @@ class Limits:
 def opened(path: Path, limits: Limits = Limits()) -> Iterator[Path]:
     """The folder of a submission, a zip unpacked to a temporary one. BenchmarkError refuses it.
 
-    What is ``ignored`` is checked as the rest is, but not unpacked.
+    What is ``left_behind`` is checked as the rest is, but not unpacked.
     """
     if path.is_dir():
         _check_folder(path, limits)
@@ -57,14 +58,9 @@ def opened(path: Path, limits: Limits = Limits()) -> Iterator[Path]:
         yield _inside(Path(folder))
 
 
-def ignored(path: PurePath) -> bool:
-    """Whether systems leave such a file beside one's own: hidden, or below ``__MACOSX``."""
-    return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
-
-
 def _inside(folder: Path) -> Path:
     """The submission itself: many a zip holds one folder at its top, and the rest in that."""
-    seen = [path for path in folder.iterdir() if not ignored(Path(path.name))]
+    seen = [path for path in folder.iterdir() if not left_behind(Path(path.name))]
     return seen[0] if len(seen) == 1 and seen[0].is_dir() else folder
 
 
@@ -114,7 +110,7 @@ def _unpack(path: Path, folder: Path, limits: Limits) -> None:
             members = [m for m in archive.infolist() if not m.is_dir()]
             _check_members(members, limits)
             for member in members:
-                if not ignored(PurePosixPath(member.filename)):
+                if not left_behind(PurePosixPath(member.filename)):
                     _write_member(archive, member, folder, limits)
     except DAMAGED as error:
         raise BenchmarkError(f"{path.name}: not a readable zip file ({error})") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -187,7 +188,7 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def _escaped(text: str) -> str:
-    return html.escape(text).replace("|", "\\|").replace("\n", " ")
+    return re.sub(r"([\\|\[\]*`])", r"\\\1", html.escape(text)).replace("\n", " ")
 
 
 def _no_formula(value: Any) -> Any:

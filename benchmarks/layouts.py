@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from benchmarks.names import BenchmarkError
@@ -70,6 +70,11 @@ class Layout:
         targets = self._keys(root / self.target, self.target_ending)
         masks = self._keys(root / self.mask, "") if self.mask else {}
         both = sorted(set(inputs) & set(targets), key=natural)
+        if masks and (bare := [key for key in both if key not in masks]):
+            raise BenchmarkError(
+                f"{root / str(self.mask)}: no mask for {len(bare)} of {len(both)} pairs, such as "
+                f"{bare[0]}; a mask has its pair's name: complete the folder or take it away"
+            )
         pairs = [
             Source(k, inputs[k].read_bytes, targets[k].read_bytes, _reader(masks.get(k)))
             for k in both
@@ -79,10 +84,11 @@ class Layout:
     def _keys(self, folder: Path, ending: str, first: bool = False) -> dict[str, Path]:
         keys: dict[str, Path] = {}
         for path in folder.rglob("*") if folder.is_dir() else ():
-            stem = path.stem.lower()
-            if path.suffix.lower() in SUFFIXES and stem.endswith(ending.lower()):
+            stem, inside = path.stem.lower(), path.relative_to(folder)
+            named = path.suffix.lower() in SUFFIXES and stem.endswith(ending.lower())
+            if named and not left_behind(inside):
                 cut = path.stem[: len(path.stem) - len(ending)] if ending else path.stem
-                key = (path.parent.relative_to(folder) / cut).as_posix()
+                key = (inside.parent / cut).as_posix()
                 if other := keys.get(key):
                     one, two = sorted(str(p.relative_to(folder)) for p in (other, path))
                     raise BenchmarkError(f"{folder}: {one} and {two} are both {key}; keep one")
@@ -90,6 +96,11 @@ class Layout:
                 if first:
                     break
         return keys
+
+
+def left_behind(path: PurePath) -> bool:
+    """Whether systems leave such a file beside one's own: hidden, or below ``__MACOSX``."""
+    return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
 
 
 SHADOW_FREE = "none"  # ``kind`` of a FaceShadow pair whose input is its target
@@ -117,7 +128,7 @@ def face_shadow(root: Path, split: str) -> list[Source]:
     """
     metadata = root / split / "metadata.jsonl"
     if metadata.is_file():
-        rows = map(json.loads, _lines(metadata))
+        rows = [_parsed(line, metadata) for line in _lines(metadata)]
         return [_row(root / split, row) for row in rows if row.get("kind") != SHADOW_FREE]
     if any((root / "data").glob("*-of-*.tar")):
         raise BenchmarkError(
@@ -125,12 +136,34 @@ def face_shadow(root: Path, split: str) -> list[Source]:
             "--format parquet or imagefolder"
         )
     shards = sorted((root / "data").glob(f"{split}-*.parquet"))
+    _check_shards(shards)
     return [source for shard in shards for source in _parquet(shard)]
+
+
+def _check_shards(shards: list[Path]) -> None:
+    """BenchmarkError unless these are all the shards of one build: names end in I-of-N."""
+    if shards and {s.stem.partition("-")[2] for s in shards} != {
+        f"{i:05d}-of-{len(shards):05d}" for i in range(len(shards))
+    }:
+        raise BenchmarkError(
+            f"{shards[0].parent}: {len(shards)} shards, from {shards[0].name} to "
+            f"{shards[-1].name}, are not those of one build; build or fetch it anew"
+        )
 
 
 def _lines(path: Path) -> list[str]:
     lines = path.read_text(encoding="utf-8").split("\n")  # a name may hold U+2028
     return [line for line in lines if line.strip()]
+
+
+def _parsed(line: str, path: Path) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        raise BenchmarkError(f"{path}: a damaged line ({error}); rebuild it") from error
+    if not isinstance(row, dict):
+        raise BenchmarkError(f"{path}: a line is no JSON object; rebuild it")
+    return row
 
 
 def _row(folder: Path, row: dict[str, Any]) -> Source:
@@ -157,10 +190,16 @@ def _parquet(shard: Path) -> list[Source]:
 
     def reader(column: str, i: int) -> Read:
         def read() -> bytes:
-            return table[column][i]["bytes"].as_py()
+            data = (table[column][i].as_py() or {}).get("bytes")
+            if data is None:
+                raise BenchmarkError(f"{shard}: row {i} has no {column}; rebuild it")
+            return data
 
         return read
 
+    for needed in ("shadow", "clean"):
+        if needed not in table.column_names:
+            raise BenchmarkError(f"{shard}: no column {needed!r}; rebuild it")
     masked = "mask" in table.column_names
     return [
         Source(

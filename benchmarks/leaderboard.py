@@ -17,6 +17,7 @@ from benchmarks.locations import RESULTS
 from benchmarks.metrics import METRICS
 from benchmarks.names import BenchmarkError, look_up_begun
 from benchmarks.results import Run, capped, load_runs, readable_runs
+from benchmarks.statistics import FEWEST_SCENES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,8 +118,8 @@ def table(
     """One row a method, best first.
 
     Columns: rank, tied, method, badge, mask, training_data, each metric with METRIC_low and
-    METRIC_high (95 %, clustered by scene), then cost, seeds and the main score's spread over them,
-    who and when, and the run's id.
+    METRIC_high (95 %, clustered by scene; None below six scenes, whose intervals hold the mean too
+    rarely), then cost, seeds and the main score's spread over them, who and when, and the run's id.
     """
     import pandas as pd
 
@@ -136,14 +137,14 @@ def _ties(runs: list[Run], metric: str) -> list[bool]:
 
     ties = []
     for run in runs:
-        if run is runs[0]:
-            ties.append(True)
+        if run is runs[0] or run.mean(metric) is None:
+            ties.append(run is runs[0])
             continue
         try:
             found = compare(capped(runs[0].rows()), capped(run.rows()), metric)
             ties.append(not found.certain)
-        except (KeyError, ValueError, OSError):  # other pictures, or rows that cannot be read
-            ties.append(False)
+        except (KeyError, ValueError, OSError):  # rows that cannot be read prove nothing
+            ties.append(True)
     return ties
 
 
@@ -157,10 +158,11 @@ def _row(run: Run, metrics: tuple[str, ...], board: Board) -> dict[str, Any]:
     }
     for name in metrics:
         score = run.facts["scores"].get(name) or {}
+        enough = score.get("scenes", 0) >= FEWEST_SCENES
         row |= {
             name: score.get("mean"),
-            f"{name}_low": score.get("low"),
-            f"{name}_high": score.get("high"),
+            f"{name}_low": score.get("low") if enough else None,
+            f"{name}_high": score.get("high") if enough else None,
         }
     main = run.facts["scores"].get(board.main_score) or {}
     return row | {

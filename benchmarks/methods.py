@@ -83,8 +83,11 @@ class FunctionMethod:
     function: Function
 
     def restore(self, pair: Pair, seed: int) -> np.ndarray:
-        mask = pair.mask if self.card.mask == "ground truth" else None
-        return self.function(pair.input, mask)
+        if self.card.mask != "ground truth":
+            return self.function(pair.input, None)
+        if pair.mask is None:
+            raise BenchmarkError(f"{self.card.name} on {pair.key}: needs a mask, there is none")
+        return self.function(pair.input, pair.mask)
 
 
 def do_nothing(picture: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:

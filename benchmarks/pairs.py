@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -76,7 +77,20 @@ def open_collection(
         found = _declared(look_up("data set", name, DATASETS), root, split)
     if not found.sources:
         raise BenchmarkError(f"{found.folder}: the {split} split of {name} holds no pair")
+    _check_count(found)
     return _clean(found) if clean else found
+
+
+def _check_count(found: Collection) -> None:
+    """BenchmarkError for copies among the pairs: a key twice, or more than the release has."""
+    keys, expected = [source.key for source in found.sources], found.entry.expected(found.split)
+    if twice := [key for key, count in Counter(keys).items() if count > 1]:
+        raise BenchmarkError(f"{found.folder}: two pairs are called {twice[0]}; keep one")
+    if expected is not None and len(keys) > expected:
+        raise BenchmarkError(
+            f"{found.folder}: {len(keys)} pairs, the {found.split} split has {expected}; take away "
+            f"what the release does not hold, such as copies in folders: {max(keys, key=len)}"
+        )
 
 
 def find_folder(entry: Dataset, root: Path) -> Path | None:

@@ -138,7 +138,7 @@ def move(run: Run, folder: Path) -> Run:
 
 def run_id(facts: dict[str, Any]) -> str:
     """dataset.protocol.method.HASH, safe as a file name."""
-    parts = (facts["dataset"]["name"], facts["protocol"]["id"], facts["method"]["name"])
+    parts = (facts["dataset"].get("name"), facts["protocol"]["id"], facts["method"]["name"])
     body = json.dumps({k: v for k, v in facts.items() if k != "id"}, sort_keys=True)
     digest = hashlib.sha256(body.encode()).hexdigest()[:10]
     return ".".join([*(re.sub(r"[^\w+-]+", "-", str(p)) for p in parts), digest])
@@ -153,6 +153,8 @@ def load_run(path: Path) -> Run:
     wrong = problems(facts, None)
     if wrong:
         raise BenchmarkError(f"{path}: {wrong[0]}")
+    if run_id(facts) != facts["id"] or path.stem != facts["id"]:
+        raise BenchmarkError(f"{path}: changed after the run was stored")
     return Run(path, facts)
 
 

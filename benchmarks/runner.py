@@ -97,8 +97,9 @@ def run(plan: RunPlan, progress: Progress | None = None, say: Say | None = None)
     if say is not None:
         for line in (*_without_partner(collection), *unreadable):
             say(line)
-    finished = [r for r in stored if r.facts["provenance"]["plan"] == key]
+    finished = [r for r in stored if r.facts["provenance"].get("plan") == key]
     if finished and method.card.settled:
+        _tell_of_other_code(finished[0], say)
         return finished[0]
     journal = Journal(plan.out / ".partial" / f"{key}.jsonl")
     if not method.card.settled:
@@ -111,6 +112,16 @@ def run(plan: RunPlan, progress: Progress | None = None, say: Say | None = None)
     facts = _facts(plan, tasks, files, seeds, device)
     facts["provenance"]["plan"] = key
     return _finish(plan.out, facts, journal, judge)
+
+
+def _tell_of_other_code(stored: Run, say: Say | None) -> None:
+    """A stored row stands for the code that made it, which the plan does not know."""
+    made, now = stored.facts["provenance"]["commit"], commit()
+    if say is not None and made != now:
+        say(
+            f"{stored.id}: stored with the code of {made}, here is {now}; to run it anew, move "
+            f"{stored.path} away"
+        )
 
 
 def _check_card(method: Method) -> None:
@@ -266,7 +277,14 @@ def _facts(
 def _finish(out: Path, facts: dict[str, Any], journal: Journal, judge: Judge) -> Run:
     import pandas as pd
 
-    rows = pd.DataFrame(journal.rows()).sort_values(["seed", "name"], ignore_index=True)
+    made = {(row["name"], row["seed"]): row for row in journal.rows()}
+    expected = facts["dataset"]["pairs"] * len(facts["seeds"])
+    if len(made) != expected:
+        raise BenchmarkError(
+            f"{out}: {len(made)} of {expected} rows are left, as another process made the same "
+            "run; start it again"
+        )
+    rows = pd.DataFrame(made.values()).sort_values(["seed", "name"], ignore_index=True)
     rows = rows.astype({"seconds": float, "peak_memory_bytes": float})  # None where not measured
     facts["scores"] = summarise(rows)
     facts["missing"] = judge.unscored(facts["scores"])

@@ -7,6 +7,7 @@ or ``scores.csv`` (author-reported). It is refused with a reason, or stored as o
 from __future__ import annotations
 
 import hashlib
+import re
 import shlex
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -14,8 +15,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.bundles import CARD, RESULTS, SCORES, ignored, opened, read_card
+from benchmarks.bundles import CARD, RESULTS, SCORES, opened, read_card
 from benchmarks.datasets import DATASETS
+from benchmarks.layouts import left_behind
 from benchmarks.locations import RESULTS as STORED
 from benchmarks.machine import environment
 from benchmarks.methods import METHODS, MethodCard, MethodOptions
@@ -113,6 +115,8 @@ def _checked(card: dict[str, Any]) -> dict[str, Any]:
         allowed = NAME if field in ("method", "by") else TEXT
         if not allowed.fullmatch(value):
             raise BenchmarkError(f"{CARD}: {field} holds characters that are not allowed")
+    if not (card["method"].isascii() and _looks(card["method"])):  # others have look-alikes
+        raise BenchmarkError(f"{CARD}: method is written in the letters a to z, and digits")
     if card["mask"] not in MASKS:
         raise BenchmarkError(f"{CARD}: mask is one of {', '.join(MASKS)}")
     look_up("data set", card["dataset"], DATASETS)
@@ -127,11 +131,11 @@ def _checked(card: dict[str, Any]) -> dict[str, Any]:
 
 def _refuse_repeated(card: dict[str, Any], folder: Path) -> None:
     """Nobody takes the name of another method, and no row is replaced by a later submission."""
-    name = card["method"].casefold()
-    if name in METHODS:
+    name = _looks(card["method"])
+    if name in map(_looks, METHODS):
         raise BenchmarkError(f"{card['method']}: that name is a method of this repository")
     for stored in load_runs(folder):
-        if stored.facts["method"]["name"].casefold() != name:
+        if _looks(stored.facts["method"]["name"]) != name:
             continue
         if stored.facts["provenance"]["by"] != card["by"]:
             raise BenchmarkError(f"{card['method']}: that name is another submitter's; choose one")
@@ -139,6 +143,12 @@ def _refuse_repeated(card: dict[str, Any], folder: Path) -> None:
             raise BenchmarkError(
                 f"{card['method']}: has a row here already ({stored.id}); name the new version"
             )
+
+
+def _looks(name: str) -> str:
+    """What a reader tells names apart by: letters and digits, l, I and 1 being one, O and 0 too."""
+    letters = re.sub(r"[\W_]", "", name.casefold())
+    return letters.translate(str.maketrans("i1o", "ll0"))
 
 
 def _same_board(stored: Run, card: dict[str, Any]) -> bool:
@@ -203,7 +213,7 @@ def _check_fingerprint(shown: dict[str, float], wanted: dict[str, float]) -> Non
 def _check_pictures(results: Path, card: dict[str, Any], keys: set[str]) -> None:
     """Names, hashes, kinds and sizes, all from headers: no pixel is decoded yet."""
     files = {p.relative_to(results): p for p in results.rglob("*") if p.is_file()}
-    found = {name.as_posix(): path for name, path in files.items() if not ignored(name)}
+    found = {name.as_posix(): path for name, path in files.items() if not left_behind(name)}
     wanted = {f"{key}.png" for key in keys}
     if missing := sorted(wanted - set(found)):
         many = f"{len(missing)} results missing, such as" if missing[1:] else "1 result missing:"
@@ -290,10 +300,13 @@ def _reported(bundle: Path, card: dict[str, Any], folder: Path) -> Run:
 
 
 def _ours(card: dict[str, Any], folder: Path) -> Run:
+    claimed = card["dataset"], card["split"]
     for stored in load_runs(folder):
-        if stored.facts["badge"] == "re-scored" and _same_board(stored, card):
+        dataset = stored.facts["dataset"]
+        ours = stored.facts["badge"] == "re-scored" and _same_board(stored, card)
+        if ours and (dataset["name"], dataset["split"]) == claimed:
             return stored
-    raise BenchmarkError("no run of ours on these files and this protocol to hold it against")
+    raise BenchmarkError("no run of ours on these files, split and protocol to hold it against")
 
 
 def _read_scores(path: Path, ours: pd.DataFrame) -> pd.DataFrame:

@@ -42,7 +42,7 @@ def verify(name: str, root: str | Path | None = None, scores: bool = False) -> R
         found = open_collection(name, root)
         for source in found.sources:
             load(found, source)
-    except BenchmarkError as error:
+    except (BenchmarkError, OSError) as error:
         return Report(name, "not usable", problems=(str(error),))
     files = manifest(found)
     known = known_files(found.entry.name)

@@ -4,6 +4,7 @@ import dataclasses
 import io
 import json
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -322,3 +323,72 @@ def test_a_truncated_picture_is_named(data, part):
 
 def test_keys_sort_as_people_count():
     assert sorted(["10", "9", "9-2", "9-10"], key=natural) == ["9", "9-2", "9-10", "10"]
+
+
+def test_what_systems_leave_behind_is_no_picture(data):
+    for side in ("input", "target"):
+        for copy in (".ipynb_checkpoints/00-0-checkpoint.png", "__MACOSX/._00-0.png"):
+            write(data / "ucb" / side / copy, scene(0))
+    assert len(open_collection("ucb", data).sources) == 8
+
+
+def test_copies_beyond_the_release_are_refused(tmp_path):
+    for folder in ("", "resized"):
+        for i in range(28):
+            for side in ("hazy", "GT"):
+                write(tmp_path / "NH-HAZE" / folder / f"{i:02d}_{side}.png", scene(0, 16))
+    with pytest.raises(BenchmarkError, match=r"56 pairs, the test split has 55.*resized/"):
+        open_collection("nh-haze", tmp_path)
+
+
+def test_masks_of_some_pairs_alone_are_refused(data):
+    (data / "ucb" / "mask" / "00-0.png").rename(data / "ucb" / "mask" / "00-0_mask.png")
+    with pytest.raises(BenchmarkError, match="no mask for 1 of 8 pairs, such as 00-0"):
+        open_collection("ucb", data)
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (['{"shadow_file_name": "a/1.png", "clean_file_name": "b/1.png"}'] * 2, "are called 1"),
+        (['{"shadow_file_name": '], "a damaged line"),
+        (["[1]"], "no JSON object"),
+    ],
+)
+def test_a_damaged_table_of_pairs_is_refused(tmp_path, lines, words):
+    (tmp_path / "fs" / "test").mkdir(parents=True)
+    (tmp_path / "fs" / "test" / "metadata.jsonl").write_text("\n".join(lines))
+    with pytest.raises(BenchmarkError, match=words):
+        open_collection(str(tmp_path / "fs"))
+
+
+def test_a_file_named_in_the_table_and_missing_is_a_problem(tmp_path):
+    (tmp_path / "fs" / "test").mkdir(parents=True)
+    row = '{"shadow_file_name": "a/1.png", "clean_file_name": "b/1.png"}'
+    (tmp_path / "fs" / "test" / "metadata.jsonl").write_text(row)
+    assert "1.png" in verify(str(tmp_path / "fs")).problems[0]
+
+
+@pytest.mark.parametrize(
+    "names", [["test-00000-of-00003"], ["test-00000-of-00001", "test-00000-of-00002"]]
+)
+def test_shards_that_are_not_one_build_are_refused(tmp_path, names):
+    (tmp_path / "fs" / "data").mkdir(parents=True)
+    for name in names:
+        pd.DataFrame({"shadow": [], "clean": []}).to_parquet(
+            tmp_path / "fs" / "data" / f"{name}.parquet"
+        )
+    with pytest.raises(BenchmarkError, match="not those of one build"):
+        open_collection(str(tmp_path / "fs"))
+
+
+@pytest.mark.parametrize(("column", "words"), [("clean", "no column 'clean'"), (None, "no mask")])
+def test_a_shard_without_what_is_scored_is_refused(tmp_path, column, words):
+    (tmp_path / "fs" / "data").mkdir(parents=True)
+    png = {"bytes": cv2.imencode(".png", scene(0))[1].tobytes(), "path": "x.png"}
+    rows = pd.DataFrame({"shadow": [png] * 2, "clean": [png] * 2, "mask": [png, None]})
+    rows.drop(columns=column or []).to_parquet(
+        tmp_path / "fs" / "data" / "test-00000-of-00001.parquet"
+    )
+    with pytest.raises(BenchmarkError, match=words):
+        list(decoded(open_collection(str(tmp_path / "fs"))))

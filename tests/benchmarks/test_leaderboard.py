@@ -340,3 +340,16 @@ def test_boards_are_frozen_values(filled):
     with pytest.raises(dataclasses.FrozenInstanceError):
         board.dataset = "x"
     assert "8 of 100 pairs" in board.label
+
+
+def test_too_few_scenes_have_no_brackets_and_unreadable_rows_prove_nothing(score, results):
+    whole, torn = score("input", limit=4), score("retinex", limit=4)  # of three scenes
+    torn.path.with_suffix(".parquet").write_bytes(b"")
+    rows = table(boards(results)[0], results)
+    assert rows["tied"].all()
+    assert rows["psnr_low"].isna().all()
+    assert whole.facts["scores"]["psnr"]["scenes"] < 6
+
+
+def test_markdown_of_a_submitter_makes_no_link():
+    assert export._escaped("[best](http://x) *|") == r"\[best\](http://x) \*\|"

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 import sys
 
 import cv2
@@ -250,7 +251,56 @@ def test_changed_results_are_found(score, change):
     else:
         facts["method"]["name"] = "other"
     run.path.write_text(json.dumps(facts))
-    assert stored_problems(load_run(run.path))
+    if change == "rows":
+        assert stored_problems(load_run(run.path))
+    else:
+        with pytest.raises(BenchmarkError, match="changed after the run was stored"):
+            load_run(run.path)
+
+
+def test_a_changed_result_is_not_ranked(score, results):
+    from benchmarks.leaderboard import boards, table
+
+    score("input")
+    forged = score("retinex").path
+    forged.write_text(forged.read_text().replace('"mean": ', '"mean": 1'))
+    assert list(table(boards(results)[0], results)["method"]) == ["input"]
+
+
+def test_two_processes_on_one_run_store_whole_rows_or_none(score, results):
+    from benchmarks.journal import Journal
+
+    first = score("retinex")
+    rows, key = first.rows(), first.facts["provenance"]["plan"]
+    first.path.unlink()
+    Journal(results / ".partial" / f"{key}.jsonl").append(
+        2 * json.loads(rows.to_json(orient="records"))
+    )  # both wrote every row
+    assert len(score("retinex").rows()) == len(rows) == 8
+    with pytest.raises(BenchmarkError, match="another process"):
+        score("dark-channel", progress=lambda *at: _all_gone(results))
+
+
+def _all_gone(results):
+    for path in (results / ".partial").glob("*.jsonl"):
+        path.unlink()
+
+
+def test_a_stored_row_of_other_code_says_so(data, results, monkeypatch):
+    plan = runner.RunPlan("input", "ucb", results, "native-v1", root=str(data), faces=False)
+    told = []
+    stored = runner.run(plan, say=told.append)
+    assert runner.run(plan, say=told.append).id == stored.id
+    assert not told
+    monkeypatch.setattr(runner, "commit", lambda: "0ther")
+    assert runner.run(plan, say=told.append).id == stored.id
+    assert "here is 0ther" in told[0]
+
+
+def test_a_method_that_needs_masks_is_not_given_a_guess(score, data):
+    shutil.rmtree(data / "ucb" / "mask")
+    with pytest.raises(BenchmarkError, match="needs a mask"):
+        score("region-transfer-gt-mask")
 
 
 def test_results_are_append_only(score, results):

@@ -346,3 +346,33 @@ def test_the_name_of_somebody_elses_method_is_refused(bundle, data, results):
     assert submit(bundle, results, data).accepted
     edit(bundle, by="Bob")
     assert "another submitter's" in submit(bundle, results, data).reason
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "learnir ",
+        "l\u0435arnir",
+        "learnir\u3164",
+        "Iearnir",
+        "1earnir",
+        "learnir.",
+        "\uff4cearnir",
+        "-",
+    ],
+)
+def test_a_name_that_looks_like_another_is_refused(bundle, data, results, name):
+    edit(bundle, method=name)
+    verdict = submit(bundle, results, data)
+    assert not verdict.accepted
+    assert "method" in verdict.reason
+
+
+@pytest.mark.parametrize("claim", [{"dataset": "srd"}, {"split": "train"}])
+def test_scores_that_claim_another_set_are_refused(score, bundle, data, results, claim):
+    score().rows()[["name"]].assign(psnr=33.0, ssim=0.9).to_csv(bundle / "scores.csv", index=False)
+    shutil.rmtree(bundle / "results")
+    edit(bundle, **claim)
+    verdict = submit(bundle, results, data)
+    assert not verdict.accepted
+    assert "no run of ours" in verdict.reason
