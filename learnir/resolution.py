@@ -34,12 +34,17 @@ def drm_scales(steps: int) -> Scales:
 
 
 def check_scales(scales: Sequence[int], steps: int) -> Scales:
-    """The schedule as a tuple; ValueError unless it holds one factor >= 1 for each step."""
+    """The schedule as a tuple; ValueError unless it holds one factor >= 1 for each step.
+
+    Those of neighbouring steps divide one another.
+    """
     if len(scales) != steps:
         raise ValueError(f"{steps} steps need {steps} scales s(1..T'), got {tuple(scales)}")
     if any(int(f) != f or f < 1 for f in scales):
         raise ValueError(f"scales are integers >= 1, got {tuple(scales)}")
     whole = tuple(int(f) for f in scales)
+    for then, now in zip((1, *whole), whole, strict=False):
+        _check_crossing(now, then)
     if common_multiple(whole) > LARGEST:
         raise ValueError(f"scales have a common multiple of at most {LARGEST}, got {whole}")
     return whole
@@ -117,10 +122,14 @@ def cross(
         f = now // then
         B, C, H, W = eps.shape
         return upsample(R, f), refine_noise(eps, draw((B, C, H * f, W * f)), f)
-    if then % now == 0:
-        f = then // now
-        return area_mean(R, f), coarsen_noise(eps, f)
-    raise ValueError(f"scales of neighbouring steps must divide one another, got {now} and {then}")
+    _check_crossing(now, then)
+    f = then // now
+    return area_mean(R, f), coarsen_noise(eps, f)
+
+
+def _check_crossing(now: int, then: int) -> None:
+    if now % then and then % now:
+        raise ValueError(f"neighbouring scales must divide one another, got {now} and {then}")
 
 
 def pad_to_multiple(x: Latent, multiple: int) -> Latent:

@@ -61,7 +61,8 @@ def sample(
         scales: s(1..T') of the Dynamic Resolution Module.
         correction: "none", "paper", "exact" or "learned", applied with ``weight`` w; what
             the branch of "learned" adds to R is added whole.
-        eta: factor on the fresh noise of every step; 0 is deterministic given the first draw.
+        eta: factor on the fresh noise of every step, of which "exact" with w = 1 has none; at 0
+            the start and what finer scales need are all that is drawn.
         until: stop at z_until, returned at the resolution s(until); 0 runs to the picture.
         generator: source of all noise; ``noise`` replaces it (tiles share one field through it).
         callback: called with (t, z_0_hat) after each step; an exception raised in it cancels.

@@ -70,6 +70,14 @@ def redraw_photometry(
     return from_linear(observed), from_linear(target)
 
 
+def clean_some(
+    y: Tensor, x: Tensor, share: float, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """The pairs (B, 3, H, W), a ``share`` of the inputs replaced by their targets."""
+    chosen = torch.rand(len(x), 1, 1, 1, generator=generator, device=x.device) < share
+    return torch.where(chosen, x, y), x
+
+
 def lay_mosaics(
     y: Tensor, x: Tensor, share: float, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
@@ -84,7 +92,7 @@ def lay_mosaics(
     device = x.device
     tiles = torch.randint(B, (n, 2, 2), generator=generator, device=device)
     halves = area_mean(torch.cat([y, x], dim=1), 2)[tiles]  # (n, 2, 2, 6, H / 2, W / 2)
-    mosaic = halves.permute(0, 3, 1, 4, 2, 5).reshape(n, -1, H, W)
+    mosaic = halves.permute(0, 3, 1, 4, 2, 5).reshape(n, 6, H, W)
 
     def moved(length: int) -> Tensor:
         way = torch.randint(length, (n, 1), generator=generator, device=device)
@@ -99,7 +107,7 @@ def lay_mosaics(
 
 
 def _wave(like: Tensor, deviation: float, generator: torch.Generator) -> Tensor:
-    """A smooth field over each picture, (B, 1, H, W), within three deviations."""
+    """A smooth field over each picture, (B, 1, H, W), within three deviations at 4 x 4 places."""
     B, _, H, W = like.shape
     coarse = torch.randn(B, 1, 4, 4, generator=generator, device=like.device).clamp(-3, 3)
     return deviation * F.interpolate(coarse, (H, W), mode="bicubic", align_corners=True)

@@ -237,6 +237,8 @@ def _open_data(
         digests = [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in opened]
         facts |= {"scenes": sum(map(len, stores)), "archives_sha256": digests}
     pairs = [pair for path in data for pair in _pairs_of(path, "train", opened)][:limit]
+    if limit is not None and not pairs:
+        raise PairError("--pairs counts pairs, and the archives of --data hold none to train on")
     if pairs or not archives:
         stores.append(Pairs(config, pairs))
         facts |= {"pairs": len(pairs), "data_sha256": manifest_hash(pairs)}

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -189,16 +190,9 @@ def shuffled_indices(n: int, first: int, count: int, seed: int) -> list[int]:
     return [index(position) for position in range(first, first + count)]
 
 
-_PERMUTATIONS: dict[tuple[int, int, int], np.ndarray] = {}
-
-
+@lru_cache(maxsize=8)
 def _permutation(n: int, seed: int, epoch: int) -> np.ndarray:
-    key = (n, seed, epoch)
-    if key not in _PERMUTATIONS:
-        if len(_PERMUTATIONS) > 4:
-            _PERMUTATIONS.clear()
-        _PERMUTATIONS[key] = np.random.default_rng([seed, epoch, 7]).permutation(n)
-    return _PERMUTATIONS[key]
+    return np.random.default_rng([seed, epoch, 7]).permutation(n)
 
 
 def reduced(picture: np.ndarray, max_side: int) -> np.ndarray:

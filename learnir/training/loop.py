@@ -95,7 +95,7 @@ class Run:
             weight_decay=config.weight_decay,
             fused=self.accelerator.device.type == "cuda",
         )
-        self.resumed = self._restore()
+        self._restore()
         on_gpu = self.accelerator.device.type == "cuda"
         # several processes exchange gradients within the backward pass, which is not recorded
         recorded = config.compile and on_gpu and self.accelerator.num_processes == 1
@@ -117,17 +117,15 @@ class Run:
         self.pairs_seen = 0
         self.clock = time.perf_counter()
 
-    def _restore(self) -> bool:
+    def _restore(self) -> None:
         state = load_state(self.folder, self.config.to_json(), self._data())
-        if state is None:
-            return False
-        self.model.load_state_dict(state["model"])
-        self.ema.model.load_state_dict(state["ema"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.step, self.best, self.scores = state["step"], state["best"], state["scores"]
+        if state is not None:
+            self.model.load_state_dict(state["model"])
+            self.ema.model.load_state_dict(state["ema"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.step, self.best, self.scores = state["step"], state["best"], state["scores"]
         if self.accelerator.is_main_process:
             _trim_log(self.folder / LOG, self.step)
-        return True
 
     def _data(self) -> dict[str, Any]:
         """What the record says of the data."""
@@ -203,11 +201,11 @@ class Run:
             loss = self._backward(y, x, draw, stage.part, generator)
         else:
             loss = self.recorded(y, x, draw, stage.part, generator.initial_seed())
-        self.accelerator.clip_grad_norm_(self.model.parameters(), config.clip)
+        norm = self.accelerator.clip_grad_norm_(self.model.parameters(), config.clip)
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.ema.update(self.model, self.step)
-        return loss
+        return loss + 0 * norm  # no number where the gradient, and now the weights, are none
 
     def _backward(
         self, y: Tensor, x: Tensor, draw: Draw, part: str, generator: torch.Generator
@@ -225,16 +223,27 @@ class Run:
     def _report(self, bar: tqdm, loss: Tensor, stopped: list[int]) -> None:
         self.losses.append(loss)
         config, last = self.config, self.step == self.config.iterations
-        saves = last or self.step % config.save_every == 0
-        if self.step % 50 == 0 or saves or stopped:
-            self._log_losses(bar)
         if last or self.step % config.validate_every == 0:
             self._validate(bar)
-        stops = bool(stopped)  # by now: what comes before takes its time
+        saves = last or self.step % config.save_every == 0
+        stops = self._shall_stop(stopped)  # by now: what comes before takes its time
+        if self.step % 50 == 0 or saves or stops:
+            self._log_losses(bar)
         if saves or stops:
             self._save()
         if stops:
             raise Interrupted(f"stopped at step {self.step}; --resume goes on from {self.folder}")
+
+    def _shall_stop(self, stopped: list[int]) -> bool:
+        """Whether a process was asked to stop: all do after the same step, or none would save it.
+
+        A request reaches them between different steps, and who stops alone leaves the others
+        waiting for its gradients.
+        """
+        if self.accelerator.num_processes == 1:
+            return bool(stopped)
+        asked = torch.tensor(float(len(stopped)), device=self.accelerator.device)
+        return bool(self.accelerator.reduce(asked, reduction="sum") > 0)
 
     def _log_losses(self, bar: tqdm) -> None:
         mean = float(torch.stack(self.losses).mean())

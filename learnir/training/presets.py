@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass, replace
+from math import lcm
 from typing import Any, Literal
 
 from learnir.config import ModelConfig
@@ -50,7 +51,8 @@ class TrainConfig:
 
     Attributes:
         step_weights: probability of t = 1..T'; None is uniform.
-        penalty: "charbonnier" or "l2"; ``gradient_weight`` adds the penalty on its differences.
+        penalty: "charbonnier" or "l2" of the output's error.
+        gradient_weight: adds the Charbonnier penalty on the differences of R's error.
         perceptual: weight of LPIPS over SqueezeNet on the result of t = 1; 0 leaves it out. Taken
             of every ``perceptual_every``-th pair of a batch.
         lam: lambda of L_total = L_denoise + lambda L_consistency (poster Eq. 9).
@@ -59,11 +61,13 @@ class TrainConfig:
         augment: "shadow" re-draws photometry in linear light, "geometric" only crops and flips.
         clean: share of pairs whose input is replaced by the target.
         mosaic: share of pairs replaced by mosaics of four at half size (``lay_mosaics``).
-        turn: largest rotation of a view, degrees either way.
+        turn: largest rotation of a view, degrees either way; views of layers are not turned.
         compile: the network compiled on the CPU; on one GPU steps recorded as CUDA graphs.
         precision: "fp32" or "bf16" autocast; None is bf16 on CUDA and fp32 on the CPU.
         validate_every, save_every: steps between validations and between resumable states.
         validation_pairs: pairs of the val split that are restored each time.
+
+    ValueError for fields that do not go together.
     """
 
     model: ModelConfig
@@ -89,6 +93,18 @@ class TrainConfig:
     validate_every: int = 1000
     validation_pairs: int = 48
     save_every: int = 500
+
+    def __post_init__(self) -> None:
+        steps, parts = len(self.model.scales), {stage.part for stage in self.stages}
+        multiple = lcm(*self.model.scales) * (2 if self.mosaic else 1)
+        if any(stage.size % multiple for stage in self.stages):
+            raise ValueError(f"a stage's size is a multiple of {multiple} here (scales, mosaics)")
+        if self.step_weights is not None and len(self.step_weights) != steps:
+            raise ValueError(f"step_weights are {steps} numbers, one for each scale of the model")
+        if len(parts) > 1:
+            raise ValueError("the stages of a run train one part; the other takes a run of its own")
+        if "corrector" in parts and self.model.corrector is None:
+            raise ValueError("a stage trains the correction branch, which the model lacks")
 
     @property
     def iterations(self) -> int:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from learnir.images import to_tensor
-from learnir.training.augment import lay_mosaics, redraw_photometry
+from learnir.training.augment import clean_some, lay_mosaics, redraw_photometry
 from learnir.training.data import Pair, PairStore, shuffled_indices
 from learnir.training.layers import Layers, draw_pairs
 from learnir.training.presets import Stage, TrainConfig
@@ -60,7 +60,7 @@ class Pairs:
         y, x = (part.to(generator.device, non_blocking=True) for part in prepared)
         if self.config.augment == "shadow":
             return redraw_photometry(y, x, self.config.clean, generator)
-        return y, x
+        return clean_some(y, x, self.config.clean, generator)
 
 
 class Scenes:

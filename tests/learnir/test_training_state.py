@@ -41,6 +41,15 @@ def test_a_resumed_log_holds_every_step_once(tmp_path, pairs_folder):
     assert log.read_text() == before
 
 
+def test_a_run_that_starts_anew_starts_its_log_anew(tmp_path, pairs_folder):
+    command.train("smoke", [pairs_folder], tmp_path / "run", device="cpu")
+    (tmp_path / "run" / "state.pt").unlink()  # as one that was killed before it saved any
+    command.train("smoke", [pairs_folder], tmp_path / "run", device="cpu")
+    lines = map(json.loads, (tmp_path / "run" / "log.jsonl").read_text().splitlines())
+    steps = [line["step"] for line in lines if "loss" in line]
+    assert len(steps) == len(set(steps))
+
+
 def test_a_full_disk_keeps_the_state_before(tmp_path, monkeypatch):
     save_state(tmp_path, {"config": {}, "step": 1})
 
