@@ -10,12 +10,23 @@ import torch
 from learnir.training import command
 from learnir.training.augment import (
     Photometry,
+    clean_some,
     from_linear,
     lay_mosaics,
     redraw_photometry,
     to_linear,
 )
 from learnir.training.presets import PRESETS
+
+
+def test_a_share_of_the_pairs_has_no_shadow():
+    generator = torch.Generator().manual_seed(0)
+    x, y = torch.zeros(400, 3, 2, 2), torch.ones(400, 3, 2, 2)
+    for share in (0.0, 0.25, 1.0):
+        observed, target = clean_some(y, x, share, generator)
+        assert torch.equal(target, x)
+        assert abs(float((observed == 0).float().mean()) - share) < 0.07
+        assert torch.equal(observed, observed[:, :1, :1, :1].expand_as(observed))
 
 
 def test_photometry_keeps_clean_pixels_clean_and_loses_the_shadow_when_told():

@@ -73,7 +73,14 @@ def test_scales_that_do_not_divide_are_refused():
 
 @pytest.mark.parametrize(
     "bad",
-    [(1, 2), (1, 1, 2, 4, 0), (1, 1, 1.5, 2, 2), (9999, 1, 1, 1, 1), (7, 11, 13, 17, 19)],
+    [
+        (1, 2),
+        (1, 1, 2, 4, 0),
+        (1, 1, 1.5, 2, 2),
+        (9999, 1, 1, 1, 1),
+        (7, 11, 13, 17, 19),
+        (1, 2, 3, 4, 4),  # nothing crosses from 3 to 2
+    ],
 )
 def test_bad_schedules_of_scales_are_refused(bad):
     with pytest.raises(ValueError, match="scales"):

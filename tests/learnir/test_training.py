@@ -142,6 +142,21 @@ def test_nan_stops_and_keeps_the_last_good_state(tmp_path, pairs_folder, monkeyp
     assert all(v.isfinite().all() for v in kept["model"].values())
 
 
+def test_a_gradient_that_is_no_number_stops_the_run_too(tmp_path, pairs_folder, monkeypatch):
+    backward = loop.Run._backward
+
+    def poisoned(self, *arguments):
+        loss = backward(self, *arguments)
+        if self.step == 5:
+            next(self.model.denoiser.parameters()).grad[:] = float("nan")
+        return loss
+
+    monkeypatch.setattr(loop.Run, "_backward", poisoned)
+    with pytest.raises(TrainingDiverged, match=r"last good weights"):
+        command.train("smoke", [pairs_folder], tmp_path / "run", device="cpu")
+    assert state(tmp_path / "run")["step"] == 4
+
+
 def test_nan_before_anything_was_saved_names_no_weights(tmp_path, pairs_folder, monkeypatch):
     compute = step.TrainStep.forward
     monkeypatch.setattr(step.TrainStep, "forward", lambda *a: compute(*a) * float("nan"))

@@ -11,7 +11,7 @@ import torch
 from learnir.cli import main
 from learnir.pipeline import LearnIR
 from learnir.training import command
-from learnir.training.presets import PRESETS
+from learnir.training.presets import CORRECTOR_STAGE, PRESETS, Stage
 
 
 def run(capsys, *arguments):
@@ -19,6 +19,20 @@ def run(capsys, *arguments):
         main(list(map(str, arguments)))
     said = capsys.readouterr()
     return ended.value.code, said.out, said.err
+
+
+@pytest.mark.parametrize(
+    ("preset", "changes", "words"),
+    [
+        ("cpu", {"step_weights": (0.5, 0.5)}, "step_weights are 5 numbers"),
+        ("cpu", {"stages": (Stage(iterations=1, size=126),)}, "a multiple of 4"),
+        ("release", {"stages": (Stage(iterations=1, size=252),)}, "a multiple of 8"),
+        ("smoke", {"stages": (*PRESETS["smoke"].stages, CORRECTOR_STAGE)}, "train one part"),
+    ],
+)
+def test_fields_that_do_not_go_together_are_refused(preset, changes, words):
+    with pytest.raises(ValueError, match=words):
+        dataclasses.replace(PRESETS[preset], **changes)
 
 
 @pytest.mark.parametrize(
