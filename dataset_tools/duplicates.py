@@ -1,7 +1,8 @@
 """The same photograph twice, turned or mirrored too: thumbnails that correlate almost perfectly.
 
-Aligned portraits all look alike to a perceptual hash, so the hash only proposes (16 x 16 means of
-the whole source photo) and the correlation decides.
+Aligned portraits all look alike to a perceptual hash, so the correlation of 16 x 16 means of the
+whole source photo decides. A hash has a say only where another take of one sitting comes as close:
+behind a face the wall is flat, where compression alone turns the signs that a hash consists of.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import numpy as np
 
 from dataset_tools.facts import Facts
 
-SAME = 0.995  # correlation of 16 x 16 thumbnails
+SAME = 0.995  # correlation of 16 x 16 thumbnails, where their hashes agree too
+SURELY_SAME = 0.9985  # whatever the hashes say
 HASH_DISTANCE = 12  # bits of 240
 DIRECTIONS = 16  # of 256, in which thumbnails are searched
 
@@ -46,16 +48,18 @@ def _root(parent: list[int], index: int) -> int:
 
 
 def _similar(thumbs: np.ndarray) -> list[tuple[int, int]]:
-    """Pairs of thumbnails (N, 16, 16) with close difference hashes and correlation over SAME."""
+    """Pairs of thumbnails (N, 16, 16) that correlate over SURELY_SAME, or over SAME with close
+    difference hashes."""
     bits = (thumbs[:, :, 1:] > thumbs[:, :, :-1]).reshape(len(thumbs), -1)
     flat = thumbs.reshape(len(thumbs), -1).astype(np.float32)
     flat -= flat.mean(1, keepdims=True)
     length = np.sqrt(np.einsum("nd,nd->n", flat, flat))[:, None]  # norm would copy flat
     flat /= np.maximum(length, 1e-6)
     i, j = _neighbours(flat, np.flatnonzero(length))
-    alike = np.einsum("nd,nd->n", flat[i], flat[j]) >= SAME
+    alike = np.einsum("nd,nd->n", flat[i], flat[j])
     close = (bits[i] != bits[j]).sum(1) <= HASH_DISTANCE
-    return list(zip(i[alike & close].tolist(), j[alike & close].tolist(), strict=True))
+    same = (alike >= SURELY_SAME) | ((alike >= SAME) & close)
+    return list(zip(i[same].tolist(), j[same].tolist(), strict=True))
 
 
 def _neighbours(flat: np.ndarray, usable: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
