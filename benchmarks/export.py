@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import math
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -188,7 +187,8 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def _escaped(text: str) -> str:
-    return re.sub(r"([\\|\[\]*`])", r"\\\1", html.escape(text)).replace("\n", " ")
+    plain = html.escape(text).replace("|", "\\|").replace("\n", " ")
+    return plain.replace("](", "]\\(")  # no link
 
 
 def _no_formula(value: Any) -> Any:

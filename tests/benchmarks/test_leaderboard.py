@@ -352,4 +352,4 @@ def test_too_few_scenes_have_no_brackets_and_unreadable_rows_prove_nothing(score
 
 
 def test_markdown_of_a_submitter_makes_no_link():
-    assert export._escaped("[best](http://x) *|") == r"\[best\](http://x) \*\|"
+    assert export._escaped("[best](http://x) |") == r"[best]\(http://x) \|"
