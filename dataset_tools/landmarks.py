@@ -48,8 +48,8 @@ class Detector(Protocol):
 
 
 def open_detector(model: str | Path | None = None) -> Detector:
-    """Tasks API when a .task file is given (here or in LEARNIR_FACE_LANDMARKER), else bundled."""
-    model = model or os.environ.get(MODEL_VARIABLE)
+    """Tasks API with a .task file; bundled where it is empty. None = LEARNIR_FACE_LANDMARKER."""
+    model = os.environ.get(MODEL_VARIABLE) if model is None else model
     with native_log_silenced():
         detector: Detector = TasksDetector(Path(model)) if model else BundledDetector()
         detector.detect(np.zeros((64, 64, 3), np.uint8))  # the models load at first use

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import tarfile
 from collections.abc import Iterable, Iterator, Set
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from filelock import FileLock, Timeout
 
 from dataset_tools.files import file_hash, filled, read_record, write_lines
 from dataset_tools.formats import PICTURES, Shard, imagefolder_line, read_pictures
+from dataset_tools.landmarks import MODEL_VARIABLE
 from dataset_tools.photos import Photo
 from dataset_tools.recipe import Recipe
 from dataset_tools.shards import STATE, VERSION, PairPlan, ShardResult, rows_path
@@ -111,8 +113,10 @@ def pair_plan(public: dict[str, Any]) -> PairPlan:
 
 
 def read_private(out: Path) -> dict[str, Any]:
-    """Where the photos were, if the working state is still there."""
-    nothing: dict[str, Any] = {"photos": [], "model": "", "caches": []}
+    """Where the photos were, if the working state is still there; else the environment tells the
+    detector."""
+    model = os.environ.get(MODEL_VARIABLE, "")
+    nothing: dict[str, Any] = {"photos": [], "model": model, "caches": []}
     return nothing | read_record(out / STATE / PRIVATE)
 
 

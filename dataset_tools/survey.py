@@ -71,7 +71,7 @@ def worker_detector(model: str) -> Detector:
     """One detector a process, made at first use and kept until the process ends."""
     if model not in _detectors:
         cv2.setNumThreads(1)
-        _detectors[model] = open_detector(model or None).__enter__()
+        _detectors[model] = open_detector(model).__enter__()
     return _detectors[model]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dataset_tools import ledger
+from dataset_tools import ledger, survey
 from dataset_tools import verify as checking
 from dataset_tools.build import BuildPlan
 from dataset_tools.cli import main
@@ -223,6 +223,17 @@ def test_another_landmarker_renders_again(tmp_path, shared, photos, monkeypatch)
     assert contents(out) == contents(fresh) != bundled
     for place in (out, fresh):
         assert verify(place).problems == []
+
+
+def test_the_landmarker_of_the_environment_is_not_that_of_a_dataset(
+    tmp_path, shared, photos, monkeypatch
+):
+    out = tmp_path / "out"
+    monkeypatch.delenv("LEARNIR_FACE_LANDMARKER", raising=False)
+    assert build(photos, out) == 0
+    monkeypatch.setenv("LEARNIR_FACE_LANDMARKER", str(shared / "assets" / "face_landmarker.task"))
+    monkeypatch.setattr(survey, "_detectors", {})  # as in another process
+    assert verify(out).problems == []
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
