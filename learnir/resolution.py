@@ -27,10 +27,11 @@ LARGEST = 64
 def drm_scales(steps: int) -> Scales:
     """The default s(1..T') for any number of steps: (1, 1, 2, 4, 4) for five.
 
-    The first two fifths of t run at full size, the next fifth at half, the rest at a quarter.
+    The first two fifths of t run at full size, t = 1 in any case, as its R is the result's; the
+    next fifth at half, the rest at a quarter.
     """
-    share = [t / steps for t in range(1, steps + 1)]
-    return tuple(1 if u <= 0.4 else 2 if u <= 0.6 else 4 for u in share)
+    share = [t / steps for t in range(2, steps + 1)]
+    return (1, *(1 if u <= 0.4 else 2 if u <= 0.6 else 4 for u in share))
 
 
 def check_scales(scales: Sequence[int], steps: int) -> Scales:

@@ -24,6 +24,13 @@ def test_defaults_and_costs_of_the_paper():
     assert scale_at((2, 2), 0) == 1
 
 
+@pytest.mark.parametrize("steps", [1, 2, 3, 8, 19])
+def test_the_last_step_sees_the_full_size(steps):
+    scales = drm_scales(steps)
+    assert scales[0] == 1
+    assert scales == check_scales(scales, steps)
+
+
 def test_area_mean_against_brute_force():
     x = torch.randn(1, 3, 8, 12, dtype=torch.float64)
     brute = x.reshape(1, 3, 2, 4, 3, 4).mean(dim=(3, 5))
