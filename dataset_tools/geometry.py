@@ -28,6 +28,7 @@ from dataset_tools.landmarks import (
 
 IRIS_DISTANCE_MM = 63.0
 MESH_POINTS = 468
+STEEPEST = 0.35  # slopes beyond this n.z are the outline and folds: not to be followed
 
 
 @dataclass(frozen=True)
@@ -189,8 +190,11 @@ def _nearest_on_edges(owners: np.ndarray, pixels: np.ndarray) -> np.ndarray:
     return weights
 
 
-def head_ellipsoid(points: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Depth (px) and normals of an ellipsoid around the head; NaN where it does not reach.
+def head_ellipsoid(
+    points: np.ndarray, size: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Depth (px) and normals of an ellipsoid around the head, and where (bool) it reaches; beyond,
+    its depth goes on as that of its outline.
 
     Axes from the cheeks (width), chin to forehead (height) and their cross product.
     """
@@ -206,7 +210,7 @@ def head_ellipsoid(points: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarra
     return _quadric(middle, axes, radii, size)
 
 
-def _quadric(middle, axes, radii, size) -> tuple[np.ndarray, np.ndarray]:
+def _quadric(middle, axes, radii, size) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Front intersection of rays along z with |diag(1/r) A (X - c)| = 1."""
     rows, columns = np.mgrid[: size[0], : size[1]].astype(np.float32)
     m = (axes / radii[:, None]).astype(np.float32)
@@ -215,23 +219,20 @@ def _quadric(middle, axes, radii, size) -> tuple[np.ndarray, np.ndarray]:
     b = q[0, 2] * dx + q[1, 2] * dy
     c = q[0, 0] * dx * dx + 2 * q[0, 1] * dx * dy + q[1, 1] * dy * dy - 1
     disc = b * b - q[2, 2] * c
-    dz = np.where(disc >= 0, (-b + np.sqrt(np.maximum(disc, 0))) / q[2, 2], np.nan)
+    dz = (-b + np.sqrt(np.maximum(disc, 0))) / q[2, 2]
     normals = np.stack([dx, dy, dz], -1) @ q
-    return (dz + np.float32(middle[2])), unit(normals)
+    return dz + np.float32(middle[2]), unit(normals), disc >= 0
 
 
 def surface(points: np.ndarray, size: tuple[int, int]) -> Surface:
     """Depth, normals and regions of the face with these landmarks, on an (H, W) grid."""
     mm = millimetres_per_pixel(points)
-    values = np.concatenate([points[:MESH_POINTS, 2:3], vertex_normals(points)], 1)
-    mesh = rasterise(points, values, size)
+    near, mesh_normals = _mesh(points, size)
     face = _fill(points, "FACEMESH_FACE_OVAL", size) > 0
-    known = np.isfinite(mesh[..., 0])
-    back, back_normals = _behind(points, size)
+    known = np.isfinite(near)
+    depth, back_normals = _continued(points, near, known)
     width = float(np.ptp(points[:MESH_POINTS, 0]))
-    offset = _spread(np.where(known, mesh[..., 0] - back, 0), known, 0.10 * width)
-    depth = np.where(known, mesh[..., 0], back + offset)
-    normals = _blend_normals(mesh[..., 1:], known, back_normals, 0.03 * width)
+    normals = _blend_normals(mesh_normals, known, back_normals, 0.03 * width)
     centre = points[[RIGHT_CHEEK, LEFT_CHEEK, 1, 9]].mean(0) * mm
     return Surface(
         depth=(cv2.GaussianBlur(depth, (0, 0), 0.8) * mm).astype(np.float32),
@@ -243,24 +244,71 @@ def surface(points: np.ndarray, size: tuple[int, int]) -> Surface:
     )
 
 
-def _behind(points: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Head ellipsoid in front of a gently curved body: depth (px) and normals, all finite."""
-    head, head_normals = head_ellipsoid(points, size)
+def _mesh(points: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Depth (px) and normals of the face, NaN where it is not.
+
+    Flat triangles would make a saw of the smooth edge where light only grazes. With g_i the slope
+    of the surface at vertex i, z = sum_i w_i (z_i + g_i (x - x_i) / 2): the middle of flat
+    interpolation and that of the tangent planes, which is exact where a surface is quadratic.
+    """
+    p, normals = points[:MESH_POINTS], vertex_normals(points)
+    slopes = -normals[:, :2] / np.maximum(normals[:, 2:], STEEPEST)
+    offsets = np.einsum("nk,nk->n", slopes, p[:, :2])
+    values = np.concatenate([p[:, 2:3], normals, slopes, offsets[:, None]], 1)
+    mesh = rasterise(points, values, size)
+    rows, columns = np.indices(size, np.float32)
+    bulge = (mesh[..., 4] * columns + mesh[..., 5] * rows - mesh[..., 6]) / 2
+    return mesh[..., 0] + bulge, mesh[..., 1:4]
+
+
+def _continued(
+    points: np.ndarray, mesh: np.ndarray, known: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Depth (px), and normals of what is not mesh: the mesh, a head that goes on from its outline,
+    a body behind; all finite.
+
+    The ellipsoid has the shape of a head but not its place: where the mesh ends it is some 15 mm
+    in front of it. So all of it moves by what is missing at the outline, nowhere by less: a head
+    that comes forward again farther out is a ridge, and throws a shadow back on the forehead.
+    """
+    head, head_normals, reached = head_ellipsoid(points, (known.shape[0], known.shape[1]))
+    outline = known & (cv2.erode(known.astype(np.uint8), np.ones((3, 3))) == 0)
+    head += _membrane(np.where(outline, mesh - head, 0), outline)
+    lowest = float(mesh[known].min()) if known.any() else np.inf
+    body, body_normals = _body(points, known.shape[1], lowest)
+    inside = reached & (head > body)
+    depth = np.where(known, mesh, np.where(inside, head, body)).astype(np.float32)
+    return depth, np.where(inside[..., None], head_normals, body_normals)
+
+
+def _body(points: np.ndarray, columns: int, lowest: float) -> tuple[np.ndarray, np.ndarray]:
+    """A gently curved body, the same in every row: depth (1, W) in px and normals (1, W, 3).
+
+    Never in front of the ``lowest`` point of the face: that of a turned head lies far back.
+    """
     width = float(np.linalg.norm(points[LEFT_CHEEK] - points[RIGHT_CHEEK]))
-    columns = np.arange(size[1], dtype=np.float32)[None]  # the body is the same in every row
-    across = np.clip((columns - np.float32(points[CHIN, 0])) / np.float32(1.6 * width), -1, 1)
-    body = points[CHIN, 2] - 0.45 * width - 0.35 * width * across**2
-    lean = np.stack([0.7 * across, np.full_like(across, -0.25), np.ones_like(across)], -1)
-    inside = np.isfinite(head) & (head > body)
-    depth = np.where(inside, head, body).astype(np.float32)
-    return depth, np.where(inside[..., None], head_normals, unit(lean))
+    x = np.arange(columns, dtype=np.float32)[None]
+    across = np.clip((x - np.float32(points[CHIN, 0])) / np.float32(1.6 * width), -1, 1)
+    depth = min(points[CHIN, 2] - 0.45 * width, lowest) - 0.35 * width * across**2
+    normals = np.stack([0.7 * across, np.full_like(across, -0.25), np.ones_like(across)], -1)
+    return depth, unit(normals)
 
 
-def _spread(values: np.ndarray, known: np.ndarray, sigma: float) -> np.ndarray:
-    """Normalised blur that carries known values outward and fades with distance."""
-    weight = known.astype(np.float32)
-    top, low = blur(values.astype(np.float32), sigma), blur(weight, sigma)
-    return top / np.maximum(low, 1e-3) * np.minimum(1, low * 4)
+def _membrane(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """``values`` where ``weight`` is 1, and between and around them a smooth surface through them.
+
+    Pull and push: what is unknown comes from a picture of half the size, and so on.
+    """
+    weight = weight.astype(np.float32)
+    values = values.astype(np.float32)
+    if min(values.shape) < 3:
+        return np.full_like(values, (values * weight).sum() / max(float(weight.sum()), 1e-6))
+    half = (values.shape[1] // 2, values.shape[0] // 2)
+    share = cv2.resize(weight, half, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(values * weight, half, interpolation=cv2.INTER_AREA)
+    small = _membrane(small / np.maximum(share, 1e-6), np.minimum(4 * share, 1))
+    wide = cv2.resize(small, values.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    return wide + weight * (values - wide)
 
 
 def _blend_normals(mesh, known, back, sigma: float) -> np.ndarray:

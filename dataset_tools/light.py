@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+GRAZING = 0.25  # cosine to the surface under which light that only grazes it loses its strength
+
 
 @dataclass(frozen=True)
 class Light:
@@ -68,6 +70,15 @@ def self_shadow(depth: np.ndarray, mm: float, light: Light, reach: float = 120.0
         np.maximum(horizon, (ahead - depth - 0.5) / np.float32(t), out=horizon)
     radius = max(light.radius, 1.5)
     return smoothstep((light.elevation + radius - np.degrees(np.arctan(horizon))) / (2 * radius))
+
+
+def attached(normals: np.ndarray, light: Light) -> np.ndarray:
+    """min(1, n.l / GRAZING): what is left of the light where it only grazes; (H, W) in [0, 1].
+
+    ``self_shadow`` says who sees the light; alone it ends a side-lit forehead at a hard line, where
+    on a real one the light has faded before. In the middle of the face it is the photo's own.
+    """
+    return np.minimum(lambert(normals, light) / np.float32(GRAZING), 1)
 
 
 def smoothstep(x: np.ndarray) -> np.ndarray:

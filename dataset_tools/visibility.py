@@ -10,7 +10,7 @@ import numpy as np
 from dataset_tools import occluders, pose, shadows
 from dataset_tools.geometry import Surface
 from dataset_tools.landmarks import Landmarks
-from dataset_tools.light import Light, self_shadow
+from dataset_tools.light import Light, attached, self_shadow
 from dataset_tools.recipe import Recipe
 
 TEXELS = 512
@@ -66,6 +66,7 @@ def _once(rng: np.random.Generator, stage: Stage, kind: str, recipe: Recipe):
     visible, layers = np.ones(stage.scene.depth.shape, np.float32), []
     if kind in ("self", "occluder_self"):
         visible = self_shadow(stage.scene.depth, stage.scene.mm, stage.light)
+        visible = visible * attached(stage.scene.normals, stage.light)
         layers.append({"layer": "self"})
     if kind != "self":
         for _ in range(1 + int(rng.random() < recipe.second_occluder)):

@@ -16,6 +16,7 @@ from dataset_tools.gaussian import blur
 from dataset_tools.geometry import (
     IRIS_DISTANCE_MM,
     MESH_POINTS,
+    _membrane,
     millimetres_per_pixel,
     rasterise,
     surface,
@@ -23,6 +24,7 @@ from dataset_tools.geometry import (
     vertex_normals,
 )
 from dataset_tools.landmarks import LandmarkError, check_order
+from dataset_tools.light import GRAZING, Light, attached, self_shadow
 
 
 def test_mesh_is_an_oriented_surface_of_852_triangles():
@@ -91,6 +93,84 @@ def test_surface_is_finite_and_faces_the_camera(face):
     assert scene.depth[nose[1], nose[0]] > scene.depth[cheek[1], cheek[0]] + 20
     assert scene.normals[scene.face][:, 2].mean() > 0.6
     assert 100 < np.ptp(scene.depth) < 300  # a head and what is behind it, in mm
+
+
+def egg(face):
+    """The face's landmarks on an ellipsoid, and the closed form of its depth (mm) and normals."""
+    p = face.points
+    mm = millimetres_per_pixel(p)
+    middle = p[:MESH_POINTS, :2].mean(0)
+    radii = np.array([0.56, 0.72, 0.55]) * np.ptp(p[:MESH_POINTS, 0]) * [1, 1.3, 1]
+    axes = 1 / radii[:2]
+
+    def depth(x, y):
+        inside = 1 - ((x - middle[0]) * axes[0]) ** 2 - ((y - middle[1]) * axes[1]) ** 2
+        return radii[2] * np.sqrt(np.maximum(inside, 0))
+
+    points = p.copy()
+    points[:, 2] = depth(p[:, 0], p[:, 1])
+    mm *= np.linalg.norm(p[473] - p[468]) / np.linalg.norm(points[473] - points[468])
+    rows, columns = np.indices((512, 512), np.float32)
+    z = depth(columns, rows)
+    away = np.stack([(columns - middle[0]) * axes[0] ** 2, (rows - middle[1]) * axes[1] ** 2], -1)
+    normals = np.concatenate([away, (z / radii[2] ** 2)[..., None]], -1)
+    return points, z * mm, normals / np.maximum(np.linalg.norm(normals, axis=-1), 1e-9)[..., None]
+
+
+@pytest.mark.parametrize("azimuth", [-90, -130, -40, 180, 0])
+@pytest.mark.parametrize("elevation", [20, 35])
+def test_a_convex_head_is_in_shadow_where_it_faces_away_and_nowhere_else(face, azimuth, elevation):
+    points, _, normals = egg(face)
+    scene = surface(points, (512, 512))
+    light = Light(azimuth, elevation, 0.27)
+    skin = cv2.erode(scene.skin, np.ones((5, 5))) > 0.99
+    cosine, visible = normals @ light.direction, self_shadow(scene.depth, scene.mm, light)
+    assert (cosine[skin] > 0.1).mean() > 0.6
+    assert visible[skin & (cosine > 0.1)].min() > 0.99
+    lit, wanted = visible * attached(scene.normals, light), np.clip(cosine / GRAZING, 0, 1)
+    assert np.abs(lit - wanted)[skin].max() < 0.25
+    assert np.abs(lit - wanted)[skin].mean() < 0.02
+
+
+def test_the_face_is_as_round_as_the_surface_its_vertices_lie_on(face):
+    points, depth, _ = egg(face)
+    scene = surface(points, (512, 512))
+    inner = cv2.erode(scene.skin, np.ones((25, 25))) > 0.99
+    assert np.abs(scene.depth - depth)[inner].max() < 0.25  # flat triangles: 0.8
+
+
+@pytest.mark.parametrize("yaw", [0, 20])
+def test_the_head_goes_on_from_where_the_mesh_ends(turned, face, yaw):
+    """From the forehead outward the surface falls: no step at the seam, no ridge beyond it."""
+    points = turned(face, yaw, 0).points
+    scene = surface(points, (512, 512))
+    middle = points[9, :2]
+    for vertex in (10, 67, 109, 297, 338):  # the upper outline
+        out = points[vertex, :2] - middle
+        t = 1 + np.arange(-8, 15, 1.0) / scene.mm / np.hypot(*out)
+        x, y = (middle[:, None] + out[:, None] * t).astype(np.float32)
+        fall = np.diff(cv2.remap(scene.depth, x[None], y[None], cv2.INTER_LINEAR)[0])
+        assert fall.max() < 0.2
+        assert np.diff(fall).min() > -1.0
+
+
+def test_nothing_of_the_face_lies_behind_the_body(turned, face):
+    for yaw in (-35, 0, 35):
+        points = turned(face, yaw, 0).points
+        scene = surface(points, (512, 512))
+        beside = scene.depth[int(points[1, 1]), [2, -2]]
+        assert beside.max() <= scene.depth[scene.skin > 0.9].min() + 1
+
+
+def test_a_membrane_keeps_what_is_known_and_stays_between():
+    rng = np.random.default_rng(0)
+    values = rng.uniform(-3, 5, (70, 53)).astype(np.float32)
+    known = rng.random(values.shape) < 0.1
+    filled = _membrane(values, known)
+    assert np.allclose(filled[known], values[known], atol=1e-5)
+    assert filled.min() >= values[known].min() - 1e-4
+    assert filled.max() <= values[known].max() + 1e-4
+    assert np.allclose(_membrane(np.full((70, 53), 4.0), known), 4, atol=1e-4)
 
 
 def test_normals_point_left_on_the_left_cheek(face):
