@@ -5,17 +5,16 @@ from __future__ import annotations
 import argparse
 import math
 import os
-import select
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from learnir.console import INTERRUPTED, UNREAD, unread
+
 if TYPE_CHECKING:
     from dataset_tools.build import BuildPlan
     from dataset_tools.shards import PairPlan
-
-STDOUT = 1  # its file descriptor
 
 
 def parser() -> argparse.ArgumentParser:
@@ -331,26 +330,15 @@ def _outcome(options: argparse.Namespace) -> int:
         return code
     except KeyboardInterrupt:
         print("faceshadow: stopped; run the same command to go on", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     except ModuleNotFoundError as error:
         print(f"faceshadow: {error}; run: pip install 'learnir[data]'", file=sys.stderr)
         return 1
     except _expected() as error:
-        if isinstance(error, BrokenPipeError) and _unread():
-            return 141  # as of a program that SIGPIPE ends
+        if unread(error):
+            return UNREAD
         print(f"faceshadow: {error}", file=sys.stderr)
         return 1
-
-
-def _unread() -> bool:
-    """Whether nobody reads the output any more, as behind ``| head -1``; then the rest of it is
-    dropped. Any other pipe may break as well."""
-    poll = select.poll()
-    poll.register(STDOUT, 0)
-    if not any(event & select.POLLERR for _, event in poll.poll(0)):
-        return False
-    os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)
-    return True
 
 
 def _leave(code: int) -> None:

@@ -15,8 +15,10 @@ from typing import Annotated, Any, Literal
 import tyro
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
+from learnir.console import INTERRUPTED, UNREAD, unread
+
 Device = Annotated[str | None, arg(help="cpu, cuda or cuda:1; a GPU if there is one")]
-CANNOT_START, FAILED, INTERRUPTED = 2, 1, 130
+CANNOT_START, FAILED = 2, 1
 
 
 def restore(
@@ -316,6 +318,8 @@ def main(arguments: list[str] | None = None) -> None:
         print("interrupted; what was finished is kept, --resume goes on", file=sys.stderr)
         code = INTERRUPTED
     except (ValueError, OSError) as error:
+        if unread(error):
+            sys.exit(UNREAD)
         print(f"learnir: {' '.join(str(error).split())}", file=sys.stderr)
         code = CANNOT_START
     sys.exit(code)

@@ -12,6 +12,7 @@ OWN = {"learnir", "dataset_tools", "benchmarks", "demo", "app"}
 MAY_IMPORT = {
     "learnir": set(),
     "dataset_tools": {
+        "learnir.console",
         "learnir.images",
         "learnir.quiet",
         "learnir.training.data",

@@ -1,0 +1,98 @@
+"""How the commands end when Ctrl-C is pressed while they load, or when nobody reads on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from learnir.console import unread
+
+ROOT = Path(__file__).resolve().parents[1]
+INTERRUPTED = "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(9)\n"
+IN_OTHER_WORDS = """
+try:
+    import stopped_in_here
+except KeyboardInterrupt as error:
+    raise ImportError("as NumPy's, which catches what its core raises") from error
+"""
+MODULES = {"learnir": "learnir", "faceshadow": "dataset_tools"}
+
+
+def start(command: str, *words: object, **given: object) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-m", MODULES[command], *map(str, words)]
+    given = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | given
+    return subprocess.run(line, check=False, **given)
+
+
+@pytest.mark.parametrize("words", [INTERRUPTED, IN_OTHER_WORDS])
+@pytest.mark.parametrize(
+    ("command", "loads"), [("learnir", "tyro"), ("learnir", "torch"), ("faceshadow", "numpy")]
+)
+def test_ctrl_c_while_loading_is_one_line(tmp_path, command, loads, words):
+    (tmp_path / f"{loads}.py").write_text(words)
+    (tmp_path / "stopped_in_here.py").write_text(INTERRUPTED)
+    task = ["info"] if command == "learnir" else ["stats", tmp_path]
+    paths = os.pathsep.join([str(tmp_path), str(ROOT)])
+    done = start(command, *task, env=os.environ | {"PYTHONPATH": paths}, timeout=60)
+    assert done.returncode == 130, done.stderr
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+
+
+def test_an_error_while_loading_is_not_taken_for_ctrl_c(tmp_path):
+    (tmp_path / "tyro.py").write_text("raise ImportError('broken here')")
+    paths = os.pathsep.join([str(tmp_path), str(ROOT)])
+    done = start("learnir", "info", env=os.environ | {"PYTHONPATH": paths})
+    assert done.returncode == 1
+    assert done.stderr.endswith("ImportError: broken here\n")
+
+
+def test_what_the_shell_ignores_stays_ignored(tmp_path):
+    """``nohup`` and jobs of scripts behind ``&`` are not stopped by the terminal's Ctrl-C."""
+    (tmp_path / "tyro.py").write_text(INTERRUPTED.replace("9", "0") + "print('went on')")
+    paths = os.pathsep.join([str(tmp_path), str(ROOT)])
+    done = start(
+        "learnir",
+        env=os.environ | {"PYTHONPATH": paths},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+    )
+    assert done.stdout == "went on\n"
+
+
+@pytest.mark.parametrize("buffered", [False, True])
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("learnir", ["info"]),
+        ("learnir", ["--help"]),
+        ("faceshadow", ["build", "--help"]),
+        ("faceshadow", ["stats", "gone"]),  # what it says goes nowhere, too
+    ],
+)
+def test_a_reader_that_has_seen_enough_ends_the_output_quietly(command, words, buffered):
+    reader, writer = os.pipe()
+    os.close(reader)  # as ``| head -1`` does
+    both = {"stdout": writer, "stderr": writer if "gone" in words else subprocess.PIPE}
+    environment = os.environ | {"PYTHONUNBUFFERED": "" if buffered else "1"}
+    done = start(command, *words, env=environment, cwd=ROOT, **both)
+    os.close(writer)
+    swallowed = "--help" in words and command == "faceshadow"  # by argparse
+    assert done.returncode in ({0, 141} if swallowed else {141}), done.stderr
+    assert not done.stderr
+
+
+def test_another_broken_pipe_is_an_error():
+    assert not unread(BrokenPipeError(32, "Broken pipe"))
+    assert not unread(ValueError("nothing of the kind"))
+
+
+def test_exit_codes_pass_through():
+    assert start("faceshadow", "nonsense", cwd=ROOT).returncode == 2
+    assert start("faceshadow", "--help", cwd=ROOT).returncode == 0
+    done = start("learnir", "info", "gone", cwd=ROOT)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
