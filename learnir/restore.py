@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import sys
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import numpy as np
@@ -23,15 +22,14 @@ from learnir.files import (
     losses,
     read_photo,
 )
-from learnir.images import IMAGE_SUFFIXES, MOST_PIXELS, OTHER_PICTURES, ImageError, grid
+from learnir.finding import COMPARE, OTHER_VIDEOS, find
+from learnir.images import MOST_PIXELS, OTHER_PICTURES, ImageError, grid
 from learnir.pipeline import LearnIR, reduce
 from learnir.tiling import out_of_memory
 from learnir.video import VIDEO_SUFFIXES, losses_of_video, restore_video
 from learnir.writing import write_atomically
 
-COMPARE = ".compare.jpg"
 COMPARE_SIDE = 2048
-OTHER_VIDEOS = frozenset({".3gp", ".avi", ".flv", ".mpeg", ".mpg", ".mts", ".wmv"})
 
 
 class PlanError(ValueError):
@@ -115,7 +113,7 @@ def plan(paths: Sequence[str], out: Path, writing: Writing) -> Plan:
     """
     if not paths:
         raise PlanError("no pictures given; name files, folders or globs")
-    found, problems, notes = _find(paths, out)
+    found, problems, notes = find(paths, out)
     single = _is_file_name(out)
     # no one means a folder by such a name
     if out.suffix.lower() in OTHER_PICTURES | OTHER_VIDEOS and not out.is_dir():
@@ -159,108 +157,6 @@ def _check_suffix(out: Path, found: Sequence[tuple[Path, Path]], format: str | N
         raise PlanError(f"{out}: not the name of a {format} file; leave --format out or rename it")
 
 
-def _find(paths: Sequence[str], out: Path) -> tuple[list[tuple[Path, Path]], list[str], list[str]]:
-    """(file, its name below ``out``) of every input, each once; a line per problem; notes."""
-    found: dict[Path, Path] = {}
-    problems, notes = [], []
-    for text in paths:
-        try:
-            matches = _expand(text)
-        except OSError as error:
-            problems.append(f"{text}: {error.strerror}; check the path and its permissions")
-            continue
-        if not matches:
-            problems.append(f"{text or repr(text)}: no such file or folder; check the path")
-        for match in matches:
-            if match.is_dir():
-                folder = _search(match, out)
-                problems += folder.problems
-                notes += folder.notes()
-                if not (folder.pictures or folder.problems):
-                    problems.append(
-                        f"{match}: no picture in this folder; give one with JPEG, PNG, ..."
-                    )
-                for path in folder.pictures:
-                    found.setdefault(path, path.relative_to(match))
-            elif match.suffix.lower() in OTHER_VIDEOS:
-                problems.append(f"{match}: {match.suffix} videos are not read; convert it to MP4")
-            elif _waits_for_ever(match):
-                problems.append(f"{match}: a pipe or device, not a file; give a picture file")
-            else:
-                found.setdefault(match, Path(match.name))
-    return list(found.items()), problems, notes
-
-
-def _waits_for_ever(path: Path) -> bool:
-    """What is there and no file; /dev/stdin and what a shell puts there are read."""
-    here = path.absolute().parts[1:2]
-    return path.exists() and not path.is_file() and here not in (("dev",), ("proc",))
-
-
-def _expand(text: str) -> list[Path]:
-    if not text:  # to Path the same as "."
-        return []
-    path = Path(text).expanduser()
-    if path.exists() or path.is_symlink():
-        return [path]
-    return [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]
-
-
-@dataclass
-class _Folder:
-    """What a folder was found to hold."""
-
-    root: Path
-    pictures: list[Path] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-    left_out: Counter[str] = field(default_factory=Counter)
-    links: list[Path] = field(default_factory=list)
-
-    def refuse(self, error: OSError) -> None:
-        self.problems.append(
-            f"{error.filename}: cannot be listed ({error.strerror}); check its permissions"
-        )
-
-    def take(self, path: Path) -> None:
-        suffix = path.suffix.lower()
-        if suffix in OTHER_PICTURES | OTHER_VIDEOS:
-            self.left_out[suffix] += 1
-        elif suffix not in IMAGE_SUFFIXES | VIDEO_SUFFIXES:
-            return
-        elif os.path.isfile(path):  # Path.is_file raises where a link may not be followed
-            self.pictures.append(path)
-        elif path.is_symlink():
-            self.problems.append(f"{path}: a link to nothing that can be read; remove or mend it")
-
-    def notes(self) -> list[str]:
-        linked = [f"{path}: a link to a folder, not searched; name it too" for path in self.links]
-        if not self.left_out:
-            return linked
-        kinds = ", ".join(f"{suffix} {n}" for suffix, n in sorted(self.left_out.items()))
-        number = self.left_out.total()
-        files = "file" if number == 1 else "files"
-        left = f"{self.root}: {number} {files} left out ({kinds}); convert to JPEG, PNG or MP4"
-        return [*linked, left]
-
-
-def _search(folder: Path, out: Path) -> _Folder:
-    """Pictures and videos below ``folder``, sorted.
-
-    Not hidden files, those in hidden folders or below ``out``, nor the before | after pictures of
-    an earlier run.
-    """
-    found, results = _Folder(folder), out.resolve()
-    for place, folders, names in os.walk(folder, onerror=found.refuse):
-        here = Path(place)
-        folders[:] = [n for n in folders if n[0] != "." and (here / n).resolve() != results]
-        found.links += [here / n for n in sorted(folders) if (here / n).is_symlink()]
-        for name in names:
-            if name[0] != "." and not name.lower().endswith(COMPARE):
-                found.take(here / name)
-    found.pictures.sort()
-    return found
-
-
 def _target(path: Path, writing: Writing) -> Path:
     if path.suffix.lower() in VIDEO_SUFFIXES or writing.format is None:
         return path
@@ -296,10 +192,14 @@ def run(
 ) -> Outcome:
     """Restores the tasks one after the other; a file that fails is told and does not stop the rest.
 
+    A folder that cannot be written to is told once, and its files are not restored in vain.
+
     Args:
         options: keyword arguments of ``LearnIR.restore``.
     """
-    outcome = Outcome()
+    tasks, refused = _with_places(tasks, writing)
+    outcome = Outcome(failed=refused)
+    _say(dict.fromkeys(refused))
     with tqdm(tasks, unit="file", disable=None, desc="restore", dynamic_ncols=True) as bar:
         for task in bar:
             bar.set_postfix_str(task.source.name[-24:])
@@ -314,6 +214,36 @@ def run(
                 outcome.failed.append(_failure(task, error))
                 _say(outcome.failed[-1:])
     return outcome
+
+
+def _with_places(tasks: Sequence[Task], writing: Writing) -> tuple[list[Task], list[str]]:
+    """Tasks whose folder can be written to, made where it is missing; a line for each other one.
+
+    The lines of one folder are the same.
+    """
+    waiting: dict[Path, list[Task]] = {}
+    for task in tasks:
+        if not (writing.resume and task.target.exists()):  # else there is nothing to write
+            waiting.setdefault(task.place.parent, []).append(task)
+    refused = {folder: why for folder in waiting if (why := _refusal(folder))}
+    lines = [
+        f"{folder}: cannot be written to ({why}), so {len(waiting[folder])} not restored; choose "
+        "another -o, or check the permissions of the folder"
+        for folder, why in refused.items()
+        for _ in waiting[folder]
+    ]
+    left = {id(task) for folder in refused for task in waiting[folder]}
+    return [task for task in tasks if id(task) not in left], lines
+
+
+def _refusal(folder: Path) -> str:
+    """Why no file can be made in ``folder``, itself made where it is missing; "" where one can."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            return ""
+    except OSError as error:
+        return error.strerror or str(error)
 
 
 def _say(lines: Iterable[str]) -> None:

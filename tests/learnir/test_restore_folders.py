@@ -2,12 +2,15 @@
 
 import io
 import os
+from pathlib import Path
+from tempfile import TemporaryFile
 
 import numpy as np
 import pytest
 import tifffile
 from albums import save
 
+from learnir import restore
 from learnir.pipeline import LearnIR
 from learnir.restore import PlanError, Writing, plan
 
@@ -128,7 +131,66 @@ def test_a_file_where_results_should_go_is_told_before_the_work(
     with pytest.raises(PlanError, match="notes: a file, not a folder; choose another -o"):
         plan([str(album)], tmp_path / "notes", Writing())
     monkeypatch.setattr(LearnIR, "restore", lambda *_, **__: pytest.fail("restored in vain"))
-    code, _, errors = command(album, "-o", tmp_path / "notes" / "out")
+    code, _, errors = command(album / "a.png", "-o", tmp_path / "notes" / "out")
     assert code == 1
-    assert errors.count("cannot be written (Not a directory)") == 2
+    assert errors.splitlines() == [
+        f"{tmp_path / 'notes' / 'out'}: cannot be written to (Not a directory), so 1 not restored; "
+        "choose another -o, or check the permissions of the folder"
+    ]
     assert (tmp_path / "notes").read_text() == "kept"
+
+
+@pytest.fixture
+def locked(monkeypatch):
+    """``locked(folder)``: nothing can be made there, though tests may run as root."""
+
+    def lock(folder):
+        def refused(dir):
+            if Path(dir) == folder:
+                raise PermissionError(13, "Permission denied", str(dir))
+            return TemporaryFile(dir=dir)
+
+        monkeypatch.setattr(restore, "TemporaryFile", refused)
+
+    return lock
+
+
+def test_a_folder_that_cannot_be_written_to_is_told_once_before_the_work(
+    command, tmp_path, scene, locked, monkeypatch
+):
+    for name in ("a.png", "b.png", "c.png"):
+        save(tmp_path / "flat" / name, scene(20, 20))
+    monkeypatch.setattr(LearnIR, "restore", lambda *_, **__: pytest.fail("restored in vain"))
+    locked(tmp_path / "out")
+    code, said, errors = command(tmp_path / "flat", "-o", tmp_path / "out")
+    assert code == 1
+    assert "0 restored, 0 skipped, 3 failed" in said
+    assert errors.splitlines() == [
+        f"{tmp_path / 'out'}: cannot be written to (Permission denied), so 3 not restored; choose "
+        "another -o, or check the permissions of the folder"
+    ]
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs a place where none may write")
+def test_a_place_where_nothing_can_be_made(command, album):
+    code, _, errors = command(album / "a.png", "-o", "/proc/self/results")
+    assert code == 1
+    assert errors.startswith("/proc/self/results: cannot be written to (No such file")
+    assert len(errors.splitlines()) == 1
+
+
+def test_one_locked_folder_does_not_stop_the_others(command, album, tmp_path, locked):
+    locked(tmp_path / "out" / "deep")
+    code, said, errors = command(album, "-o", tmp_path / "out")
+    assert code == 1
+    assert "1 restored, 0 skipped, 1 failed" in said
+    assert (
+        f"{tmp_path / 'out' / 'deep'}: cannot be written to (Permission denied), so 1 not" in errors
+    )
+
+
+def test_a_locked_folder_with_all_results_is_skipped_as_before(command, album, tmp_path, locked):
+    assert command(album, "-o", tmp_path / "out")[0] == 0
+    locked(tmp_path / "out")
+    code, said, _ = command(album, "-o", tmp_path / "out", "--resume")
+    assert (code, "0 restored, 2 skipped" in said) == (0, True)

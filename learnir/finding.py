@@ -1,0 +1,120 @@
+"""What the paths given to ``learnir restore`` name: files, those in folders, and what is left."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from learnir.images import IMAGE_SUFFIXES, OTHER_PICTURES
+from learnir.video import VIDEO_SUFFIXES
+
+COMPARE = ".compare.jpg"
+"""What the names of before | after pictures end with."""
+OTHER_VIDEOS = frozenset({".3gp", ".avi", ".flv", ".mpeg", ".mpg", ".mts", ".wmv"})
+"""Suffixes of videos that are neither read nor written."""
+
+
+def find(paths: Sequence[str], out: Path) -> tuple[list[tuple[Path, Path]], list[str], list[str]]:
+    """(file, its name below ``out``) of every input, each once; a line per problem; notes."""
+    found: dict[Path, Path] = {}
+    problems, notes = [], []
+    for text in paths:
+        try:
+            matches = _expand(text)
+        except OSError as error:
+            problems.append(f"{text}: {error.strerror}; check the path and its permissions")
+            continue
+        if not matches:
+            problems.append(f"{text or repr(text)}: no such file or folder; check the path")
+        for match in matches:
+            if match.is_dir():
+                folder = _search(match, out)
+                problems += folder.problems
+                notes += folder.notes()
+                if not (folder.pictures or folder.problems):
+                    problems.append(
+                        f"{match}: no picture in this folder; give one with JPEG, PNG, ..."
+                    )
+                for path in folder.pictures:
+                    found.setdefault(path, path.relative_to(match))
+            elif match.suffix.lower() in OTHER_VIDEOS:
+                problems.append(f"{match}: {match.suffix} videos are not read; convert it to MP4")
+            elif _waits_for_ever(match):
+                problems.append(f"{match}: a pipe or device, not a file; give a picture file")
+            else:
+                found.setdefault(match, Path(match.name))
+    return list(found.items()), problems, notes
+
+
+def _waits_for_ever(path: Path) -> bool:
+    """What is there and no file; /dev/stdin and what a shell puts there are read."""
+    here = path.absolute().parts[1:2]
+    return path.exists() and not path.is_file() and here not in (("dev",), ("proc",))
+
+
+def _expand(text: str) -> list[Path]:
+    if not text:  # to Path the same as "."
+        return []
+    path = Path(text).expanduser()
+    if path.exists() or path.is_symlink():
+        return [path]
+    return [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]
+
+
+@dataclass
+class _Folder:
+    """What a folder was found to hold."""
+
+    root: Path
+    pictures: list[Path] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+    links: list[Path] = field(default_factory=list)
+
+    def refuse(self, error: OSError) -> None:
+        self.problems.append(
+            f"{error.filename}: cannot be listed ({error.strerror}); check its permissions"
+        )
+
+    def take(self, path: Path) -> None:
+        suffix = path.suffix.lower()
+        if suffix in OTHER_PICTURES | OTHER_VIDEOS:
+            self.left_out[suffix] += 1
+        elif suffix not in IMAGE_SUFFIXES | VIDEO_SUFFIXES:
+            return
+        elif os.path.isfile(path):  # Path.is_file raises where a link may not be followed
+            self.pictures.append(path)
+        elif path.is_symlink():
+            self.problems.append(f"{path}: a link to nothing that can be read; remove or mend it")
+
+    def notes(self) -> list[str]:
+        linked = [f"{path}: a link to a folder, not searched; name it too" for path in self.links]
+        if not self.left_out:
+            return linked
+        kinds = ", ".join(f"{suffix} {n}" for suffix, n in sorted(self.left_out.items()))
+        number = self.left_out.total()
+        files = "file" if number == 1 else "files"
+        left = f"{self.root}: {number} {files} left out ({kinds}); convert to JPEG, PNG or MP4"
+        return [*linked, left]
+
+
+def _search(folder: Path, out: Path) -> _Folder:
+    """Pictures and videos below ``folder``, sorted.
+
+    Not hidden files, those in hidden folders or below ``out``, nor the before | after pictures of
+    an earlier run.
+    """
+    found, results = _Folder(folder), out.resolve()
+    for place, folders, names in os.walk(folder, onerror=found.refuse):
+        here = Path(place)
+        folders[:] = [n for n in folders if n[0] != "." and (here / n).resolve() != results]
+        found.links += [here / n for n in sorted(folders) if (here / n).is_symlink()]
+        for name in names:
+            if name[0] != "." and not name.lower().endswith(COMPARE):
+                found.take(here / name)
+    found.pictures.sort()
+    return found
