@@ -49,7 +49,8 @@ def open_pairs(folder: str | os.PathLike[str], split: str = "train") -> list[Pai
 
     ``folder`` is a built FaceShadow (ImageFolder or parquet), or holds input/ and target/, or has
     one such folder per split. Plain folders without splits serve any split: every pair whose name
-    hashes below 5 % is "val", the rest "train", "all" is both.
+    hashes below 5 % is "val", the rest "train", "all" is both. PairError for anything else, for
+    pictures without a partner, and for two of one name, such as a.png and a.jpg.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -103,8 +104,15 @@ def _plain(folder: Path) -> list[Pair]:
 def _by_stem(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise PairError(f"{folder}: missing; paired data needs input/ and target/")
-    files = (p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
-    return {p.stem: p for p in files}
+    found: dict[str, Path] = {}
+    for path in sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES):
+        other = found.setdefault(path.stem, path)
+        if other is not path:
+            raise PairError(
+                f"{folder}: {other.name} and {path.name} are both named {path.stem!r}, which names "
+                "one pair; rename or remove one"
+            )
+    return found
 
 
 def _image_folder(folder: Path) -> list[Pair]:

@@ -1,6 +1,7 @@
 """Reading a built FaceShadow to train on."""
 
 import json
+import shutil
 
 import pytest
 
@@ -40,3 +41,27 @@ def test_webdataset_is_refused_by_its_name(tmp_path, capsys, split):
         f"learnir: {tmp_path}: webdataset cannot be trained on; build it with --format parquet or "
         "imagefolder"
     )
+
+
+@pytest.mark.parametrize("side", ["input", "target"])
+def test_two_files_of_one_name_are_no_pair(pairs, tmp_path, capsys, side):
+    shutil.copy(pairs / side / "3.png", pairs / side / "3.jpg")
+    with pytest.raises(PairError):
+        open_pairs(pairs, "train")
+    with pytest.raises(SystemExit) as ended:
+        main(["train", "smoke", "--data", str(pairs), "--out", str(tmp_path / "run")])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == (
+        f"learnir: {pairs / side}: 3.jpg and 3.png are both named '3', which names one pair; "
+        "rename or remove one\n"
+    )
+    assert not (tmp_path / "run").exists()
+
+
+def test_two_files_of_one_name_are_not_packed(pairs, tmp_path):
+    from dataset_tools.pack import PackPlan, pack
+
+    shutil.copy(pairs / "input" / "3.png", pairs / "input" / "3.jpg")
+    with pytest.raises(PairError, match=r"3.jpg and 3.png are both named"):
+        pack({"train": []}, tmp_path / "a.npz", PackPlan(pairs=(str(pairs),)), None)
+    assert not (tmp_path / "a.npz").exists()
