@@ -12,6 +12,7 @@ import numpy as np
 from dataset_tools import photometry, pose, shadows, visibility, zhang2020
 from dataset_tools.dye import Dye, cloth, draw_dye, dyed
 from dataset_tools.frame import Frame, draw_frame, sharpen, warp_landmarks, warp_picture
+from dataset_tools.fringe import unmixed
 from dataset_tools.geometry import surface
 from dataset_tools.landmarks import Landmarks
 from dataset_tools.light import draw_light, smoothstep
@@ -133,6 +134,7 @@ def _draw_base(
     if rng.random() >= recipe.relit:
         return _Base(base, ambient, crisp, dye)
     look = draw_look(rng, recipe)
+    base = unmixed(base, person, stage.scene.mm)
     lit, stays = relight(
         base, stage.scene, person=person, light=stage.light, ambient=ambient, look=look
     )
