@@ -82,6 +82,16 @@ def test_a_verdict_takes_six_scenes_and_an_interval_beside_zero():
     assert not compare(*few, "psnr").certain
 
 
+def test_a_verdict_takes_a_signed_rank_test_too():
+    """The bootstrap alone would tell these apart; five of six scenes reach p = .0625 only."""
+    one = frame(0).iloc[:6]
+    other = one.assign(psnr=one["psnr"] + [1, 1.1, 1.2, 1.3, 1.4, -0.1])
+    found = compare(other, one, "psnr")
+    assert found.difference.low > 0
+    assert found.p == pytest.approx(0.0625)
+    assert not found.certain
+
+
 def test_seeds_are_averaged_before_comparing():
     assert compare(frame(0, (0, 2)), frame(1), "psnr").difference.mean == pytest.approx(0)
     assert seed_spread(frame(0, (0, 2)), "psnr") == pytest.approx(np.sqrt(2))
