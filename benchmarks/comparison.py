@@ -9,8 +9,8 @@ from benchmarks.leaderboard import find_run
 from benchmarks.locations import RESULTS
 from benchmarks.metrics import METRICS
 from benchmarks.names import BenchmarkError
-from benchmarks.results import capped
 from benchmarks.statistics import Comparison, compare
+from benchmarks.summary import capped
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -172,6 +172,11 @@ def _row(folder: Path, row: dict[str, Any]) -> Source:
     except KeyError as error:
         raise BenchmarkError(f"{folder}/metadata.jsonl: a row lacks {error}; rebuild it") from error
     mask = row.get("mask_file_name")
+    if len({PurePath(name).stem for name in (shadow, clean, *([mask] if mask else []))}) > 1:
+        raise BenchmarkError(
+            f"{folder}/metadata.jsonl: a row joins {shadow.name} and {clean.name}, files of "
+            "different pairs; rebuild it"
+        )
     return Source(
         shadow.stem,
         shadow.read_bytes,

@@ -1,8 +1,9 @@
 """The leaderboard: runs of one data set, one set of files and one protocol, ranked by main score.
 
-Nothing is ranked across boards. Of a method's runs on a board the newest counts; the older ones
-stay in the folder. Rows that the best one does not beat for certain share its place ("tied").
-A file that is no result is passed over: ``results.checked_runs`` names it and every changed one.
+Nothing is ranked across boards. Rows that were scored here come first, whatever an author reports.
+Of a method's runs on a board the newest counts; the older ones stay in the folder. Rows that the
+best one does not beat for certain share its place ("tied"). A file that is no result is passed
+over: ``results.checked_runs`` names it and every changed one.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from benchmarks.datasets import DATASETS, OWN
 from benchmarks.locations import RESULTS
 from benchmarks.metrics import METRICS
 from benchmarks.names import BenchmarkError, look_up_begun
-from benchmarks.results import Run, capped, load_runs, readable_runs
+from benchmarks.results import Run, load_runs, readable_runs
 from benchmarks.statistics import FEWEST_SCENES
+from benchmarks.summary import capped
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,7 +99,10 @@ def _board(run: Run) -> Board:
 
 
 def runs_of(board: Board, folder: str | Path = RESULTS) -> list[Run]:
-    """The newest run of every method on a board, best main score first."""
+    """The newest run of every method on a board, best main score first.
+
+    Scores that an author reported stand below all that were made here.
+    """
     newest: dict[tuple[str, str], Run] = {}
     for run in sorted(readable_runs(Path(folder))[0], key=lambda r: r.facts["provenance"]["at"]):
         if _board(run).id == board.id:
@@ -105,9 +110,10 @@ def runs_of(board: Board, folder: str | Path = RESULTS) -> list[Run]:
     sign = -1 if METRICS[board.main_score].direction == "higher" else 1
     worst = float("inf")
 
-    def place(run: Run) -> float:
+    def place(run: Run) -> tuple[bool, float]:
         mean = run.mean(board.main_score)
-        return worst if mean is None else sign * mean
+        reported = run.facts["badge"] != "re-scored"
+        return reported, worst if mean is None else sign * mean
 
     return sorted(newest.values(), key=place)
 

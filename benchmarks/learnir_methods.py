@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from learnir.pipeline import LearnIR
 
 MACS_SIDE = 256
+OF_SAMPLING = ("scales", "correction", "weight", "eta")  # settings without a meaning for one step
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,9 @@ def one_evaluation(name: str, options: MethodOptions) -> LearnIRMethod:
     pipeline = LearnIR(asked_once(whole.model), whole.training)
     settings = {"scales": "fixed", "correction": "none"}
     card = _card(name, pipeline, settings, options)
-    return LearnIRMethod(replace(card, settings=(("evaluations", "1"),)), pipeline, settings)
+    asked = {key: value for key, value in card.settings if key not in OF_SAMPLING}
+    card = replace(card, settings=(("evaluations", "1"), *asked.items()))
+    return LearnIRMethod(card, pipeline, settings)
 
 
 def regression(options: MethodOptions) -> LearnIRMethod:
@@ -141,6 +144,9 @@ def resolved(pipeline: LearnIR, settings: Mapping[str, Any]) -> dict[str, str]:
     T_prime = model.schedule_for(settings.get("steps"), settings.get("schedule")).T_prime
     scales = resolve_scales(settings.get("scales"), T_prime, model.scales)
     return {
+        "prediction": config.prediction,
+        "schedule": settings.get("schedule") or config.schedule,
+        "T": str(config.T),
         "steps": str(T_prime),
         "scales": " ".join(map(str, scales)),
         "correction": correction or config.correction,

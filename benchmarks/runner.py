@@ -32,16 +32,10 @@ from benchmarks.pairs import (
     open_collection,
 )
 from benchmarks.protocols import Protocol, protocol_named
-from benchmarks.results import (
-    Run,
-    capped,
-    card_problems,
-    check_folder,
-    readable_runs,
-    store,
-    summarise,
-)
+from benchmarks.results import Run, check_folder, readable_runs, store
 from benchmarks.scoring import Judge
+from benchmarks.summary import cost_of, input_row_of, summarise
+from benchmarks.validity import card_problems
 
 PIXELS_A_BATCH = 16 * 256 * 256
 
@@ -76,12 +70,14 @@ Say = Callable[[str], None]
 def run(plan: RunPlan, progress: Progress | None = None, say: Say | None = None) -> Run:
     """Restores and scores every pair, then stores the result in ``plan.out``.
 
-    Results are written down as they come; the same plan started again goes on where it stopped,
-    and one that is finished is returned as it was stored. Methods that are not settled start anew
-    each time: rows of what may have been another version are not mixed with today's. ``progress``
+    Results are written down as they come; the same plan started again with the same code goes on
+    where it stopped, and one that is finished is returned as it was stored. Methods that are not
+    settled start anew each time: rows of what may have been another version are not mixed with
+    today's. ``progress``
     is told of every result, ``say``, one line each, what is left out.
     """
     check_folder(plan.out)
+    _check_seeds(plan.seeds)
     collection = open_collection(plan.dataset, plan.root, plan.split, plan.clean)
     collection = replace(collection, sources=collection.sources[: plan.limit])
     protocol = protocol_named(plan.protocol or collection.entry.main_protocol)
@@ -101,7 +97,8 @@ def run(plan: RunPlan, progress: Progress | None = None, say: Say | None = None)
     if finished and method.card.settled:
         _tell_of_other_code(finished[0], say)
         return finished[0]
-    journal = Journal(plan.out / ".partial" / f"{key}.jsonl")
+    journal = Journal(plan.out / ".partial" / f"{key}-{commit()}.jsonl")
+    _tell_of_other_journals(journal.path, key, say)
     if not method.card.settled:
         journal.clear()
     with ExitStack() as stack:
@@ -122,6 +119,18 @@ def _tell_of_other_code(stored: Run, say: Say | None) -> None:
             f"{stored.id}: stored with the code of {made}, here is {now}; to run it anew, move "
             f"{stored.path} away"
         )
+
+
+def _tell_of_other_journals(path: Path, key: str, say: Say | None) -> None:
+    """Rows of other code are not gone on with: one result is of one version."""
+    for other in sorted(path.parent.glob(f"{key}-*.jsonl")):
+        if say is not None and other != path:
+            say(f"{other}: begun with other code and not gone on with; delete it")
+
+
+def _check_seeds(seeds: Sequence[int]) -> None:
+    if twice := sorted({seed for seed in seeds if seeds.count(seed) > 1}):
+        raise BenchmarkError(f"seed {twice[0]} is given twice; give every seed once")
 
 
 def _check_card(method: Method) -> None:
@@ -288,24 +297,12 @@ def _finish(out: Path, facts: dict[str, Any], journal: Journal, judge: Judge) ->
     rows = rows.astype({"seconds": float, "peak_memory_bytes": float})  # None where not measured
     facts["scores"] = summarise(rows)
     facts["missing"] = judge.unscored(facts["scores"])
-    counted = capped(rows)
-    facts["input_row"] = {n: float(counted[f"input_{n}"].mean()) for n in ("psnr", "ssim")}
-    card = facts["method"]
-    facts["cost"] = {
-        "parameters": card["parameters"],
-        "macs": card["macs"],
-        "macs_size": card["macs_size"],
-        "seconds_median": _measured(rows["seconds"].median()),
-        "seconds_mean": _measured(rows["seconds"].mean()),
-        "peak_memory_bytes": _measured(rows["peak_memory_bytes"].max()),
-    }
+    facts["input_row"] = input_row_of(rows)
+    sizes = {k: facts["method"][k] for k in ("parameters", "macs", "macs_size")}
+    facts["cost"] = {**sizes, **cost_of(rows)}
     stored = store(out, facts, rows)
     journal.clear()
     return stored
-
-
-def _measured(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
 
 
 def commit() -> str:

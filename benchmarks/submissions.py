@@ -26,8 +26,10 @@ from benchmarks.names import BenchmarkError, look_up
 from benchmarks.pairs import Collection, is_path, manifest, manifest_hash, open_collection
 from benchmarks.pictures import header
 from benchmarks.protocols import protocol_named
-from benchmarks.results import MASKS, NAME, TEXT, Run, capped, load_runs, move, store, summarise
+from benchmarks.results import Run, load_runs, move, store
 from benchmarks.runner import RunPlan, run
+from benchmarks.summary import capped, cost_of, summarise
+from benchmarks.validity import MASKS, NAME, TEXT
 from benchmarks.verification import do_nothing_row
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 MOST_PIXELS = 64_000_000
 FINGERPRINT = {"psnr": 0.02, "ssim": 0.0005}  # how far the input row may be off: rounding only
 SAME_SCORE = {"psnr": 0.02, "ssim": 0.002}  # nearer than two methods come, but for a few pictures
+OURS = "learnir"  # no other method's name begins with it
 COPIED = 0.5  # share of pictures equal to another method's from which a submission is a copy
 FIELDS = ("method", "dataset", "protocol", "split", "mask", "training_data", "source", "by")
 
@@ -132,7 +135,7 @@ def _checked(card: dict[str, Any]) -> dict[str, Any]:
 def _refuse_repeated(card: dict[str, Any], folder: Path) -> None:
     """Nobody takes the name of another method, and no row is replaced by a later submission."""
     name = _looks(card["method"])
-    if name in map(_looks, METHODS):
+    if name.startswith(_looks(OURS)) or name in map(_looks, METHODS):
         raise BenchmarkError(f"{card['method']}: that name is a method of this repository")
     for stored in load_runs(folder):
         if _looks(stored.facts["method"]["name"]) != name:
@@ -282,7 +285,7 @@ def _reported(bundle: Path, card: dict[str, Any], folder: Path) -> Run:
     method = MethodCard(
         card["method"], card["mask"], card["training_data"], card["source"], runs="before"
     ).to_json()
-    cost = {"parameters": None, "macs": None, "macs_size": None, "seconds_median": None}
+    cost = dict.fromkeys(("parameters", "macs", "macs_size"))
     facts = {
         "badge": "author-reported",
         "method": method,
@@ -294,7 +297,7 @@ def _reported(bundle: Path, card: dict[str, Any], folder: Path) -> Run:
         "provenance": {"by": card["by"], "at": at, "commit": "", "command": "", "plan": ""},
         "scores": summarise(rows),
         "input_row": ours.facts["input_row"],
-        "cost": {**cost, "seconds_mean": None, "peak_memory_bytes": None},
+        "cost": {**cost, **cost_of(rows)},
     }
     return store(folder, facts, rows)
 

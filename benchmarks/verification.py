@@ -15,9 +15,9 @@ from pathlib import Path
 from benchmarks.names import BenchmarkError
 from benchmarks.pairs import Collection, decoded, load, manifest, manifest_hash, open_collection
 from benchmarks.protocols import protocol_named
-from benchmarks.results import capped
 from benchmarks.runner import as_seen
 from benchmarks.scoring import Judge
+from benchmarks.summary import capped
 
 KNOWN = Path(__file__).with_name("known_files.csv")
 AGREES = 0.01  # of a published score: kernels that call themselves bicubic differ by about as much
@@ -99,7 +99,8 @@ def do_nothing_row(found: Collection, protocol_id: str) -> dict[str, float]:
     import pandas as pd
 
     protocol = protocol_named(protocol_id)
-    judge = Judge(replace(protocol, metrics=()))
+    metrics = tuple(name for name in protocol.metrics if not name.startswith("lpips_"))
+    judge = Judge(replace(protocol, metrics=metrics))
     seen = (as_seen(pair, protocol) for pair in decoded(found))
     rows = [scores for pair in seen for scores in judge.score([pair.input], [pair])]
     return {str(name): float(mean) for name, mean in capped(pd.DataFrame(rows)).mean().items()}

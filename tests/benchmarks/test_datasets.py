@@ -353,6 +353,7 @@ def test_masks_of_some_pairs_alone_are_refused(data):
         (['{"shadow_file_name": "a/1.png", "clean_file_name": "b/1.png"}'] * 2, "are called 1"),
         (['{"shadow_file_name": '], "a damaged line"),
         (["[1]"], "no JSON object"),
+        (['{"shadow_file_name": "a/1.png", "clean_file_name": "b/2.png"}'], r"1\.png and 2\.png"),
     ],
 )
 def test_a_damaged_table_of_pairs_is_refused(tmp_path, lines, words):

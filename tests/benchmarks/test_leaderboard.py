@@ -32,7 +32,9 @@ from benchmarks.names import BenchmarkError
 from benchmarks.perceptual import why_missing
 from benchmarks.plots import PLOTS, plot
 from benchmarks.published import published
-from benchmarks.results import problems, store, summarise
+from benchmarks.results import store
+from benchmarks.summary import summarise
+from benchmarks.validity import problems
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 import sys
 
 import numpy as np
@@ -77,7 +78,25 @@ def test_learnir_and_its_ablations_differ_only_in_their_settings(pair):
     assert len({c.source for c in cards.values()}) == 1
     assert cards["learnir"].macs < 0.55 * cards["learnir-no-drm"].macs
     assert cards["learnir-once"].macs < cards["learnir"].macs
-    assert settings["learnir"]["enlarge"] == "1.25"
+    assert settings["learnir"]["enlarge"] == settings["learnir-once"]["enlarge"] == "1.25"
+    assert settings["learnir-once"]["evaluations"] == "1"
+
+
+def test_what_moves_a_result_is_on_the_card(tmp_path):
+    """The weights alone do not say how they are sampled: config.json does."""
+    from learnir.checkpoint import CONFIG, load_checkpoint, save_checkpoint
+
+    folder = save_checkpoint(tmp_path / "other", load_checkpoint())
+    plain = json.loads((folder / CONFIG).read_text())
+    five_steps = {"schedule": "cosine", "T": 7}
+    cards = []
+    for i, change in enumerate(
+        ({}, five_steps, {"T": 13}, {"prediction": "sample"}, {"enlarge": 1.0})
+    ):
+        shutil.copytree(folder, there := tmp_path / str(i))
+        (there / CONFIG).write_text(json.dumps({**plain, **change}))
+        cards.append(make_method("learnir", MethodOptions(checkpoint=str(there))).card)
+    assert len({card.settings for card in cards}) == len(cards)
 
 
 def test_the_weight_recorded_is_the_one_used():

@@ -18,7 +18,7 @@ from benchmarks.metrics import psnr
 from benchmarks.names import BenchmarkError
 from benchmarks.pairs import decoded, open_collection
 from benchmarks.protocols import PROTOCOLS
-from benchmarks.results import load_run, load_runs, problems, stored_problems
+from benchmarks.results import load_run, load_runs, stored_problems
 from benchmarks.verification import do_nothing_row
 
 
@@ -124,6 +124,32 @@ def test_rows_of_two_versions_of_a_tool_are_never_mixed(score, tmp_path, monkeyp
     tool.write_text("import cv2, sys\ncv2.imwrite(sys.argv[2], 255 - cv2.imread(sys.argv[1]))")
     mended, wanted = score(method).rows(), score("python:sample_methods:inverted").rows()
     assert list(mended["result_sha256"]) == list(wanted["result_sha256"])
+
+
+def test_rows_of_two_versions_of_this_code_are_never_mixed(data, results, monkeypatch):
+    plan = runner.RunPlan("retinex", "ucb", results, "native-v1", root=str(data), faces=False)
+    monkeypatch.setattr(runner, "PIXELS_A_BATCH", 1)
+    monkeypatch.setattr(runner, "commit", lambda: "0lder")
+
+    def stops(done, *_):
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        runner.run(plan, progress=stops)
+    monkeypatch.setattr(runner, "commit", lambda: "newer")
+    timed, made, told = runner.timed, [], []
+    monkeypatch.setattr(runner, "timed", lambda m, p, *r: made.append(p.key) or timed(m, p, *r))
+    stored = runner.run(plan, say=told.append)
+    assert len(made) == 8
+    assert stored.facts["provenance"]["commit"] == "newer"
+    (line,) = told
+    assert "0lder.jsonl: begun with other code" in line
+
+
+def test_a_seed_given_twice_is_refused(score):
+    with pytest.raises(BenchmarkError, match="seed 1 is given twice"):
+        score("python:sample_methods:speckled", seeds=(1, 0, 1))
 
 
 @pytest.mark.parametrize(
@@ -273,7 +299,7 @@ def test_two_processes_on_one_run_store_whole_rows_or_none(score, results):
     first = score("retinex")
     rows, key = first.rows(), first.facts["provenance"]["plan"]
     first.path.unlink()
-    Journal(results / ".partial" / f"{key}.jsonl").append(
+    Journal(results / ".partial" / f"{key}-{runner.commit()}.jsonl").append(
         2 * json.loads(rows.to_json(orient="records"))
     )  # both wrote every row
     assert len(score("retinex").rows()) == len(rows) == 8
@@ -310,34 +336,6 @@ def test_results_are_append_only(score, results):
     facts = {k: v for k, v in run.facts.items() if k not in ("id", "schema", "rows_sha256")}
     with pytest.raises(BenchmarkError, match="append-only"):
         store(results, facts, run.rows())
-
-
-@pytest.mark.parametrize(
-    ("damage", "words"),
-    [
-        (lambda f: f.pop("scores"), "scores"),
-        (lambda f: f["scores"]["psnr"].update(mean=float("nan")), "finite"),
-        (lambda f: f["scores"]["ssim"].update(mean=1.2), "out of range"),
-        (lambda f: f["scores"].update(taste={"mean": 1}), "unknown metric"),
-        (lambda f: f["method"].update(name="<script>alert(1)</script>"), "letters"),
-        (lambda f: f["method"].update(training_data="<img src=x onerror=1>"), "plain text"),
-        (lambda f: f.update(badge="best"), "badge"),
-        (lambda f: f["protocol"].update(size=[1, 1]), "differs"),
-        (lambda f: f["protocol"].update(id="mine"), "unknown"),
-    ],
-)
-def test_the_validator_names_what_is_wrong(score, damage, words):
-    facts = json.loads(score("input").path.read_text())
-    damage(facts)
-    assert words in problems(facts, None)[0]
-
-
-def test_rows_out_of_range_or_doubled_are_named(score):
-    run = score("input")
-    rows = run.rows()
-    assert problems(run.facts, rows.assign(ssim=1.5))
-    assert problems(run.facts, pd.concat([rows, rows]))
-    assert problems(run.facts, rows.drop(columns="seconds"))
 
 
 def test_every_seed_is_run_for_a_stochastic_method(score, monkeypatch, data):

@@ -14,6 +14,7 @@ from PIL import Image
 from sample_methods import speckled, write
 
 from benchmarks.cli import main
+from benchmarks.leaderboard import boards, table
 from benchmarks.names import BenchmarkError
 from benchmarks.pairs import decoded, open_collection
 from benchmarks.results import load_run, load_runs, stored_problems
@@ -128,6 +129,23 @@ def test_scores_without_pictures_are_labelled_so(bundle, data, results, score):
     again = submit(bundle, results, data)
     assert not again.accepted
     assert "has a row here already" in again.reason
+
+
+def test_reported_scores_stand_below_those_made_here(bundle, data, results, score):
+    rows = score("input").rows()
+    report(bundle, rows.assign(psnr=float("inf"), ssim=1.0))
+    assert submit(bundle, results, data).accepted
+    shown = table(boards(results)[0], results)
+    assert list(shown["badge"]) == ["re-scored", "author-reported"]
+    assert shown["psnr"].iloc[1] == 100
+
+
+def test_a_torn_row_of_ours_is_named(bundle, data, results, score):
+    torn = score("input").path.with_suffix(".parquet")
+    torn.write_bytes(torn.read_bytes()[:100])
+    verdict = submit(bundle, results, data)
+    assert not verdict.accepted
+    assert f"{torn}: cannot be read" in verdict.reason
 
 
 def test_copied_scores_are_refused(bundle, data, results, score):
@@ -357,6 +375,7 @@ def test_the_name_of_somebody_elses_method_is_refused(bundle, data, results):
         "Iearnir",
         "1earnir",
         "learnir.",
+        "LearnIR (ours)",
         "\uff4cearnir",
         "-",
     ],

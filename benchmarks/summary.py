@@ -1,0 +1,63 @@
+"""What the rows of a run come to: everything in a result file that can be computed again."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.metrics import METRICS
+from benchmarks.protocols import CAPPED_PSNR
+from benchmarks.statistics import interval, seed_spread
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def summarise(rows: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Per metric: mean, clustered 95 % interval, number of pictures and scenes, seed spread."""
+    scores: dict[str, dict[str, Any]] = {}
+    rows = capped(rows)
+    for name in METRICS:
+        kept = rows.dropna(subset=[name]) if name in rows else rows.iloc[:0]
+        if name == "seconds" or kept.empty:
+            continue
+        found = interval(kept[name].to_numpy(float), kept["scene"].to_numpy(str))
+        scores[name] = {
+            "mean": found.mean,
+            "low": _number(found.low),
+            "high": _number(found.high),
+            "pictures": int(kept["name"].nunique()),
+            "scenes": found.scenes,
+            "seed_std": seed_spread(kept, name),
+        }
+    return scores
+
+
+def capped(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows with infinite PSNR as the protocols count it."""
+    columns = [c for c in rows if c.startswith(("psnr", "input_psnr"))]
+    return rows.assign(**{c: rows[c].clip(upper=CAPPED_PSNR) for c in columns})
+
+
+def input_row_of(rows: pd.DataFrame) -> dict[str, float]:
+    """What the untouched inputs score; empty for scores that an author reported."""
+    counted = capped(rows)
+    names = [n for n in ("psnr", "ssim") if f"input_{n}" in counted]
+    return {n: float(counted[f"input_{n}"].mean()) for n in names}
+
+
+def cost_of(rows: pd.DataFrame) -> dict[str, float | None]:
+    """Seconds a picture and peak memory in bytes, None where they were not measured."""
+    seconds, memory = (
+        rows[c].astype(float) if c in rows else rows.assign(none=math.nan)["none"]
+        for c in ("seconds", "peak_memory_bytes")
+    )
+    return {
+        "seconds_median": _number(seconds.median()),
+        "seconds_mean": _number(seconds.mean()),
+        "peak_memory_bytes": _number(memory.max()),
+    }
+
+
+def _number(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
