@@ -75,7 +75,7 @@ DATASETS: dict[str, Dataset] = {
             "the release's own train/ and test/",
             (("test", 540), ("train", 1330)),
             "psnr",
-            "matlab-256-v1",
+            "matlab-256-v2",
             ("istd", "ISTD", "ISTD_Dataset"),
             (Layout("{split}/{split}_A", "{split}/{split}_C", "{split}/{split}_B"), PLAIN),
             scene=_SHADOW_SCENE,
@@ -93,7 +93,7 @@ DATASETS: dict[str, Dataset] = {
             "as ISTD",
             (("test", 540), ("train", 1330)),
             "psnr",
-            "matlab-256-v1",
+            "matlab-256-v2",
             ("istd+", "istd_plus", "ISTD+", "AISTD"),
             (
                 Layout(
@@ -116,7 +116,7 @@ DATASETS: dict[str, Dataset] = {
             "the release's own train/ and test/",
             (("test", 408), ("train", 2680), ("disjoint", 50)),
             "lab_mae",
-            "matlab-256-v1",
+            "matlab-256-v2",
             ("srd", "SRD", "srd_dev"),
             (
                 Layout("{split}/shadow", "{split}/shadow_free", "{split}/mask", "", "_no_shadow"),
@@ -124,9 +124,9 @@ DATASETS: dict[str, Dataset] = {
                 PLAIN,
             ),
             input_row=(
-                ("lab_mae", "matlab-256-v1", 13.77),
-                ("lab_mae_shadow", "matlab-256-v1", 37.40),
-                ("lab_mae_lit", "matlab-256-v1", 3.96),
+                ("lab_mae_legacy", "matlab-256-v2", 13.77),
+                ("lab_mae_shadow_legacy", "matlab-256-v2", 37.40),
+                ("lab_mae_lit_legacy", "matlab-256-v2", 3.96),
             ),
             traps="358 of the 408 test targets also stand in train, byte for byte: report the 50 "
             "disjoint pairs apart; there are no official masks",

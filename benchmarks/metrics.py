@@ -7,7 +7,7 @@ Formulae follow the references named in ``METRICS``; regions are in ``benchmarks
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
@@ -44,6 +44,10 @@ _INF = float("inf")
 _PSNR = "PSNR in dB, float64, MSE over the three RGB channels of one picture, peak 255"
 _SSIM = "Wang 2004, Gaussian 11x11 sigma 1.5, population covariance, mean of R, G, B, 5 px cropped"
 _LAB = "CIE Lab (D65, 2 degrees) of sRGB, float64"
+_VOLUME = (
+    "MATLAB's ssim, which takes RGB for a volume: 11x11x11 window, edges repeated, not cropped"
+)
+_D50 = "|dL|+|da|+|db| under D50, to which MATLAB's makecform adapts sRGB"
 
 METRICS: dict[str, Metric] = {
     m.name: m
@@ -69,8 +73,12 @@ METRICS: dict[str, Metric] = {
         Metric("psnr_lit_legacy", "higher", 0, _INF, "sRGB 0..255", "1", "as psnr_shadow_legacy"),
         Metric("ssim_shadow", "higher", -1, 1, "sRGB 0..255", "1", "SSIM map averaged where > 0"),
         Metric("ssim_lit", "higher", -1, 1, "sRGB 0..255", "1", "SSIM map averaged where mask = 0"),
-        Metric("ssim_shadow_legacy", "higher", -1, 1, "sRGB 0..255", "1", "other region set to 0"),
-        Metric("ssim_lit_legacy", "higher", -1, 1, "sRGB 0..255", "1", "other region set to 0"),
+        Metric("ssim_shadow_legacy", "higher", -1, 1, "sRGB 0..255", "2", f"{_VOLUME}; zeroed"),
+        Metric("ssim_lit_legacy", "higher", -1, 1, "sRGB 0..255", "2", f"{_VOLUME}; zeroed"),
+        Metric("ssim_legacy", "higher", -1, 1, "sRGB 0..255", "1", _VOLUME),
+        Metric("lab_mae_legacy", "lower", 0, 500, "Lab", "1", f"{_D50}; printed as RMSE"),
+        Metric("lab_mae_shadow_legacy", "lower", 0, 500, "Lab", "1", f"{_D50}; mask > 0"),
+        Metric("lab_mae_lit_legacy", "lower", 0, 500, "Lab", "1", f"{_D50}; mask = 0"),
         Metric("lab_mae_shadow", "lower", 0, 500, "Lab", "1", "lab_mae over mask > 0"),
         Metric("lab_mae_lit", "lower", 0, 500, "Lab", "1", "lab_mae over mask = 0"),
         Metric("lab_rmse_shadow", "lower", 0, 300, "Lab", "1", "lab_rmse over mask > 0"),
@@ -125,6 +133,16 @@ def mean_ssim(a: np.ndarray, b: np.ndarray) -> float:
     return float(_similarity(a, b).mean())
 
 
+def mean_volume_ssim(a: np.ndarray, b: np.ndarray) -> float:
+    """SSIM of two equally large RGB pictures on the scale 0..255, taken for volumes (H, W, 3).
+
+    MATLAB's ``ssim`` filters an array of three dimensions along all three; published SSIM of
+    shadow removal is this one.
+    """
+    check_window(a.shape)
+    return float(_ssim_of(_volume_mean, a.astype(np.float64), b.astype(np.float64)).mean())
+
+
 def squared_error(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """(a - b)^2, the shape of the pictures; exact integers for uint8."""
     return np.square(a.astype(np.int32) - b if a.dtype == np.uint8 else a - b)
@@ -167,11 +185,15 @@ def gaussian_window() -> np.ndarray:
 
 
 def _similarity(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """SSIM (Wang 2004, Eq. 13) per channel, where the window fits: (H - 10, W - 10, 3)."""
-    x, y = a.astype(np.float64), b.astype(np.float64)
-    mx, my, mxy = _mean(x), _mean(y), _mean(x * y)
+    """SSIM per channel, where the window fits: (H - 10, W - 10, 3)."""
+    return _ssim_of(_mean, a.astype(np.float64), b.astype(np.float64))
+
+
+def _ssim_of(mean: Callable[[np.ndarray], np.ndarray], x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """SSIM at every place (Wang 2004, Eq. 13), ``mean`` being that over a window."""
+    mx, my, mxy = mean(x), mean(y), mean(x * y)
     squares = mx * mx + my * my
-    cov, variances = mxy - mx * my, _mean(x * x + y * y) - squares
+    cov, variances = mxy - mx * my, mean(x * x + y * y) - squares
     c1, c2 = (K1 * PEAK) ** 2, (K2 * PEAK) ** 2
     return (2 * mx * my + c1) * (2 * cov + c2) / ((squares + c1) * (variances + c2))
 
@@ -180,3 +202,19 @@ def _mean(picture: np.ndarray) -> np.ndarray:
     window = gaussian_window()
     filtered = cv2.sepFilter2D(picture, cv2.CV_64F, window, window, borderType=cv2.BORDER_REFLECT)
     return filtered[RADIUS:-RADIUS, RADIUS:-RADIUS]
+
+
+def _volume_mean(picture: np.ndarray) -> np.ndarray:
+    window = gaussian_window()
+    rows = cv2.sepFilter2D(picture, cv2.CV_64F, window, window, borderType=cv2.BORDER_REPLICATE)
+    return rows @ _across_channels().T
+
+
+@cache
+def _across_channels() -> np.ndarray:
+    """The window over R, G, B with the outer ones repeated, as a matrix (3, 3)."""
+    weights = np.zeros((3, 3))
+    for channel in range(3):
+        seen = np.clip(channel + np.arange(-RADIUS, RADIUS + 1), 0, 2)
+        np.add.at(weights[channel], seen, gaussian_window())
+    return weights

@@ -11,7 +11,9 @@ from typing import Any, Literal
 import numpy as np
 
 from benchmarks.names import look_up
-from benchmarks.resize import KERNELS, nearest
+from benchmarks.resize import KERNELS, MASK_KERNELS
+
+_METRICS = ("psnr", "ssim", "lpips_alex", "lpips_vgg", "lab_mae", "lab_rmse")
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,8 @@ class Protocol:
     """How a result and its target become a number.
 
     The method always sees the data set's input as ``method_sees`` says; result and target are then
-    brought to the scoring size with ``kernel``. ``order`` says which comes first.
+    brought to the scoring size with ``kernel``, masks with ``masks``. ``order`` says which comes
+    first.
     """
 
     id: str
@@ -28,8 +31,9 @@ class Protocol:
     method_sees: Literal["native", "scoring size"]
     dtype: Literal["uint8", "double"] = "uint8"
     order: str = "method, quantise to uint8, metrics"
-    metrics: tuple[str, ...] = ("psnr", "ssim", "lpips_alex", "lpips_vgg", "lab_mae", "lab_rmse")
-    regions: str = "mask > 0 is shadow, mask resized by nearest neighbour; true and legacy"
+    metrics: tuple[str, ...] = _METRICS
+    masks: str = "nearest"
+    regions: str = "mask > 0 is shadow; true and legacy"
     averaging: str = "per picture, then the mean over pictures; infinite PSNR counts as 100 dB"
     note: str = ""
 
@@ -44,7 +48,7 @@ class Protocol:
         """A mask (H, W) at the scoring size."""
         if self.size is None or mask.shape[:2] == self.size:
             return mask
-        return nearest(mask, *self.size)
+        return MASK_KERNELS[self.masks](mask, *self.size)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, for result files."""
@@ -61,14 +65,17 @@ PROTOCOLS: dict[str, Protocol] = {
         Protocol("256-v1", (256, 256), "pillow_bicubic", "scoring size", order=_RESIZED),
         Protocol("512-v1", (512, 512), "pillow_bicubic", "scoring size", order=_RESIZED),
         Protocol(
-            "matlab-256-v1",
+            "matlab-256-v2",
             (256, 256),
             "matlab_bicubic",
             "native",
             "double",
             order=_AFTERWARDS,
-            note="the field's script: im2double, imresize (antialiased bicubic) to 256x256; Lab "
-            "differences are taken of the unquantised doubles; printed 'RMSE' is lab_mae",
+            metrics=(*_METRICS, "ssim_legacy", "lab_mae_legacy"),
+            masks="matlab_bicubic",
+            note="the field's script: im2double, imresize (antialiased bicubic) to 256x256, masks "
+            "too; Lab differences are taken of the unquantised doubles; what it prints is psnr, "
+            "ssim_legacy and, as 'RMSE', lab_mae_legacy",
         ),
     )
 }

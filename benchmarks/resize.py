@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def matlab_bicubic(picture: np.ndarray, height: int, width: int) -> np.ndarray:
-    """``picture`` (H, W, C), uint8 or float, resized; float64 in, float64 out, uint8 is rounded."""
+    """``picture`` (H, W) or (H, W, C) resized; float64 in, float64 out, uint8 is rounded."""
     scales = (height / picture.shape[0], width / picture.shape[1])
     out = picture.astype(np.float64)
     for axis in np.argsort(scales, kind="stable"):
@@ -50,6 +50,10 @@ def nearest(picture: np.ndarray, height: int, width: int) -> np.ndarray:
 KERNELS: dict[str, Callable[[np.ndarray, int, int], np.ndarray]] = {
     "matlab_bicubic": matlab_bicubic,
     "pillow_bicubic": pillow_bicubic,
+}
+MASK_KERNELS: dict[str, Callable[[np.ndarray, int, int], np.ndarray]] = {
+    "matlab_bicubic": matlab_bicubic,
+    "nearest": nearest,
 }
 
 

@@ -14,7 +14,7 @@ from benchmarks.metrics import check_pair, check_window, mean_squared_psnr, mean
 from benchmarks.pairs import Pair
 from benchmarks.perceptual import SMALLEST, lpips_batch, why_missing
 from benchmarks.protocols import Protocol
-from benchmarks.regions import region_scores
+from benchmarks.regions import legacy_scores, region_scores
 from benchmarks.resize import KERNELS
 
 Scores = dict[str, float]
@@ -79,6 +79,8 @@ class Judge:
             "lab_mae": float(absolute.mean()),
             "lab_rmse": float(np.sqrt(squared.mean())),
         }
+        if "ssim_legacy" in self.protocol.metrics:
+            scores |= legacy_scores(a, b)
         if pair.mask is not None:
             scores |= region_scores(a, b, self.protocol.fit_mask(pair.mask))
         return scores | input_row(self._fit(pair.input), b)

@@ -192,7 +192,7 @@ def test_the_table_names_damaged_files_and_shows_the_others(score, results, caps
 def test_lists(words, capsys):
     assert main(words) == 0
     out = capsys.readouterr().out
-    assert {"datasets": "o-haze", "protocols": "matlab-256-v1", "methods": "learnir"}[
+    assert {"datasets": "o-haze", "protocols": "matlab-256-v2", "methods": "learnir"}[
         words[0]
     ] in out
 
