@@ -98,11 +98,13 @@ def relight(
     light: Light,
     ambient: np.ndarray,
     look: Look,
+    wall: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Base under the new light and each point's own ambient share; both (H, W, 3).
 
     I = albedo A + [albedo (1 - A) K D + gloss V_self (n.h)^24], the bracket being what a foreign
-    shadow can block. ``person`` (H, W) in [0, 1] limits the key to the person.
+    shadow can block. ``person`` (H, W) in [0, 1] limits the key to the person; what stands behind
+    is taken from ``wall`` (H, W, 3) where ``linear`` does not show it as it is.
     """
     graded = _grade(linear, look)
     shading = 1 - look.strength * (1 - direct_shading(scene, light))
@@ -117,7 +119,7 @@ def relight(
     gain = min(gain, 0.95 / max(_peak_skin(lit, scene), 1e-4))
     share = indirect / np.maximum(lit, 1e-5)
     inner = np.clip((person - 0.4) / 0.6, 0, 1)  # the matte's rim still shows the old background
-    mixed = _mix(lit * gain, _background(linear, look), inner)
+    mixed = _mix(lit * gain, _background(linear if wall is None else wall, look), inner)
     return mixed, np.clip(_mix(share, ambient, person), 0, 1)
 
 

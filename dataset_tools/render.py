@@ -134,9 +134,14 @@ def _draw_base(
     if rng.random() >= recipe.relit:
         return _Base(base, ambient, crisp, dye)
     look = draw_look(rng, recipe)
-    base = unmixed(base, person, stage.scene.mm)
     lit, stays = relight(
-        base, stage.scene, person=person, light=stage.light, ambient=ambient, look=look
+        unmixed(base, person, stage.scene.mm),
+        stage.scene,
+        person=person,
+        light=stage.light,
+        ambient=ambient,
+        look=look,
+        wall=base,
     )
     return _Base(lit, stays, crisp, dye, look)
 

@@ -9,9 +9,11 @@ import pytest
 
 from dataset_tools import render
 from dataset_tools.fringe import unmixed
+from dataset_tools.geometry import surface
 from dataset_tools.landmarks import Landmarks
-from dataset_tools.light import smoothstep
+from dataset_tools.light import Light, smoothstep
 from dataset_tools.recipe import Recipe
+from dataset_tools.relight import draw_look, relight
 from learnir.images import decode_linear, encode_linear
 
 HAIR, WALL = np.float32([0.02, 0.015, 0.01]), np.float32([0.65, 0.68, 0.7])
@@ -40,6 +42,23 @@ def test_the_inside_and_single_hairs_keep_what_they_are():
     base = unmixed(picture, person, 1.0)
     assert np.array_equal(base[disc(96, 26, 1) == 1], picture[disc(96, 26, 1) == 1])
     assert np.array_equal(base[:, 90], picture[:, 90])
+
+
+def test_behind_the_rim_stands_the_photographed_wall(face):
+    """Not the person's colours, which reach beyond the outline there."""
+    scene, share = surface(face.points * 0.25, (128, 128)), disc(128, 40, 3)
+    picture = share[..., None] * HAIR + (1 - share[..., None]) * WALL
+    look = replace(draw_look(np.random.default_rng(0), Recipe()), background=0.5, backdrop=None)
+    lit, _ = relight(
+        unmixed(picture, share, 1.0),
+        scene,
+        person=share,
+        light=Light(-90, 40, 1.0),
+        ambient=np.full_like(picture, 0.2),
+        look=look,
+        wall=picture,
+    )
+    assert np.allclose(lit[share <= 0.4], 0.5 * picture[share <= 0.4], atol=1e-6)
 
 
 def test_a_relit_head_has_no_pale_rim_before_a_dark_wall(face, monkeypatch):
