@@ -272,6 +272,20 @@ def test_pairs_beside_the_layers_train_and_validate(tmp_path, rng):
     assert (record["scenes"], record["pairs"]) == (5, 3)
 
 
+def test_a_number_of_pairs_is_refused_where_there_are_none_to_count(tmp_path, rng, archive):
+    """Else all layers would be trained on, as though --pairs had not been given."""
+    none = write_archive(tmp_path / "val.npz", rng, pairs={"train": 0, "val": 2})
+    for given in ([archive], [none], [archive, none]):
+        with pytest.raises(PairError, match="--pairs counts pairs, and the archives"):
+            command.train("smoke", given, tmp_path / "run", pairs=1, device="cpu")
+    assert not (tmp_path / "run").exists()
+    some = write_archive(tmp_path / "all.npz", rng, pairs={"train": 3, "val": 2})
+    options = {"pairs": 1, "iterations": [1, 0], "device": "cpu"}
+    last = command.train("smoke", [some], tmp_path / "run", **options)
+    record = json.loads((last / "training.json").read_text())
+    assert (record["scenes"], record["pairs"]) == (5, 1)
+
+
 def test_an_archive_of_another_format_is_named(archive):
     with np.load(archive) as old:
         np.savez(archive, **{name: old[name] for name in ("about", "lengths", "blob")})

@@ -2,16 +2,13 @@ import dataclasses
 import json
 import os
 import signal
-import subprocess
-import sys
-import time
 from itertools import pairwise
 
 import cv2
 import numpy as np
 import pytest
 import torch
-from torch.multiprocessing import ProcessRaisedException
+from runs import same, state
 
 from learnir.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from learnir.model import LearnIRModel
@@ -25,22 +22,7 @@ from learnir.training.loop import (
     locate,
 )
 from learnir.training.presets import PRESETS, Stage
-from learnir.training.processes import in_processes
 from learnir.training.step import Draw
-
-
-def state(folder):
-    return torch.load(folder / "state.pt", weights_only=True)
-
-
-def same(a, b):
-    if isinstance(a, torch.Tensor):
-        return torch.equal(a, b)
-    if isinstance(a, dict):
-        return a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
-    if isinstance(a, list | tuple):
-        return len(a) == len(b) and all(map(same, a, b))
-    return a == b
 
 
 def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(tmp_path, pairs_folder, monkeypatch):
@@ -187,65 +169,6 @@ def test_adapting_trains_the_branch_and_leaves_the_denoiser_alone(tmp_path, pair
     assert any(float(p.abs().max()) > 0 for p in after.corrector.exit.parameters())
     y = torch.rand(1, 3, 32, 32) * 2 - 1
     assert after.sample(y).isfinite().all()
-
-
-def run_python(program, *launcher):
-    return subprocess.run(
-        [sys.executable, *launcher, str(program)],
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-
-
-def test_two_processes_of_a_launcher_or_forked_train_the_same_model(tmp_path, pairs_folder):
-    def script(name, options):
-        path = tmp_path / f"{name}.py"
-        path.write_text(
-            "from learnir.training.command import train\n"
-            f"train('smoke', [{str(pairs_folder)!r}], {str(tmp_path / name)!r}, {options})"
-        )
-        return path
-
-    torchrun = ["-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port=0"]
-    launched = run_python(script("launched", "device='cpu'"), *torchrun, "--standalone")
-    assert launched.returncode == 0, launched.stderr[-2000:]
-    assert state(tmp_path / "launched")["step"] == PRESETS["smoke"].iterations
-    forked = run_python(script("forked", "processes=2"))
-    assert forked.returncode == 0, forked.stderr[-2000:]
-    assert same(state(tmp_path / "forked"), state(tmp_path / "launched"))
-
-
-def test_forked_processes_stop_together_and_keep_their_state(tmp_path, pairs_folder):
-    out = tmp_path / "run"
-    command = [sys.executable, "-m", "learnir.cli", "train", "smoke", "--data", str(pairs_folder)]
-    command += ["--out", str(out), "--processes", "2", "--iterations", "4000", "4"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        deadline = time.monotonic() + 120
-        while not (out / "state.pt").exists() and time.monotonic() < deadline:
-            time.sleep(0.2)
-        process.send_signal(signal.SIGTERM)
-        _, told = process.communicate(timeout=120)
-    assert process.returncode == 130, told[-2000:]
-    assert told.strip().splitlines()[-1].startswith("learnir: stopped at step")
-    assert 0 < state(out)["step"] < 4000
-
-
-def test_processes_are_for_the_cpu(tmp_path, pairs_folder):
-    with pytest.raises(PairError, match="launcher"):
-        command.train("smoke", [pairs_folder], tmp_path / "run", device="cuda", processes=2)
-
-
-def test_what_a_fork_expects_is_raised_and_the_rest_carries_its_traceback():
-    def expected():
-        raise PairError("one line")
-
-    with pytest.raises(PairError, match="one line"):
-        in_processes(2, expected, (PairError,))
-    with pytest.raises(ProcessRaisedException, match="ZeroDivisionError"):
-        in_processes(2, lambda: 1 // 0, (PairError,))
 
 
 def test_learning_rate_warms_up_and_falls_to_zero():
