@@ -180,6 +180,12 @@ def in_srgb(
     return colour, colour, icc, None, ["colour profile not understood: treated as sRGB"]
 
 
+def is_srgb(icc: bytes | None) -> bool:
+    """Whether pixels look the same without this profile: sRGB is what they are taken for then."""
+    profile = matrix_profile(icc) if icc else None
+    return profile is not None and profile.is_srgb()
+
+
 def srgb_icc() -> bytes:
     """An sRGB profile to embed: the same bytes whenever it is made."""
     data = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

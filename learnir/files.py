@@ -22,6 +22,7 @@ from learnir.colour import (
     carry_back,
     converted,
     in_srgb,
+    is_srgb,
     srgb_icc,
 )
 from learnir.exif import fitted, orientation_of, upright_exif
@@ -180,7 +181,7 @@ def encode_photo(
         restored: like ``photo.picture``.
         format: "jpeg", "png", "webp" or "tiff"; None is the photo's own.
         strip: leave EXIF out, and the profile where it is sRGB; a grey file's stays, as its
-            pixels are in it.
+            pixels are in it, and so does one that was not understood.
 
     Raises ImageError when the format cannot hold the picture (see ``check_format``).
     """
@@ -221,8 +222,7 @@ def _encoded(photo: Photo, restored: np.ndarray, format: str, strip: bool) -> by
         colour = carry_back(photo.pixels, photo.profile, photo.picture, restored)
     pixels = join_channels(colour, photo.alpha, photo.grey)
     exif = None if strip else photo.exif
-    plain = photo.profile is None and not photo.grey
-    icc = None if strip and plain else photo.icc
+    icc = None if strip and not photo.grey and is_srgb(photo.icc) else photo.icc
     if format == "tiff":
         return encode_tiff(pixels, exif, icc, photo.dpi)
     if format == "png" and pixels.dtype == np.uint16:

@@ -10,7 +10,7 @@ import pytest
 import tifffile
 from PIL import Image, ImageCms
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
-from profiles import display_p3_icc, wide_gamut_icc
+from profiles import display_p3_icc, table_icc, wide_gamut_icc
 
 from learnir.colour import matrix_profile, srgb_icc
 from learnir.files import decode_photo, encode_photo, loses_depth, read_photo
@@ -225,6 +225,30 @@ def in_srgb(image, icc):
 
 
 WIDE = pytest.mark.parametrize("icc", [wide_gamut_icc(), display_p3_icc()], ids=["turned", "p3"])
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+@pytest.mark.parametrize("format", ["png", "tiff"])
+def test_pixels_keep_a_profile_that_is_not_read(scene, format, damaged):
+    """16 bits in a look-up table's colours: by any other profile they are other colours."""
+    icc = b"no profile of any kind" if damaged else table_icc()
+    source = io.BytesIO()
+    tifffile.imwrite(source, scene(20, 30, np.uint16), photometric="rgb", iccprofile=icc)
+    photo = decode_photo(source.getvalue(), "a")
+    assert photo.notes == ("colour profile not understood: treated as sRGB",)
+    for strip in (False, True):
+        data = encode_photo(photo, photo.picture, format, strip)
+        assert Image.open(io.BytesIO(data)).info.get("icc_profile") == icc
+
+
+def test_pixels_taken_out_of_such_a_profile_do_not_keep_it(scene):
+    picture = Image.fromarray(scene(20, 30))
+    photo = decode_photo(encoded(picture, "PNG", icc_profile=table_icc()), "a")
+    assert photo.notes == ("colour profile converted to sRGB",)
+    wanted = scene(20, 30)[..., [1, 0, 2]].astype(int)  # what the profile says of red and green
+    assert np.abs(photo.picture - wanted).max() < 8
+    stripped = Image.open(io.BytesIO(encode_photo(photo, photo.picture, strip=True)))
+    assert "icc_profile" not in stripped.info
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "TIFF"])
