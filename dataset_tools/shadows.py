@@ -18,8 +18,8 @@ def cast(
     """Shadow of a flat textured occluder across the light at ``distance`` mm from the face.
 
     For a surface point X and the face's centre C: texture coordinates ((X-C).r, (X-C).u), path to
-    the occluder s = distance - (X-C).L, penumbra sigma = s tan(radius) / 2; the texture is looked
-    up in copies blurred to that sigma. V = 1 - opacity T_sigma.
+    the occluder s = distance + max_face (X-C).L - (X-C).L, penumbra sigma = s tan(radius) / 2; the
+    texture is looked up in copies blurred to that sigma. V = 1 - opacity T_sigma.
     """
     x, y, s = _light_coordinates(scene, light, distance)
     sigma = np.clip(s, 2.0, None) * np.tan(np.radians(light.radius)) / 2
@@ -29,7 +29,11 @@ def cast(
 
 
 def _light_coordinates(scene: Surface, light: Light, distance: float):
-    """Texture coordinates (mm) of every pixel and its distance to the occluder along the light."""
+    """Texture coordinates (mm) of every pixel and its distance to the occluder along the light.
+
+    The point of the face that the light meets first is ``distance`` away: counted from the centre,
+    which lies up to 90 mm deeper, the brim of a hat would cut through forehead and nose.
+    """
     height, width = scene.depth.shape
     dx = (np.arange(width, dtype=np.float32) * scene.mm - scene.centre[0])[None, :]
     dy = (np.arange(height, dtype=np.float32) * scene.mm - scene.centre[1])[:, None]
@@ -38,7 +42,9 @@ def _light_coordinates(scene: Surface, light: Light, distance: float):
     along = light.direction
     x = dx * r[0] + dy * r[1] + dz * r[2]
     y = -(dx * u[0] + dy * u[1] + dz * u[2])
-    return x, y, distance - (dx * along[0] + dy * along[1] + dz * along[2])
+    towards = dx * along[0] + dy * along[1] + dz * along[2]
+    first = towards.max(where=scene.face, initial=-np.inf) if scene.face.any() else np.float32(0)
+    return x, y, distance + first - towards
 
 
 def _lookup(texture: np.ndarray, x: np.ndarray, y: np.ndarray, sigma_mm: np.ndarray) -> np.ndarray:

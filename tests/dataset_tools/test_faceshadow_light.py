@@ -58,6 +58,33 @@ def test_nearer_points_are_shifted_against_the_light():
     assert abs(shift) == pytest.approx(50, abs=2)  # 50 mm up moves 50 / tan 45 along
 
 
+@pytest.mark.parametrize("azimuth", [-90, -150, 0, 100])
+@pytest.mark.parametrize("elevation", [18, 45, 75])
+def test_no_occluder_cuts_the_face(face, azimuth, elevation):
+    """All of the face lies behind it along the light, the nearest point as far as was asked for."""
+    scene = surface(face.points * 0.5, (256, 256))
+    light = Light(azimuth, elevation, 1.0)
+    path = shadows._light_coordinates(scene, light, 20.0)[2]
+    rows, columns = np.nonzero(scene.face)
+    points = np.stack([columns * scene.mm, rows * scene.mm, scene.depth[rows, columns]], 1)
+    towards = points @ light.direction  # a plane across the light, 20 mm beyond the first point
+    assert path[rows, columns] == pytest.approx(towards.max() + 20 - towards, abs=0.05)
+    assert path[scene.face].min() == pytest.approx(20, abs=0.05)
+
+
+@pytest.mark.parametrize("step", [0.0, 60.0])
+def test_the_edge_on_a_step_towards_the_occluder_is_as_soft_as_its_distance_says(step):
+    """On a step 60 mm high the penumbra is that of 30 mm, beside it that of 90."""
+    scene = plane()
+    scene.depth[:80] = step
+    visible = shadows.cast(edge_texture(), scene, Light(-90, 90, 8.0), 30.0, 1.0)
+    for row, distance in ((40, 30), (120, 30 + step)):
+        slope = np.abs(np.diff(visible[row])).astype(np.float64)
+        place = np.arange(len(slope)) - (slope * np.arange(len(slope))).sum() / slope.sum()
+        sigma = np.sqrt((slope * place**2).sum() / slope.sum())
+        assert sigma == pytest.approx(distance * np.tan(np.radians(8)) / 2, rel=0.12, abs=0.5)
+
+
 def ray_cast(depth: np.ndarray, mm: float, light: Light) -> np.ndarray:
     """Lit or not, by stepping every pixel's ray in half-pixel steps until it leaves the surface."""
     height, width = depth.shape
