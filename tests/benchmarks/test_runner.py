@@ -289,7 +289,9 @@ def test_a_changed_result_is_not_ranked(score, results):
 
     score("input")
     forged = score("retinex").path
-    forged.write_text(forged.read_text().replace('"mean": ', '"mean": 1'))
+    facts = json.loads(forged.read_text())
+    facts["scores"]["psnr"]["mean"] += 1  # a number like any other: only the hash tells
+    forged.write_text(json.dumps(facts))
     assert list(table(boards(results)[0], results)["method"]) == ["input"]
 
 
