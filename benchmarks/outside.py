@@ -131,11 +131,12 @@ class CommandMethod:
 
 @dataclass(frozen=True)
 class GradioMethod:
-    """Any Gradio endpoint with one picture in and one out."""
+    """Any Gradio endpoint with one picture in and one out; what it sends is not kept."""
 
     card: MethodCard
     client: Any
     api_name: str
+    received: tempfile.TemporaryDirectory[str]
 
     @classmethod
     def make(cls, rest: str, options: MethodOptions) -> Method:
@@ -144,12 +145,13 @@ class GradioMethod:
         except ImportError as error:
             raise BenchmarkError(f"gradio: {error}; run: pip install 'learnir[app]'") from error
         address, _, api = rest.partition("#")
+        received = tempfile.TemporaryDirectory(prefix="gradio-")
         try:
-            client = Client(address, verbose=False)
+            client = Client(address, verbose=False, download_files=received.name)
         except Exception as error:  # whatever the network says has the same remedy
             raise BenchmarkError(f"gradio:{address}: no endpoint there ({error})") from error
         card = replace(_card(options, "gradio", f"gradio {rest}"), runs="elsewhere")
-        return cls(card, client, f"/{api or 'predict'}")
+        return cls(card, client, f"/{api or 'predict'}", received)
 
     def restore(self, pair: Pair, seed: int) -> np.ndarray:
         from gradio_client import handle_file
@@ -163,7 +165,10 @@ class GradioMethod:
                 said = f"{self.card.name} on {pair.key}: {_said(error)}"
                 raise BenchmarkError(said) from error
         out = Path(_first_path(answer))
-        return decode(out.read_bytes(), f"{self.card.name} on {pair.key}")
+        data = out.read_bytes()
+        if out.is_relative_to(self.received.name):
+            out.unlink()
+        return decode(data, f"{self.card.name} on {pair.key}")
 
 
 def _imported(module: str, name: str) -> Callable[[np.ndarray], Any]:

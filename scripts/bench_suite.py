@@ -19,9 +19,10 @@ import pandas as pd
 from fill_page import fill, markdown
 from tqdm import tqdm
 
+from benchmarks.comparison import compare_runs
 from benchmarks.export import as_markdown
 from benchmarks.leaderboard import Board as LeaderboardBoard
-from benchmarks.leaderboard import boards, table
+from benchmarks.leaderboard import boards, runs_of, table
 from benchmarks.locations import RESULTS
 from benchmarks.names import BenchmarkError
 from benchmarks.published import published
@@ -40,6 +41,7 @@ REGIONS: tuple[str, ...] = (
 REGIONS += ("psnr_face", "landmark_shift")
 OURS = ("learnir", "learnir-no-dpsc", "learnir-no-drm", "learnir-neither", "learnir-once")
 SHADOW = ("input", "retinex", "region-transfer", *OURS)
+COMPARED = ("psnr", "ssim", "lpips_alex")
 HAZE = ("input", "dark-channel", "learnir", "learnir-no-dpsc", "learnir-no-drm", "learnir-neither")
 
 
@@ -121,6 +123,7 @@ def write_page(results: Path) -> None:
     fill(PAGE, "regions", "\n\n".join(as_markdown(b, results, REGIONS) for b in synthetic[:1]))
     real = [board for board in found if board.dataset == "ucb"]
     fill(PAGE, "cost", "\n\n".join(costs(board, results) for board in real[:1]))
+    fill(PAGE, "comparisons", comparisons([*synthetic[:1], *real[:1]], results))
     rows = published()
     counted = rows.groupby("dataset").agg(size=("method", "size"), flagged=("note", _flagged))
     counts: list[list[object]] = [["data set", "published rows", "with a red flag"]]
@@ -138,6 +141,28 @@ def costs(board: LeaderboardBoard, results: Path) -> str:
         spread = f"{row['seed_std']:.3f}" if row["seeds"] > 1 else ""
         rows.append([row["method"], f"{row['seconds']:.3f}", *shown, row["seeds"], spread])
     return markdown(rows)
+
+
+def comparisons(found: list[LeaderboardBoard], results: Path) -> str:
+    """LearnIR less each of its ablations, metric by metric."""
+    head = ["board", "against", "metric", "difference", "p", "pictures better : worse", "verdict"]
+    rows: list[list[object]] = [list(head)]
+    for board in found:
+        ids = {run.facts["method"]["name"]: run.id for run in runs_of(board, results)}
+        for other in (name for name in OURS[1:] if name in ids and OURS[0] in ids):
+            pairs = compare_runs(ids[OURS[0]], ids[other], results).set_index("metric")
+            for metric in COMPARED:
+                rows.append([board.dataset, other, metric, *_compared(pairs.loc[metric], metric)])
+    return markdown(rows)
+
+
+def _compared(row: pd.Series, metric: str) -> list[str]:
+    by = 2 if metric == "psnr" else 4
+    shown = f"{row['difference']:+.{by}f} [{row['low']:+.{by}f}, {row['high']:+.{by}f}]"
+    verdict = {"a is better": "better", "b is better": "worse"}.get(
+        row["verdict"], "not told apart"
+    )
+    return [shown, f"{row['p']:.2g}", f"{row['a_better']} : {row['b_better']}", verdict]
 
 
 def faces_published(rows: pd.DataFrame) -> str:

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import shutil
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -212,7 +213,7 @@ def test_a_command_is_told_the_seed(score, tmp_path):
     assert run.facts["cost"]["peak_memory_bytes"] is None  # another process' memory is not ours
 
 
-def test_a_gradio_endpoint(score):
+def test_a_gradio_endpoint(score, pair):
     import gradio as gr
 
     with gr.Blocks() as app:
@@ -224,6 +225,10 @@ def test_a_gradio_endpoint(score):
         run = score(f"gradio:{address}#invert", limit=2)
         with pytest.raises(BenchmarkError, match=r"gradio on \S+: AppError"):
             score(f"gradio:{address}#broken", limit=2)
+        method = make_method(f"gradio:{address}#invert")
+        assert np.array_equal(method.restore(pair, 0), 255 - pair.input)
+        kept = [p for p in Path(method.received.name).rglob("*") if p.is_file()]
+        assert kept == []  # thousands of pictures would fill the disk
     finally:
         app.close()
     expected = score("python:sample_methods:inverted", limit=2)
