@@ -27,7 +27,13 @@ def parser() -> argparse.ArgumentParser:
     verify.add_argument("dataset", type=Path)
     verify.add_argument("--sample", type=_from(0), default=12, help="pairs to render again")
     verify.add_argument("--photos", nargs="*", default=None, help="where the photos are now")
-    remove = commands.add_parser("remove", help="purge a person or photo from every shard")
+    remove = commands.add_parser(
+        "remove",
+        help="purge a person or photo from every shard",
+        description="Purge a person or photo: pairs, rows, landmarks, lines of the report, where "
+        "the photos were. removed.txt keeps hashes of names and files, so that no later build "
+        "brings them back. Photos, published copies and packed archives are yours to delete.",
+    )
     remove.add_argument("dataset", type=Path)
     remove.add_argument("--id", required=True, help="identity, photo or pair id")
     push = commands.add_parser("push", help="publish to the Hub, or to a folder")
@@ -253,9 +259,14 @@ def _run_verify(options: argparse.Namespace) -> int:
 
 
 def _run_remove(options: argparse.Namespace) -> int:
+    from dataset_tools.ledger import REMOVED
     from dataset_tools.remove import remove
 
-    print(f"{remove(options.dataset, options.id)} pairs removed")
+    count = remove(options.dataset, options.id)
+    print(
+        f"{count} pair{'s' * (count != 1)} removed; {options.dataset / REMOVED} keeps hashes of "
+        "names and files, so that no later build brings them back"
+    )
     return 0
 
 

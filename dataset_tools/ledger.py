@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import tarfile
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Set
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -83,8 +83,20 @@ def write_private(out: Path, photos: Iterable[str], model: str, cache: Path) -> 
     """Where the photos, the detector's .task file and all landmark caches so far are."""
     places = [str(Path(p).resolve()) if not p.startswith("hub:") else p for p in photos]
     caches = sorted({*read_private(out)["caches"], str(cache.resolve())})
-    private = {"photos": places, "model": model, "caches": caches}
+    _write_private(out, {"photos": places, "model": model, "caches": caches})
+
+
+def _write_private(out: Path, private: dict[str, Any]) -> None:
     write_atomically(out / STATE / PRIVATE, json.dumps(private, indent=1).encode())
+
+
+def forget_places(out: Path, kept: Callable[[str], bool]) -> None:
+    """Forget where photos were but for ``kept`` places; null says that there were more, as photos
+    of several places are called after them."""
+    private = read_private(out)
+    left = [place if place and kept(place) else None for place in private["photos"]]
+    if left != private["photos"]:
+        _write_private(out, private | {"photos": left})
 
 
 def curation_table(out: Path) -> Path:

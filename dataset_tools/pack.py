@@ -238,10 +238,12 @@ def _in_order(
 def pack_build(plan: Any, out: Path, layers: PackPlan) -> dict[str, int]:
     """Survey, curate and split as ``faceshadow build`` does, then ``pack``."""
     from dataset_tools.build import decide, find_photos, require_pairs, survey_photos
+    from dataset_tools.remove import leave_out
 
     for recipe in layers.recipes:
         if recipe.colour != "ambient":
             raise RecipeError(f"recipe {recipe.name!r} has a colour of its own; build pairs of it")
+    leave_out(plan.out, plan.landmarks)
     photos = find_photos(plan)
     verdicts, dealt = decide(plan, photos, survey_photos(plan, photos))
     require_pairs(verdicts)

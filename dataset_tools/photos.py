@@ -11,7 +11,7 @@ import os
 import struct
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -104,20 +104,23 @@ def left_out(places: Iterable[str]) -> Counter[str]:
     return Counter(suffix for suffix in suffixes if suffix in NOT_READ)
 
 
-def find_all(places: list[str]) -> list[Photo]:
-    """Photos of several places; with more than one, keys start with the place's own name."""
-    if len(places) == 1:
+def find_all(places: Sequence[str | None]) -> list[Photo]:
+    """Photos of several places; with more than one, keys start with the place's own name. None is a
+    place that was forgotten since."""
+    if len(places) == 1 and places[0] is not None:
         return _unique(find_photos(places[0]))
     found = [
-        replace(photo, key=f"{_place_name(Path(place))}/{photo.key}")
+        replace(photo, key=f"{place_name(place)}/{photo.key}")
         for place in places
+        if place is not None
         for photo in find_photos(place)
     ]
     return _unique(found)
 
 
-def _place_name(place: Path) -> str:
+def place_name(where: str) -> str:
     """A manifest is called after its folder: many are called manifest.csv. So is '.' or '..'."""
+    place = Path(where)
     if place.suffix.lower() == ".csv":
         return place.resolve().parent.name
     return (place.resolve() if place.name in ("", "..") else place).stem

@@ -1,7 +1,8 @@
 """Purging a person or a photo from every shard, split, cache and record of a dataset.
 
 The hashes of what goes are written to removed.txt first; then everything they match is purged. A
-run that was killed is finished by the same command, and no rebuild brings the person back.
+run that was killed is finished by the same command, and no rebuild brings the person back. Hashes
+are all that is kept of them, in removed.txt and in the memory of the splits.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +18,11 @@ from dataset_tools import card, ledger, report
 from dataset_tools.files import read_record, write_lines
 from dataset_tools.formats import WRITERS, Shard, shard_files
 from dataset_tools.ledger import Removed
-from dataset_tools.photos import from_manifest, person
+from dataset_tools.photos import from_manifest, person, place_name
 from dataset_tools.shards import STATE, marker_path, rows_path
 from dataset_tools.survey import forget
 from dataset_tools.traces import cached_facts, caches, curation_lines, names_of
+from dataset_tools.verify import here, source_photos
 from learnir.writing import write_atomically
 
 
@@ -47,6 +50,7 @@ def _remove(out: Path, name: str, layout: str) -> int:
     count = sum(_purge(out, layout, shard, gone) for shard in ledger.shards(out))
     _clean_state(out, gone)
     _clean_report(out, gone)
+    _clean_places(out, gone)
     ledger.write_tables(out, layout)
     card.write_card(out)
     return count
@@ -87,11 +91,8 @@ def _recount(out: Path, shard: Shard, pairs: int) -> None:
 
 
 def _clean_state(out: Path, gone: Removed) -> None:
-    """Landmarks, pictures fetched from the Hub, markers that name the photos, rows of no shard."""
-    for cache in caches(out):
-        forget(cache, {fact.key for fact in cached_facts(cache) if gone.has(fact.key, fact.sha256)})
-    for manifest in (out / STATE / "hub").rglob("manifest.csv"):
-        _clean_hub(manifest, gone)
+    """What was seen of the photos, markers that name them, rows of no shard."""
+    _clean_sources(out, gone, caches(out))
     for marker in (out / STATE / "done").glob("*.json"):
         if any(gone.has(key) for key, _ in read_record(marker).get("failed", [])):
             marker.unlink()
@@ -99,6 +100,22 @@ def _clean_state(out: Path, gone: Removed) -> None:
     for path in (out / STATE / "rows").glob("*.jsonl"):
         if path.stem not in names:
             path.unlink()
+
+
+def leave_out(out: Path, cache: Path) -> None:
+    """Purge from the working state of an archive, and its landmark cache, whom removed.txt lists:
+    they were perhaps looked at for an earlier archive of that name."""
+    gone = ledger.removed(out)
+    if gone.hashes:
+        _clean_sources(out, gone, [*caches(out), cache])
+
+
+def _clean_sources(out: Path, gone: Removed, caches: Iterable[Path]) -> None:
+    """Landmarks, and pictures fetched from the Hub."""
+    for cache in caches:
+        forget(cache, {fact.key for fact in cached_facts(cache) if gone.has(fact.key, fact.sha256)})
+    for manifest in (out / STATE / "hub").rglob("manifest.csv"):
+        _clean_hub(manifest, gone)
 
 
 def _clean_hub(manifest: Path, gone: Removed) -> None:
@@ -126,6 +143,20 @@ def _clean_report(out: Path, gone: Removed) -> None:
         rows = [list(line.values()) for line in kept]
         _write_table(ledger.curation_table(out), [list(lines[0]), *rows])
         report.write_summary(out)
+
+
+def _clean_places(out: Path, gone: Removed) -> None:
+    """Forget the places that hold nobody else: a folder or a file may be called after a person."""
+    keys = {row["photo"] for row in ledger.rows(out)} | {x["photo"] for x in curation_lines(out)}
+    there = source_photos(out)
+    keys |= {photo.key for photo in there if not gone.has(photo.key, photo.identity)}
+    several = len(ledger.read_private(out)["photos"]) > 1
+
+    def kept(place: str) -> bool:
+        start = f"{place_name(here(out, place) or '')}/" if several else ""
+        return any(key.startswith(start) for key in keys)
+
+    ledger.forget_places(out, kept)
 
 
 def _names(line: dict[str, str]) -> tuple[str, str, str]:

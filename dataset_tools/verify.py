@@ -116,13 +116,19 @@ def _off(stored: bytes, again: np.ndarray) -> float:
 def source_photos(out: Path, places: list[str] | None = None) -> list[Photo]:
     """The photos a dataset was made from, as far as they are still there."""
     named = places or ledger.read_private(out)["photos"]
-    hub = out / STATE / "hub"
     try:
-        return find_all([str(fetched(p, hub)) if p.startswith(PREFIX) else p for p in named])
+        return find_all([here(out, place) for place in named])
     except PhotoError:
         if places:
             raise
         return []
+
+
+def here(out: Path, place: str | None) -> str | None:
+    """Where the photos of a place lie: those of the Hub were fetched into the working state."""
+    if place is None or not place.startswith(PREFIX):
+        return place
+    return str(fetched(place, out / STATE / "hub"))
 
 
 def sampled(out: Path, count: int, seed: int) -> Iterator[tuple[Shard, list[dict[str, Any]]]]:

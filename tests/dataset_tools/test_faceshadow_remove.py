@@ -14,7 +14,7 @@ from PIL import Image
 from dataset_tools import ledger, remove
 from dataset_tools.cli import main
 from dataset_tools.report import statistics
-from dataset_tools.traces import names_of
+from dataset_tools.traces import cached_facts, names_of
 from dataset_tools.verify import verify
 
 
@@ -46,6 +46,11 @@ def photos_in(out: Path) -> set[str]:
 def mentions(out: Path, text: str) -> list[Path]:
     files = [path for path in out.rglob("*") if path.is_file()]
     return [path for path in files if text in path.name or text.encode() in path.read_bytes()]
+
+
+def looked_at(cache: Path) -> set[str]:
+    """Keys in the landmark caches of a folder, whose files are compressed."""
+    return {fact.key for fact in cached_facts(cache)}
 
 
 def name_people(folder: Path, names: dict[str, str], asymmetry: int = 0) -> None:
@@ -256,3 +261,48 @@ def test_an_unknown_name_is_told_where_names_are(tmp_path, photos, cache, capsys
     assert {"photo", "identity"} <= set(next(ledger.rows(copy)))
     with (out / "report/curation.csv").open(newline="") as lines:
         assert {"photo", "identity"} <= set(next(csv.reader(lines)))
+
+
+def test_the_state_of_an_archive_forgets_whom_the_next_one_leaves_out(tmp_path, photos, cache):
+    out, archive = tmp_path / "out", tmp_path / "layers.npz"
+    name_people(photos, {f"portrait00{k}.png": "Zoe" for k in (1, 4)})
+    landmarks = tmp_path / "layers.state" / ".faceshadow" / "landmarks"
+    assert build(photos, out, "--landmark-cache", cache) == 0
+    words = ["pack", photos, archive, "--size", 64, "--shadows", 1, "--licence", "CC0"]
+    words += ["--engine", "local", "--workers", 1]
+    assert main([*map(str, words)]) == 0
+    assert removed(out, "Zoe") == 0
+    assert {"portrait001.png", "portrait004.png"} < looked_at(landmarks)
+    assert main([*map(str, words), "--splits", str(out)]) == 0
+    left = {path.name for path in photos.glob("*.png")} - {"portrait001.png", "portrait004.png"}
+    assert looked_at(landmarks) == left
+    assert mentions(tmp_path / "layers.state", "Zoe") == []
+
+
+def test_a_place_that_is_called_after_the_person_is_not_remembered(tmp_path, photos, cache):
+    places = [tmp_path / "ann", tmp_path / "zoe", photos / "portrait005.png", photos]
+    for number, place in enumerate(places[:2]):
+        place.mkdir()
+        (photos / f"portrait00{number}.png").rename(place / "a.png")
+    out = tmp_path / "out"
+    assert build(*places[:3], out, "--landmark-cache", cache) == 0
+    assert mentions(out / ".faceshadow", "zoe")
+    assert removed(out, "zoe/a.png") == removed(out, "portrait005/portrait005.png") == 0
+    assert mentions(out, "zoe") == mentions(out, "portrait005") == []
+    found = verify(out, sample=9)
+    assert (found.problems, found.pairs, found.skipped) == ([], 1, 0)  # ann, called as before
+    assert removed(out, "ann/a.png") == 0
+    assert mentions(out, "ann/") == []
+
+
+def test_what_is_kept_of_the_removed_is_said(tmp_path, photos, cache, capsys):
+    out = tmp_path / "out"
+    assert build(photos, out, "--landmark-cache", cache) == 0
+    capsys.readouterr()
+    assert removed(out, "portrait001.png") == 0
+    said = capsys.readouterr().out
+    assert said.startswith("1 pair removed; ")
+    assert f"{out / 'removed.txt'} keeps hashes of names and files" in said
+    with pytest.raises(SystemExit):
+        main(["remove", "--help"])
+    assert "removed.txt keeps hashes" in " ".join(capsys.readouterr().out.split())
