@@ -20,6 +20,7 @@ import numpy as np
 from dataset_tools.facts import Facts
 from dataset_tools.files import file_hash, read_record, write_lines
 from dataset_tools.formats import WRITERS, Shard, metadata
+from dataset_tools.landmarker import identify
 from dataset_tools.landmarks import Landmarks
 from dataset_tools.photos import Photo, PhotoError, decode_picture, read_bytes
 from dataset_tools.recipe import Recipe
@@ -67,7 +68,8 @@ class ShardJob:
     def digest(self) -> str:
         """Hash of everything that decides the shard's bytes."""
         sources = [[s.facts.sha256, *_provenance(s.photo)] for s in self.sources]
-        what = [VERSION, asdict(self.plan), asdict(self.shard), self.model, sources]
+        found_by = identify(self.model).name
+        what = [VERSION, asdict(self.plan), asdict(self.shard), found_by, sources]
         text = json.dumps(what, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 

@@ -1,8 +1,8 @@
 """First pass: landmarks and facts of every photo, kept in parquet so that a rebuild need not look.
 
 Photos are dealt into buckets by the hash of their key; a bucket is one parquet file. A row belongs
-to a key, the source file's SHA-256 and a detector: several builds may share a cache, also at the
-same time, though their photos be called alike.
+to a key, the source file's SHA-256 and a landmarker, by version and hash: several builds may share
+a cache, also at the same time, though their photos be called alike.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ from filelock import FileLock
 
 from dataset_tools.facts import Facts, fingerprint, measure
 from dataset_tools.files import filled
+from dataset_tools.landmarker import identify
 from dataset_tools.landmarks import Detector, Landmarks, open_detector
 from dataset_tools.photos import Photo, PhotoError, decode_picture, read_bytes
 from learnir.writing import replacing
 
 PHOTOS_PER_BUCKET = 64
 FACT_NAMES = tuple(f.name for f in fields(Facts))
-Name = tuple[str, str, str]  # of a row: the photo's key, its SHA-256, the detector's .task file
+Name = tuple[str, str, str]  # of a row: the photo's key, its SHA-256, the landmarker's name
 
 
 @dataclass(frozen=True)
@@ -68,17 +69,19 @@ _detectors: dict[str, Detector] = {}
 
 
 def worker_detector(model: str) -> Detector:
-    """One detector a process, made at first use and kept until the process ends."""
-    if model not in _detectors:
+    """One detector a process and landmarker, made at first use and kept until the process ends."""
+    name = identify(model).name
+    if name not in _detectors:
         cv2.setNumThreads(1)
-        _detectors[model] = open_detector(model).__enter__()
-    return _detectors[model]
+        _detectors[name] = open_detector(model).__enter__()
+    return _detectors[name]
 
 
 def survey(job: SurveyJob) -> list[Facts]:
     """Facts of every photo of the bucket; detects only what the cache does not hold."""
     known = {_name(row): row for row in _nearest_rows(job.path)}
-    rows = [_row(photo, known, job.model) for photo in job.photos]
+    landmarker = identify(job.model).name
+    rows = [_row(photo, known, job.model, landmarker) for photo in job.photos]
     if not filled(job.path) or any(known.get(_name(row)) != row for row in rows):
         _add_rows(job.path, rows)
     return [_facts(row) for row in rows]
@@ -88,25 +91,27 @@ def _name(row: dict[str, Any]) -> Name:
     return row["key"], row["sha256"], row["model"]
 
 
-def _row(photo: Photo, known: dict[Name, dict[str, Any]], model: str) -> dict[str, Any]:
+def _row(
+    photo: Photo, known: dict[Name, dict[str, Any]], model: str, landmarker: str
+) -> dict[str, Any]:
     try:
         data = read_bytes(photo.path)
     except PhotoError as error:
-        return _pack(Facts(photo.key, unreadable=str(error)), None, model)
+        return _pack(Facts(photo.key, unreadable=str(error)), None, landmarker)
     digest = fingerprint(data)
-    if found := known.get((photo.key, digest, model)):
+    if found := known.get((photo.key, digest, landmarker)):
         return found
     try:
         picture = decode_picture(data, str(photo.path))
     except PhotoError as error:
-        return _pack(Facts(photo.key, digest, unreadable=str(error)), None, model)
+        return _pack(Facts(photo.key, digest, unreadable=str(error)), None, landmarker)
     face = worker_detector(model).detect(picture)
-    return _pack(measure(photo.key, digest, picture, face), face, model)
+    return _pack(measure(photo.key, digest, picture, face), face, landmarker)
 
 
-def _pack(facts: Facts, face: Landmarks | None, model: str) -> dict[str, Any]:
+def _pack(facts: Facts, face: Landmarks | None, landmarker: str) -> dict[str, Any]:
     points = face.points.astype("<f4").tobytes() if face else b""
-    return asdict(facts) | {"points": points, "matte": _matte_png(face), "model": model}
+    return asdict(facts) | {"points": points, "matte": _matte_png(face), "model": landmarker}
 
 
 def _matte_png(face: Landmarks | None) -> bytes:
@@ -162,11 +167,12 @@ def _write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
 
 
 def load_landmarks(path: Path, facts: Iterable[Facts], model: str = "") -> dict[str, Landmarks]:
-    """Photo key -> landmarks, of some photos of one bucket file, as the detector ``model`` saw
-    them."""
+    """Photo key -> landmarks, of some photos of one bucket file, as the landmarker of the .task
+    file ``model`` saw them, empty = bundled."""
     import pyarrow.parquet as pq
 
-    wanted = {(fact.key, fact.sha256, model) for fact in facts}
+    landmarker = identify(model).name
+    wanted = {(fact.key, fact.sha256, landmarker) for fact in facts}
     columns = ["key", "sha256", "model", "points", "matte", "faces"]
     keys = [key for key, _, _ in wanted]
     rows = pq.read_table(path, columns=columns, filters=[("key", "in", keys)]).to_pylist()

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dataset_tools import engines, pack, survey
+from dataset_tools import engines, landmarker, pack, survey
 from dataset_tools.build import BuildPlan, decide, find_photos, survey_photos
 from dataset_tools.cli import main
 from dataset_tools.engines import EngineError, EnginePlan
@@ -134,14 +134,40 @@ def found(cache: Path, facts: list[Facts], model: str = "") -> dict[str, float]:
     return {key: float(face.points[0, 0]) for key, face in faces.items()}
 
 
+def test_points_of_another_landmarker_are_not_taken_for_its_own(tmp_path, looked, monkeypatch):
+    photos, cache, model = grey(tmp_path / "one", 10, 20), tmp_path / "cache", tmp_path / "x.task"
+    model.write_bytes(b"a model")
+    for expected in (2, 2):  # the second time the cache answers
+        facts = facts_of(photos, cache, str(model))
+        assert len(looked) == expected
+    model.write_bytes(b"another model of that name")
+    assert found(cache, facts, str(model)) == {}
+    facts_of(photos, cache, str(model))
+    assert len(looked) == 4
+    copy = tmp_path / "elsewhere.task"
+    copy.write_bytes(model.read_bytes())
+    facts_of(photos, cache, str(copy))
+    assert len(looked) == 4  # the same model at another place
+    monkeypatch.setattr(landmarker, "version", lambda _: "9.9")
+    facts_of(photos, cache, str(model))
+    assert len(looked) == 6
+    monkeypatch.setattr(landmarker, "LAYOUT", 2)
+    facts_of(photos, cache, str(model))
+    assert len(looked) == 8
+    assert len(facts_of(photos, cache)) == 2
+    assert len(looked) == 10  # MediaPipe's own models
+
+
 def test_builds_that_share_a_cache_keep_each_others_landmarks(tmp_path, looked):
     one = facts_of(grey(tmp_path / "one", 10, 20), tmp_path / "cache")
     two = facts_of(grey(tmp_path / "two", 30, 20, 40), tmp_path / "cache")  # keys as in one
-    tasks = facts_of(grey(tmp_path / "two", 30, 20, 40), tmp_path / "cache", "x.task")
+    model = tmp_path / "x.task"
+    model.write_bytes(b"a model")
+    tasks = facts_of(grey(tmp_path / "two", 30, 20, 40), tmp_path / "cache", str(model))
     assert len(looked) == 2 + 2 + 3
     assert found(tmp_path / "cache", one) == {"p0.png": 10, "p1.png": 20}
     assert found(tmp_path / "cache", two) == {"p0.png": 30, "p1.png": 20, "p2.png": 40}
-    assert len(found(tmp_path / "cache", tasks, "x.task")) == 3
+    assert len(found(tmp_path / "cache", tasks, str(model))) == 3
     facts_of(grey(tmp_path / "one", 10, 20), tmp_path / "cache")
     assert len(looked) == 7  # nothing had to be looked at again
 
