@@ -18,6 +18,7 @@ from dataset_tools.engines import EnginePlan, run
 from dataset_tools.facts import Facts
 from dataset_tools.files import clear_parts
 from dataset_tools.hub import PREFIX, fetch
+from dataset_tools.landmarker import identify
 from dataset_tools.landmarks import MODEL_VARIABLE
 from dataset_tools.photos import Photo, PhotoError, find_all
 from dataset_tools.shards import (
@@ -204,7 +205,7 @@ def _describe(
     shards: list[ShardResult],
 ) -> None:
     """Tables, card, reports and, last of all, the manifest."""
-    ledger.write_plan(plan.out, plan.pairs, shards)
+    ledger.write_plan(plan.out, plan.pairs, shards, identify(plan.landmarker))
     ledger.write_private(plan.out, plan.photos, plan.landmarker, plan.landmarks)
     ledger.sweep(plan.out, plan.pairs.layout, shards)
     by_key = {photo.key: photo for photo in photos}

@@ -249,7 +249,8 @@ def _run_verify(options: argparse.Namespace) -> int:
     found = verify(options.dataset, options.sample, photos=options.photos)
     for problem in found.problems:
         print(problem, file=sys.stderr)
-    why = " (their photos are not here or have changed; --photos FOLDER)" if found.skipped else ""
+    absent = found.missing or "their photos are not here or have changed; --photos FOLDER"
+    why = f" ({absent})" if found.skipped else ""
     near = f" ({found.rounded} alike but for rounding)" if found.rounded else ""
     print(
         f"{found.files} files hashed, {found.pairs} pairs rendered again{near}, "

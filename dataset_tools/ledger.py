@@ -1,7 +1,8 @@
 """What a dataset's folder records about itself, and reading it back.
 
-``faceshadow.json`` is public: version, recipe, seed, size, layout, shards. ``.faceshadow/`` is
-private working state: landmarks, rows, markers, where the photos were; it is never published.
+``faceshadow.json`` is public: version, recipe, seed, size, layout, landmarker, shards.
+``.faceshadow/`` is private working state: landmarks, rows, markers, where the photos were; it is
+never published.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from filelock import FileLock, Timeout
 
 from dataset_tools.files import file_hash, filled, read_record, write_lines
 from dataset_tools.formats import PICTURES, Shard, imagefolder_line, read_pictures
+from dataset_tools.landmarker import Landmarker
 from dataset_tools.landmarks import MODEL_VARIABLE
 from dataset_tools.photos import Photo
 from dataset_tools.recipe import Recipe
@@ -68,9 +70,12 @@ def at_work(out: Path) -> Iterator[None]:
         raise DatasetError(f"{out}: another command is at work here; wait for it") from error
 
 
-def write_plan(out: Path, pairs: PairPlan, shards: list[ShardResult]) -> None:
+def write_plan(
+    out: Path, pairs: PairPlan, shards: list[ShardResult], landmarker: Landmarker
+) -> None:
     """faceshadow.json."""
     public = {"name": "FaceShadow", "version": VERSION} | asdict(pairs)
+    public["landmarker"] = landmarker.record()
     public["shards"] = {shard.name: shard.pairs for shard in shards if shard.pairs}
     write_public(out, public)
 

@@ -6,8 +6,10 @@ a picture differs by up to 0.04 on average, of 255, and the sample need only agr
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,8 @@ from dataset_tools import ledger
 from dataset_tools.files import file_hash
 from dataset_tools.formats import PICTURES, Shard, decode_png, encode_png
 from dataset_tools.hub import PREFIX, fetched
-from dataset_tools.landmarks import Landmarks
+from dataset_tools.landmarker import Landmarker, carries_models, identify
+from dataset_tools.landmarks import MODEL_VARIABLE, Landmarks
 from dataset_tools.photos import Photo, PhotoError, decode_picture, find_all, read_bytes
 from dataset_tools.render import Pair, pair_seed, render
 from dataset_tools.shards import STATE, PairPlan
@@ -29,12 +32,13 @@ ROUNDING = 0.25  # mean difference that another processor may make, of 255
 @dataclass
 class Verification:
     """files hashed, pairs rendered again, those of them that agree but for rounding, pairs skipped
-    for want of the photo, what is wrong."""
+    for want of the photo, or of the landmarker that ``missing`` tells of, what is wrong."""
 
     files: int = 0
     pairs: int = 0
     rounded: int = 0
     skipped: int = 0
+    missing: str = ""
     problems: list[str] = field(default_factory=list)
 
 
@@ -87,6 +91,7 @@ def _check_counts(out: Path, found: Verification) -> None:
 
 def _check_pairs(out: Path, found: Verification, sample: int, seed: int, photos) -> None:
     known = {p.key: p for p in source_photos(out, photos)}
+    before = len(found.problems)
     for shard, rows in sampled(out, sample, seed):
         try:
             stored = ledger.shard_pictures(out, shard, {row["id"] for row in rows})
@@ -97,12 +102,26 @@ def _check_pairs(out: Path, found: Verification, sample: int, seed: int, photos)
             pair = render_again(out, row, known.get(row["photo"]))
             if pair is None:
                 found.skipped += 1
+                if row["photo"] in known:
+                    found.missing = landmarker_of(out)[1]
                 continue
             found.pairs += 1
             off = {name: _off(stored[row["id"]][name], getattr(pair, name)) for name in PICTURES}
             wrong = [name for name in PICTURES if off[name] > ROUNDING]
             found.problems += [f"{row['id']}: {name} renders differently now" for name in wrong]
             found.rounded += not wrong and any(off.values())
+    if len(found.problems) > before:
+        found.problems += _other_version(out)
+
+
+def _other_version(out: Path) -> list[str]:
+    """A line where another MediaPipe than this one found the landmarks."""
+    by = Landmarker.of(ledger.read_plan(out).get("landmarker"))
+    if by is None or by.mediapipe == version("mediapipe"):
+        return []
+    return [
+        f"made with mediapipe {by.mediapipe}, this is {version('mediapipe')}: install the other"
+    ]
 
 
 def _off(stored: bytes, again: np.ndarray) -> float:
@@ -165,4 +184,26 @@ def render_again(out: Path, row: dict[str, Any], photo: Photo | None) -> Pair | 
 
 
 def _detect(out: Path, picture: np.ndarray) -> Landmarks | None:
-    return worker_detector(ledger.read_private(out)["model"]).detect(picture)
+    model, _ = landmarker_of(out)
+    return None if model is None else worker_detector(model).detect(picture)
+
+
+def landmarker_of(out: Path) -> tuple[str | None, str]:
+    """The .task file, empty = bundled, that found a dataset's landmarks; None, and why, where it
+    is not here. A dataset of an older version does not say: what its build used, or the
+    environment names, is taken for it."""
+    by = Landmarker.of(ledger.read_plan(out).get("landmarker"))
+    given = ledger.read_private(out)["model"]
+    if by is None:
+        return given, ""
+    if not by.task and carries_models():
+        return "", ""
+    if not by.task:
+        return None, f"mediapipe {by.mediapipe} found their landmarks by models of its own"
+    for model in (given, os.environ.get(MODEL_VARIABLE, "")):
+        if Path(model).is_file() and identify(model).task == by.task:
+            return model, ""
+    return None, (
+        f"another landmarker found their landmarks: set {MODEL_VARIABLE} to the "
+        f"face_landmarker.task of SHA-256 {by.task}"
+    )
