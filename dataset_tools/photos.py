@@ -17,7 +17,13 @@ from pathlib import Path
 
 import numpy as np
 
-from learnir.images import IMAGE_SUFFIXES, OTHER_PICTURES, upright_rgb
+from learnir.images import (
+    IMAGE_SUFFIXES,
+    OTHER_PICTURES,
+    ImageError,
+    check_pixels,
+    upright_rgb,
+)
 
 SUFFIXES = IMAGE_SUFFIXES | {".bmp"}
 NOT_READ = OTHER_PICTURES - SUFFIXES
@@ -243,10 +249,13 @@ def decode_picture(data: bytes, path: str, longest: int = 1600) -> np.ndarray:
 
     try:
         with Image.open(io.BytesIO(data)) as handle:
+            check_pixels(handle, path)
             handle.draft("RGB", (longest, longest))
             picture = Image.fromarray(upright_rgb(handle))
             picture.thumbnail((longest, longest), Image.Resampling.LANCZOS)
             return np.asarray(picture, dtype=np.uint8)
+    except ImageError as error:
+        raise PhotoError(str(error)) from error
     except UnidentifiedImageError as error:  # whose text holds a memory address
         raise PhotoError(f"{path}: not a readable picture; replace or remove it") from error
     except (*DAMAGED, Image.DecompressionBombError) as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from dataset_tools import ledger
@@ -20,9 +21,11 @@ from dataset_tools.photos import (
     find_all,
     find_photos,
     left_out,
+    load_picture,
     misnamed,
 )
 from dataset_tools.verify import verify
+from learnir.images import ImageError, decode_rgb
 
 
 def touch(*paths: Path) -> None:
@@ -128,6 +131,25 @@ def test_wrongly_typed_exif_is_no_obstacle(tag):
     assert turned.shape == (60, 40, 3)
     assert turned[:20].mean() > 200
     assert turned[40:].mean() < 50
+
+
+@pytest.mark.parametrize(
+    ("dtype", "most"),
+    [("int32", 65535), ("uint32", 2**32 - 1), ("float32", 1), ("float32", 65535), ("int16", 32767)],
+)
+def test_grey_whose_range_nothing_tells_is_refused_as_learnir_does(tmp_path, dtype, most):
+    """Pillow would clip it at 255: a face of 16 bits in 32 became a white one."""
+    ramp = np.linspace(0, most, 64)[None].repeat(32, axis=0).astype(dtype)
+    path = tmp_path / "grey.tif"
+    tifffile.imwrite(path, ramp, photometric="minisblack")
+    with pytest.raises(PhotoError) as caught:
+        load_picture(path)
+    with pytest.raises(ImageError) as learnirs:
+        decode_rgb(path.read_bytes(), str(path))
+    assert str(caught.value) == str(learnirs.value)
+    assert str(caught.value).endswith("save it with 8 or 16 bits per channel")
+    tifffile.imwrite(path, (ramp / most * 65535).astype(np.uint16), photometric="minisblack")
+    assert np.abs(load_picture(path)[0, :, 0] - np.linspace(0, 255, 64)).max() < 1
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
