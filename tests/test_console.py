@@ -29,7 +29,7 @@ def start(command: str, *words: object, **given: object) -> subprocess.Completed
     return subprocess.run(line, check=False, **given)
 
 
-@pytest.mark.parametrize("words", [INTERRUPTED, IN_OTHER_WORDS])
+@pytest.mark.parametrize("words", [INTERRUPTED, IN_OTHER_WORDS], ids=["plain", "converted"])
 @pytest.mark.parametrize(
     ("command", "loads"), [("learnir", "tyro"), ("learnir", "torch"), ("faceshadow", "numpy")]
 )
