@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.names import MethodError
+from learnir.console import INTERRUPTED, UNREAD, unread
 
 if TYPE_CHECKING:
     from benchmarks.runner import RunPlan
@@ -365,11 +366,13 @@ def main(arguments: list[str] | None = None) -> int:
         return RUNNERS[options.command](options)
     except KeyboardInterrupt:
         print("learnir-bench: stopped; run the same command again", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     except ModuleNotFoundError as error:
         print(f"learnir-bench: {error}; run: pip install 'learnir[bench]'", file=sys.stderr)
         return 1
     except (ValueError, OSError) as error:
+        if unread(error):
+            return UNREAD
         if isinstance(error, MethodError):
             traceback.print_exception(error.__cause__)
         print(f"learnir-bench: {' '.join(str(error).split())}", file=sys.stderr)

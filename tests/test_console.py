@@ -20,7 +20,7 @@ try:
 except KeyboardInterrupt as error:
     raise ImportError("as NumPy's, which catches what its core raises") from error
 """
-MODULES = {"learnir": "learnir", "faceshadow": "dataset_tools"}
+MODULES = {"learnir": "learnir", "faceshadow": "dataset_tools", "learnir-bench": "benchmarks"}
 
 
 def start(command: str, *words: object, **given: object) -> subprocess.CompletedProcess[str]:
@@ -31,14 +31,20 @@ def start(command: str, *words: object, **given: object) -> subprocess.Completed
 
 @pytest.mark.parametrize("words", [INTERRUPTED, IN_OTHER_WORDS], ids=["plain", "converted"])
 @pytest.mark.parametrize(
-    ("command", "loads"), [("learnir", "tyro"), ("learnir", "torch"), ("faceshadow", "numpy")]
+    ("command", "loads"),
+    [
+        ("learnir", "tyro"),
+        ("learnir", "torch"),
+        ("faceshadow", "numpy"),
+        ("learnir-bench", "numpy"),
+    ],
 )
 def test_ctrl_c_while_loading_is_one_line(tmp_path, command, loads, words):
     (tmp_path / f"{loads}.py").write_text(words)
     (tmp_path / "stopped_in_here.py").write_text(INTERRUPTED)
-    task = ["info"] if command == "learnir" else ["stats", tmp_path]
+    task = {"learnir": ["info"], "faceshadow": ["stats", tmp_path], "learnir-bench": ["table"]}
     paths = os.pathsep.join([str(tmp_path), str(ROOT)])
-    done = start(command, *task, env=os.environ | {"PYTHONPATH": paths}, timeout=60)
+    done = start(command, *task[command], env=os.environ | {"PYTHONPATH": paths}, timeout=60)
     assert done.returncode == 130, done.stderr
     assert len(done.stderr.splitlines()) == 1, done.stderr
 
@@ -69,6 +75,7 @@ def test_what_the_shell_ignores_stays_ignored(tmp_path):
     [
         ("learnir", ["info"]),
         ("learnir", ["--help"]),
+        ("learnir-bench", ["protocols"]),
         ("faceshadow", ["build", "--help"]),
         ("faceshadow", ["stats", "gone"]),  # what it says goes nowhere, too
     ],
