@@ -9,21 +9,22 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from dataset_tools.gaussian import blur
-
 RIM_MM = 2.0  # mixed: a pixel or two of common portraits, and a cell of the matte
 
 
 def unmixed(linear: np.ndarray, person: np.ndarray, mm: float) -> np.ndarray:
     """Base whose rim takes the colours that the person has right inside of it; (H, W, 3).
 
-    ``person`` (H, W) in [0, 1]. F = sum g I c / sum g c with c the person but for the rim and g a
-    Gaussian as wide; unchanged inside the rim, and where no inside is near, as in single hairs.
+    ``person`` (H, W) in [0, 1]. F = sum c I / sum c over a square twice as wide as the rim, c being
+    1 in the person but for the rim; unchanged there, and where none is near, as in single hairs.
     """
     reach = max(1, round(RIM_MM / mm))
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
     core = cv2.erode((person > 0.99).astype(np.float32), disc)
-    share = blur(core, reach)[..., None]
-    inner = blur(linear * core[..., None], reach) / np.maximum(share, 1e-6)
-    rim = np.minimum(1, person / 0.4)[..., None] * (share > 0.01) * (1 - core[..., None])
-    return (linear + rim * (inner - linear)).astype(np.float32)
+    square = (4 * reach + 1, 4 * reach + 1)
+    share, total = cv2.blur(core, square), cv2.blur(linear * core[..., None], square)
+    rim = (person > 0) & (core == 0) & (share > 0.01)
+    weight = np.minimum(1, person[rim] / 0.4)[:, None]
+    out = linear.astype(np.float32)
+    out[rim] += weight * (total[rim] / share[rim][:, None] - out[rim])
+    return out
