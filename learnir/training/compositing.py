@@ -1,8 +1,8 @@
 """The shadow renderer's photometry for whole batches on any device.
 
-The equations are those of ``dataset_tools`` (``photometry``, ``relight``, ``dye``), which render
-one pair at a time in NumPy; a test holds the two to the same numbers. Pictures are linear light
-(B, 3, H, W), maps (B, 1, H, W), drawn parameters (B, 1, 1, 1).
+The equations are those of ``dataset_tools`` (``photometry``, ``relight``, ``fringe``, ``dye``),
+which render one pair at a time in NumPy; a test holds the two to the same numbers. Pictures are
+linear light (B, 3, H, W), maps (B, 1, H, W), drawn parameters (B, 1, 1, 1).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from torch import Tensor
 from learnir.resolution import area_mean
 
 LUMINANCE = (0.2126, 0.7152, 0.0722)
+RIM_MM = 2.0  # dataset_tools.fringe
 
 
 def decode(unit: Tensor) -> Tensor:
@@ -159,10 +160,29 @@ def grade(linear: Tensor, contrast: Tensor, saturation: Tensor) -> Tensor:
     return (grey + saturation * (graded - grey)).clamp(min=0)
 
 
-def relight(linear: Tensor, maps: Maps, ambient: Tensor, look: Looks) -> tuple[Tensor, Tensor]:
+def unmixed(linear: Tensor, maps: Maps) -> Tensor:
+    """Base whose rim takes the colours that the person has right inside of it; (B, 3, H, W).
+
+    As ``dataset_tools.fringe``, but by Gaussians, whose width may differ within a batch: core is
+    where the rim's width lies within the person, F = sum c I / sum c around.
+    """
+    B, _, H, W = linear.shape
+    reach = RIM_MM / maps.mm
+    inside = (maps.person > 0.97).float()  # stored with losses
+    core = (blur(inside, reach / 2) > 0.97).float()
+    near = blur((linear * core).view(3 * B, 1, H, W), reach.repeat_interleave(3, 0))
+    share = blur(core, reach)
+    rim = (maps.person / 0.4).clamp(max=1) * (1 - core) * (share > 0.01)
+    return mix(near.view(B, 3, H, W) / share.clamp(min=1e-6), linear, rim)
+
+
+def relight(
+    linear: Tensor, maps: Maps, ambient: Tensor, look: Looks, wall: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """Base under the new light, and each point's own ambient share.
 
     I = albedo A + [albedo (1 - A) K D + gloss H], the bracket being what a foreign shadow blocks.
+    What stands behind the person is taken from ``wall`` where ``linear`` does not show it.
     """
     graded = grade(linear, look.contrast, look.saturation)
     shading = 1 - look.strength * (1 - maps.shade)
@@ -173,7 +193,8 @@ def relight(linear: Tensor, maps: Maps, ambient: Tensor, look: Looks) -> tuple[T
     lit = indirect + graded * (1 - ambient) * (shading * key) + gloss
     gain = _exposure(linear, lit, maps.face > 0.5, look.exposure)
     share = indirect / lit.clamp(min=1e-5)
-    background = mix(look.backdrop, linear * look.background, look.has_backdrop)
+    wall = linear if wall is None else wall
+    background = mix(look.backdrop, wall * look.background, look.has_backdrop)
     inner = ((maps.person - 0.4) / 0.6).clamp(0, 1)  # the matte's rim shows the old background
     return mix(lit * gain, background, inner), mix(share, ambient, maps.person).clamp(0, 1)
 

@@ -167,7 +167,7 @@ def draw_pairs(
         changed = light.dyed(base, maps.cloth, _dyes(draws))
         base = light.mix(changed, base, draws.happens(ranges.dyed))
     look = _looks(layers, size, draws, ranges)
-    lit, stays = light.relight(base, maps, ambient, look)
+    lit, stays = light.relight(light.unmixed(base, maps), maps, ambient, look, wall=base)
     relit = draws.happens(ranges.relit)
     base, stays = light.mix(lit, base, relit), light.mix(stays, ambient, relit)
     darkened = light.composite(base, stays, visible)
