@@ -21,10 +21,11 @@ from tqdm import tqdm
 
 from benchmarks.comparison import compare_runs
 from benchmarks.export import as_markdown
+from benchmarks.leaderboard import METRICS_SHOWN, boards, runs_of, table
 from benchmarks.leaderboard import Board as LeaderboardBoard
-from benchmarks.leaderboard import boards, runs_of, table
 from benchmarks.locations import RESULTS
 from benchmarks.names import BenchmarkError
+from benchmarks.protocols import PROTOCOLS
 from benchmarks.published import published
 from benchmarks.runner import RunPlan, run
 
@@ -117,7 +118,7 @@ def _command(board: Board, method: str) -> str:
 def write_page(results: Path) -> None:
     """The tables of docs/benchmarks.md from the stored results."""
     found = boards(results)
-    parts = [f"### {board.label}\n\n{as_markdown(board, results)}" for board in found]
+    parts = [f"### {board.label}\n\n{as_markdown(board, results, shown(board))}" for board in found]
     fill(PAGE, "boards", "\n\n".join(parts))
     synthetic = [board for board in found if board.dataset == "faceshadow"]
     fill(PAGE, "regions", "\n\n".join(as_markdown(b, results, REGIONS) for b in synthetic[:1]))
@@ -129,6 +130,12 @@ def write_page(results: Path) -> None:
     counts: list[list[object]] = [["data set", "published rows", "with a red flag"]]
     counts += [[name, row["size"], row["flagged"]] for name, row in counted.iterrows()]
     fill(PAGE, "published", f"{markdown(counts)}\n\n{faces_published(rows)}")
+
+
+def shown(board: LeaderboardBoard) -> tuple[str, ...]:
+    """The columns of a board; beside the true scores what the protocol's own script prints."""
+    metrics = PROTOCOLS[board.protocol].metrics
+    return tuple(dict.fromkeys((*METRICS_SHOWN, *(m for m in metrics if m.endswith("_legacy")))))
 
 
 def costs(board: LeaderboardBoard, results: Path) -> str:
