@@ -5,10 +5,8 @@ import pytest
 from sample_methods import scene, write
 
 
-@pytest.fixture
-def data(tmp_path):
+def write_pairs(root):
     """A data root whose ``ucb`` has eight pairs of six scenes, with masks."""
-    root = tmp_path / "data"
     for i in range(8):
         key, target = f"{i * 3 // 4:02d}-{i % 2}", scene(i)
         mask = np.zeros((64, 64), np.uint8)
@@ -17,6 +15,24 @@ def data(tmp_path):
         for name, picture in (("input", shadow), ("target", target), ("mask", mask)):
             write(root / "ucb" / name / f"{key}.png", picture)
     return root
+
+
+@pytest.fixture
+def data(tmp_path):
+    """The root of ``write_pairs``, a test's own."""
+    return write_pairs(tmp_path / "data")
+
+
+@pytest.fixture(scope="session")
+def two_runs(tmp_path_factory):
+    """Results of "input" and "retinex" on those pairs; to be copied, not changed."""
+    from benchmarks.runner import RunPlan, run
+
+    root, out = tmp_path_factory.mktemp("runs"), tmp_path_factory.mktemp("results")
+    write_pairs(root)
+    for method in ("input", "retinex"):
+        run(RunPlan(method, "ucb", out, "native-v1", root=str(root), faces=False, workers=1))
+    return out
 
 
 @pytest.fixture

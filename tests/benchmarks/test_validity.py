@@ -1,6 +1,7 @@
 """Results that say what is not so, or cannot be read: named, never ranked."""
 
 import json
+import shutil
 
 import pandas as pd
 import pytest
@@ -9,6 +10,17 @@ from benchmarks.leaderboard import boards, table
 from benchmarks.names import BenchmarkError
 from benchmarks.results import checked_runs, load_run, run_id, stored_problems
 from benchmarks.validity import problems
+
+
+@pytest.fixture
+def results(two_runs, tmp_path):
+    """A folder of two results that may be spoiled."""
+    return shutil.copytree(two_runs, tmp_path / "results")
+
+
+def run_of(results, method):
+    (path,) = results.glob(f"*.{method}.*.json")
+    return load_run(path)
 
 
 @pytest.mark.parametrize(
@@ -26,14 +38,14 @@ from benchmarks.validity import problems
         (lambda f: f["protocol"].update(id="mine"), "unknown"),
     ],
 )
-def test_the_validator_names_what_is_wrong(score, damage, words):
-    facts = json.loads(score("input").path.read_text())
+def test_the_validator_names_what_is_wrong(results, damage, words):
+    facts = json.loads(run_of(results, "input").path.read_text())
     damage(facts)
     assert words in problems(facts, None)[0]
 
 
-def test_rows_out_of_range_or_doubled_are_named(score):
-    run = score("input")
+def test_rows_out_of_range_or_doubled_are_named(results):
+    run = run_of(results, "input")
     rows = run.rows()
     assert problems(run.facts, rows.assign(ssim=1.5))
     assert problems(run.facts, pd.concat([rows, rows]))
@@ -69,13 +81,13 @@ def forged(run, change):
         (lambda f: f.update(seeds=[0, 1]), "not those of 8 pictures and 2 seeds"),
     ],
 )
-def test_false_numbers_with_a_true_hash_are_found(score, change, words):
-    wrong = stored_problems(forged(score("retinex"), change))
+def test_false_numbers_with_a_true_hash_are_found(results, change, words):
+    wrong = stored_problems(forged(run_of(results, "retinex"), change))
     assert any(words in line for line in wrong), wrong
 
 
-def test_a_row_that_is_missing_is_found(score):
-    run = score("input")
+def test_a_row_that_is_missing_is_found(results):
+    run = run_of(results, "input")
     assert any("7, for" in line or "not those of" in line for line in problems(
         run.facts, run.rows().iloc[1:]
     ))  # fmt: skip
@@ -100,27 +112,24 @@ def test_a_row_that_is_missing_is_found(score):
         (lambda f: f.update(seeds=["0"]), "seeds: a list of numbers"),
     ],
 )
-def test_a_result_of_another_shape_is_named_and_breaks_no_table(score, results, change, words):
-    score("input")
-    other = score("retinex")
+def test_a_result_of_another_shape_is_named_and_breaks_no_table(results, change, words):
     with pytest.raises(BenchmarkError, match=words):
-        forged(other, change)
+        forged(run_of(results, "retinex"), change)
     assert list(table(boards(results)[0], results)["method"]) == ["input"]
     (line,) = checked_runs(results)[1]
     assert words in line
 
 
-def test_what_is_nested_too_deep_is_no_result(results, score):
-    score("input")
+def test_what_is_nested_too_deep_is_no_result(results):
     (results / "deep.json").write_text("[" * 100_000 + "]" * 100_000)
     runs, wrong = checked_runs(results)
-    assert [run.facts["method"]["name"] for run in runs] == ["input"]
+    assert [run.facts["method"]["name"] for run in runs] == ["input", "retinex"]
     assert len(wrong) == 1
     assert "deep.json: not a result file" in wrong[0]
 
 
-def test_a_torn_table_of_rows_is_named(score, results):
-    run = score("input")
+def test_a_torn_table_of_rows_is_named(results):
+    run = run_of(results, "input")
     table_of_rows = run.path.with_suffix(".parquet")
     table_of_rows.write_bytes(table_of_rows.read_bytes()[:200])
     with pytest.raises(BenchmarkError, match=r"\.parquet: cannot be read"):
