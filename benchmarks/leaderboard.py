@@ -149,7 +149,7 @@ def _ties(runs: list[Run], metric: str) -> list[bool]:
         try:
             found = compare(capped(runs[0].rows()), capped(run.rows()), metric)
             ties.append(not found.certain)
-        except (KeyError, ValueError, OSError):  # rows that cannot be read prove nothing
+        except (KeyError, TypeError, ValueError, OSError):  # rows that cannot be read prove nothing
             ties.append(True)
     return ties
 

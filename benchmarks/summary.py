@@ -48,10 +48,8 @@ def input_row_of(rows: pd.DataFrame) -> dict[str, float]:
 
 def cost_of(rows: pd.DataFrame) -> dict[str, float | None]:
     """Seconds a picture and peak memory in bytes, None where they were not measured."""
-    seconds, memory = (
-        rows[c].astype(float) if c in rows else rows.assign(none=math.nan)["none"]
-        for c in ("seconds", "peak_memory_bytes")
-    )
+    costs = rows.reindex(columns=["seconds", "peak_memory_bytes"]).astype(float)
+    seconds, memory = costs["seconds"], costs["peak_memory_bytes"]
     return {
         "seconds_median": _number(seconds.median()),
         "seconds_mean": _number(seconds.mean()),

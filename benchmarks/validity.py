@@ -54,6 +54,7 @@ SHAPE: dict[str, Any] = {
     "rows_sha256": str,
 }
 ROW_COLUMNS = ("name", "scene", "seed", "psnr", "ssim", "seconds", "result_sha256")
+TEXT_COLUMNS = ("name", "scene", "result_sha256")
 TEXT = re.compile(r"[\w .,;:+\-()/#@={}'\[\]*|&%~?]{0,300}", re.UNICODE)
 NAME = re.compile(r"[\w.+\-() ]{1,80}", re.UNICODE)
 
@@ -67,7 +68,7 @@ def problems(facts: Any, rows: pd.DataFrame | None) -> list[str]:
         return wrong
     wrong += _fact_problems(facts)
     wrong += [line for name, score in facts["scores"].items() for line in _score(name, score)]
-    return wrong + ([] if rows is None else row_problems(rows, facts))
+    return wrong if wrong or rows is None else row_problems(rows, facts)
 
 
 def card_problems(method: dict[str, Any]) -> list[str]:
@@ -90,9 +91,13 @@ def card_problems(method: dict[str, Any]) -> list[str]:
 
 def row_problems(rows: pd.DataFrame, facts: dict[str, Any]) -> list[str]:
     """Rows that are missing, doubled, out of range, or come to something else than is said."""
+    from pandas.api.types import is_numeric_dtype
+
     absent = [c for c in ROW_COLUMNS if c not in rows]
     if absent:
         return [f"rows: no column {absent[0]!r}"]
+    if text := [c for c in rows if c not in TEXT_COLUMNS and not is_numeric_dtype(rows[c])]:
+        return [f"rows: {text[0]} holds no numbers"]
     return [*_miscounted(rows, facts), *_out_of_range(rows), *_misstated(rows, facts)]
 
 
@@ -167,7 +172,8 @@ def _misstated(rows: pd.DataFrame, facts: dict[str, Any]) -> Iterator[str]:
     if set(found := summarise(rows)) != set(scores):
         name = min(set(found) ^ set(scores))
         yield f"rows: {name} is in the rows or in the summary, not in both"
-    told = [(f"{n}, {key}", found[n][key], scores[n].get(key)) for n in scores for key in found[n]]
+    both = [name for name in scores if name in found]
+    told = [(f"{n}, {key}", found[n][key], scores[n].get(key)) for n in both for key in found[n]]
     costs, inputs = cost_of(rows), input_row_of(rows)
     told += [(f"cost, {key}", value, facts["cost"][key]) for key, value in costs.items()]
     told += [(f"input_row, {key}", value, facts["input_row"][key]) for key, value in inputs.items()]

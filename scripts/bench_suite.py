@@ -153,7 +153,7 @@ def costs(board: LeaderboardBoard, results: Path) -> str:
 def comparisons(found: list[LeaderboardBoard], results: Path) -> str:
     """LearnIR less each of its ablations, metric by metric."""
     head = ["board", "against", "metric", "difference", "p", "pictures better : worse", "verdict"]
-    rows: list[list[object]] = [list(head)]
+    rows: list[list[object]] = [[*head]]
     for board in found:
         ids = {run.facts["method"]["name"]: run.id for run in runs_of(board, results)}
         for other in (name for name in OURS[1:] if name in ids and OURS[0] in ids):
@@ -165,11 +165,10 @@ def comparisons(found: list[LeaderboardBoard], results: Path) -> str:
 
 def _compared(row: pd.Series, metric: str) -> list[str]:
     by = 2 if metric == "psnr" else 4
-    shown = f"{row['difference']:+.{by}f} [{row['low']:+.{by}f}, {row['high']:+.{by}f}]"
-    verdict = {"a is better": "better", "b is better": "worse"}.get(
-        row["verdict"], "not told apart"
-    )
-    return [shown, f"{row['p']:.2g}", f"{row['a_better']} : {row['b_better']}", verdict]
+    difference, low, high = (f"{row[name]:+.{by}f}" for name in ("difference", "low", "high"))
+    verdict = row["verdict"].replace("a is better", "better").replace("b is better", "worse")
+    pictures = f"{row['a_better']} : {row['b_better']}"
+    return [f"{difference} [{low}, {high}]", f"{row['p']:.2g}", pictures, verdict]
 
 
 def faces_published(rows: pd.DataFrame) -> str:

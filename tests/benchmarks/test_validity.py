@@ -30,6 +30,7 @@ def run_of(results, method):
         (lambda f: f.update(method="mine"), "method: missing or not dict"),
         (lambda f: f["scores"]["psnr"].update(mean=float("nan")), "finite"),
         (lambda f: f["scores"]["ssim"].update(mean=1.2), "out of range"),
+        (lambda f: f["scores"].update(ssim=0.9), "finite"),
         (lambda f: f["scores"].update(taste={"mean": 1}), "unknown metric"),
         (lambda f: f["method"].update(name="<script>alert(1)</script>"), "letters"),
         (lambda f: f["method"].update(training_data="<img src=x onerror=1>"), "plain text"),
@@ -50,6 +51,15 @@ def test_rows_out_of_range_or_doubled_are_named(results):
     assert problems(run.facts, rows.assign(ssim=1.5))
     assert problems(run.facts, pd.concat([rows, rows]))
     assert problems(run.facts, rows.drop(columns="seconds"))
+
+
+@pytest.mark.parametrize("column", ["psnr", "seed", "peak_memory_bytes", "input_ssim"])
+def test_rows_of_words_are_named_and_prove_nothing(results, column):
+    run = run_of(results, "input")
+    words = run.rows().assign(**{column: "<b>best</b>"})
+    assert problems(run.facts, words) == [f"rows: {column} holds no numbers"]
+    words.to_parquet(run.path.with_suffix(".parquet"), index=False)
+    assert len(table(boards(results)[0], results)) == 2
 
 
 def forged(run, change):
@@ -74,6 +84,10 @@ def forged(run, change):
         (lambda f: f["scores"]["ssim"].update(pictures=True), "ssim, pictures is 8"),
         (lambda f: f["scores"]["ssim"].update(seed_std=0.0), "ssim, seed_std is None"),
         (lambda f: f["scores"].pop("lab_mae"), "lab_mae is in the rows or in the summary"),
+        (
+            lambda f: f["scores"].update(psnr_face=dict(f["scores"]["psnr"])),
+            "psnr_face is in the rows or in the summary",
+        ),
         (lambda f: f["input_row"].update(psnr=12.0), "input_row, psnr is"),
         (lambda f: f["cost"].update(seconds_median=1e-9), "cost, seconds_median is"),
         (lambda f: f["cost"].update(peak_memory_bytes=None), "cost, peak_memory_bytes is"),
