@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from builds import build, contents
 
 from dataset_tools import ledger, survey
 from dataset_tools import verify as checking
@@ -22,15 +23,6 @@ def photos(tmp_path_factory, astronaut, write_variants) -> Path:
     folder = tmp_path_factory.mktemp("portraits")
     write_variants(folder, astronaut, 6)
     return folder
-
-
-def build(*words: object) -> int:
-    more = ["--licence", "CC0", "--size", 64, "--workers", 1, "--engine", "local", "--no-sheets"]
-    return main(["build", *map(str, [*words, *more])])
-
-
-def contents(out: Path) -> dict[str, bytes]:
-    return {p.relative_to(out).as_posix(): p.read_bytes() for p in ledger.published_files(out)}
 
 
 def test_the_landmarker_of_the_environment_is_recorded(tmp_path, monkeypatch):

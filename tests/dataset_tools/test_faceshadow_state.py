@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from builds import build, contents
 
 from dataset_tools import ledger
 from dataset_tools import verify as checking
@@ -41,15 +42,6 @@ def built(tmp_path, photos, cache):
         return out
 
     return run
-
-
-def build(*words: object) -> int:
-    more = ["--licence", "CC0", "--size", 64, "--workers", 1, "--engine", "local", "--no-sheets"]
-    return main(["build", *map(str, [*words, *more])])
-
-
-def contents(out: Path) -> dict[str, bytes]:
-    return {p.relative_to(out).as_posix(): p.read_bytes() for p in ledger.published_files(out)}
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
