@@ -11,7 +11,7 @@ PYTHON ?= $(shell for p in python3.12 python3.11 python3; do \
 DATA ?= data/faceshadow
 PHOTOS ?= photos
 PAIRS ?=
-ARCHIVE ?= data/release.npz
+ARCHIVES ?= data/release.npz data/second.npz
 INIT ?=
 
 .PHONY: help setup system demo app test check fast pins clean bench figures pack train-cpu train-release
@@ -62,14 +62,19 @@ bench: $(READY)  ## every method on every data set at hand, then docs/benchmarks
 train-cpu: $(READY)  ## the small model on two CPU cores: make train-cpu DATA=folder-of-pairs
 	$(BIN)/learnir train cpu --data $(DATA) --out runs/cpu --processes 2 --resume
 
-$(ARCHIVE): | $(READY)
-	$(BIN)/faceshadow pack $(PHOTOS) $@ --recipe sunlit faceshadow --shadows 3 2 --seed 61 \
-	$(if $(PAIRS),--pairs $(PAIRS)) $(if $(LICENCE),--licence "$(LICENCE)",--allow-unlicensed)
+PACK = $(BIN)/faceshadow pack $(PHOTOS) $@ --shadows 3 2 \
+	$(if $(LICENCE),--licence "$(LICENCE)",--allow-unlicensed)
 
-pack: $(ARCHIVE)  ## the archive that the release trains on: make pack PHOTOS=portraits/ PAIRS=street/
+data/release.npz: | $(READY)
+	$(PACK) --recipe sunlit faceshadow --seed 61 $(if $(PAIRS),--pairs $(PAIRS))
 
-train-release: $(READY) $(ARCHIVE)  ## the release, on one GPU, from that archive alone
-	$(BIN)/learnir train release --data $(ARCHIVE) --out runs/release --resume \
+data/second.npz: | $(READY)
+	$(PACK) --recipe faceshadow sunlit --seed 62
+
+pack: $(ARCHIVES)  ## what the release trains on: make pack PHOTOS=portraits/ PAIRS=street/
+
+train-release: $(READY) $(ARCHIVES)  ## the release, on one GPU, from those archives alone
+	$(BIN)/learnir train release --data $(ARCHIVES) --out runs/release --resume \
 	$(if $(INIT),--init $(INIT))
 
 pins: $(READY)  ## resolve requirements*.txt anew from pyproject.toml

@@ -176,7 +176,7 @@ PRESETS: dict[str, TrainConfig] = {
         model=NAF,
         stages=(
             Stage(
-                iterations=8_800,
+                iterations=11_800,
                 size=256,
                 batch=64,
                 lr=1e-3,
