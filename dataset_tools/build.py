@@ -21,6 +21,7 @@ from dataset_tools.hub import PREFIX, fetch
 from dataset_tools.landmarker import identify
 from dataset_tools.landmarks import MODEL_VARIABLE
 from dataset_tools.photos import Photo, PhotoError, find_all
+from dataset_tools.progress import progress
 from dataset_tools.shards import (
     STATE,
     PairPlan,
@@ -128,10 +129,7 @@ def find_photos(plan: BuildPlan) -> list[Photo]:
 
 def _progress(plan: BuildPlan, function: Callable[[Any], Any], jobs: list, unit: str, size):
     """Results of ``jobs`` with a bar that counts ``size(job result)`` units."""
-    from tqdm import tqdm
-
-    total = sum(size(job) for job in jobs)
-    with tqdm(total=total, unit=unit, smoothing=0.05, disable=None) as bar:
+    with progress(sum(size(job) for job in jobs), unit) as bar:
         for result in run(plan.engine, function, jobs):
             bar.update(len(result) if isinstance(result, list) else result.pairs)
             yield result

@@ -26,6 +26,7 @@ from dataset_tools.geometry import surface
 from dataset_tools.landmarks import Landmarks
 from dataset_tools.light import draw_light, smoothstep
 from dataset_tools.photos import PhotoError, decode_picture, read_bytes
+from dataset_tools.progress import progress
 from dataset_tools.recipe import Recipe, RecipeError
 from dataset_tools.relight import direct_shading, highlight
 from dataset_tools.render import pair_seed, render
@@ -222,13 +223,11 @@ def _in_order(
     model: str,
 ) -> list[Any]:
     """What ``function`` makes of the photos, in an order that no engine changes."""
-    from tqdm import tqdm
-
     ordered, n = sorted(sources, key=_place), PHOTOS_PER_JOB
     cuts = range(0, len(ordered), n)
     jobs = [PackJob(i, tuple(ordered[k : k + n]), plan, model) for i, k in enumerate(cuts)]
     parts: dict[int, list[Any]] = {}
-    with tqdm(total=len(ordered), unit="photo", disable=None) as bar:
+    with progress(len(ordered), "photo") as bar:
         for number, part in run(engine, function, jobs):
             parts[number] = part
             bar.update(len(jobs[number].sources))
