@@ -18,11 +18,13 @@ def counted(patience: float, seconds: float) -> str:
 
 
 def test_a_log_gets_lines_with_the_count_and_the_time_left():
+    began = time.monotonic()
     log = counted(patience=0.1, seconds=0.6)
+    most = (time.monotonic() - began) / 0.1 + 1  # the last may come twice
     lines = log.splitlines()
     assert log.endswith("\n")
     assert "\r" not in log
-    assert 2 < len(lines) < 9, lines  # a line a tenth of a second, not one a photo
+    assert 2 <= len(lines) <= most, lines
     assert all(re.search(r"\d+/40 \[.*photo/s\]$", line) for line in lines), lines
     assert re.search(r"<\d\d:\d\d,", lines[0]), lines  # the time left
     assert "40/40" in lines[-1]
