@@ -11,6 +11,7 @@ PYTHON ?= $(shell for p in python3.12 python3.11 python3; do \
 DATA ?= data/faceshadow
 PHOTOS ?= photos
 PAIRS ?=
+SPLITS ?=
 ARCHIVES ?= data/release.npz data/second.npz
 INIT ?=
 
@@ -63,15 +64,15 @@ train-cpu: $(READY)  ## the small model on two CPU cores: make train-cpu DATA=fo
 	$(BIN)/learnir train cpu --data $(DATA) --out runs/cpu --processes 2 --resume
 
 PACK = $(BIN)/faceshadow pack $(PHOTOS) $@ --shadows 3 2 \
-	$(if $(LICENCE),--licence "$(LICENCE)",--allow-unlicensed)
+	$(if $(SPLITS),--splits $(SPLITS)) $(if $(LICENCE),--licence "$(LICENCE)",--allow-unlicensed)
 
 data/release.npz: | $(READY)
-	$(PACK) --recipe sunlit faceshadow --seed 61 $(if $(PAIRS),--pairs $(PAIRS))
+	$(PACK) --recipe sunlit faceshadow --seed 63 $(if $(PAIRS),--pairs $(PAIRS))
 
 data/second.npz: | $(READY)
-	$(PACK) --recipe faceshadow sunlit --seed 62
+	$(PACK) --recipe faceshadow sunlit --seed 64
 
-pack: $(ARCHIVES)  ## what the release trains on: make pack PHOTOS=portraits/ PAIRS=street/
+pack: $(ARCHIVES)  ## what the release trains on: make pack PHOTOS=portraits/ PAIRS=street/ SPLITS=dataset/
 
 train-release: $(READY) $(ARCHIVES)  ## the release, on one GPU, from those archives alone
 	$(BIN)/learnir train release --data $(ARCHIVES) --out runs/release --resume \

@@ -38,10 +38,19 @@ PAIRS = 4_000  # to train on
 
 BASE = TrainConfig(
     model=ModelConfig(network="naf", network_args={"width": 16}),
-    stages=(Stage(iterations=1_600, size=SIZE, batch=8, lr=1e-3, rollout=0.75, rollout_from=400),),
+    stages=(
+        Stage(
+            iterations=1_600,
+            size=SIZE,
+            batch=8,
+            lr=1e-3,
+            rollout=0.75,
+            rollout_from=400,
+            clean=0.12,
+        ),
+    ),
     step_weights=(0.3, 0.2, 0.2, 0.15, 0.15),
     gradient_weight=0.5,
-    clean=0.12,
     warmup=100,
     ema=0.995,
     precision="bf16",

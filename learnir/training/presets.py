@@ -25,6 +25,7 @@ class Stage:
         rollout: share of batches whose z_t the sampler itself reached, after ``rollout_from`` steps
             of the stage; the rest are states of the forward process.
         coarse: batches at a reduced resolution hold so many times as many pairs: they are cheap.
+        clean: share of pairs whose input is replaced by the target.
         part: what is trained: the denoiser, or the correction branch beside the frozen denoiser.
     """
 
@@ -37,6 +38,7 @@ class Stage:
     rollout: float = 0.75
     rollout_from: int = 0
     coarse: int = 1
+    clean: float = 0.05
     part: Literal["denoiser", "corrector"] = "denoiser"
 
     @property
@@ -59,7 +61,6 @@ class TrainConfig:
         ema: decay of the averaged weights, which are what is validated and shipped.
         clip: largest gradient norm.
         augment: "shadow" re-draws photometry in linear light, "geometric" only crops and flips.
-        clean: share of pairs whose input is replaced by the target.
         mosaic: share of pairs replaced by mosaics of four at half size (``lay_mosaics``).
         turn: largest rotation of a view, degrees either way; views of layers are not turned.
         compile: the network compiled on the CPU; on one GPU steps recorded as CUDA graphs.
@@ -85,7 +86,6 @@ class TrainConfig:
     clip: float = 1.0
     ema: float = 0.999
     augment: Literal["shadow", "geometric"] = "shadow"
-    clean: float = 0.05
     mosaic: float = 0.0
     turn: float = 0.0
     precision: Literal["fp32", "bf16"] | None = None
@@ -117,10 +117,15 @@ class TrainConfig:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> TrainConfig:
-        """The run of a parsed ``train_config.json``; fields that it lacks take their defaults."""
+        """The run of a parsed ``train_config.json``; fields that it lacks take their defaults.
+
+        ``clean`` was one number for all stages once, and still may be.
+        """
         model = ModelConfig.from_json(values["model"])
-        stages = tuple(Stage(**stage) for stage in values["stages"])
-        return cls(**{**values, "model": model, "stages": stages})
+        shared = {name: value for name, value in values.items() if name == "clean"}
+        stages = tuple(Stage(**{**shared, **stage}) for stage in values["stages"])
+        own = {name: value for name, value in values.items() if name not in shared}
+        return cls(**{**own, "model": model, "stages": stages})
 
 
 SMALL_NAF = ModelConfig(
@@ -139,6 +144,18 @@ SMALL_NAF = ModelConfig(
 )
 NAF = replace(SMALL_NAF, network_args={**SMALL_NAF.network_args, "top": 96, "middle": 10})
 STEP_WEIGHTS = (0.5, 0.2, 0.1, 0.1, 0.1)
+RELEASE_STAGE = Stage(
+    iterations=9_400,
+    size=256,
+    batch=64,
+    lr=1e-3,
+    view=(0.75, 1.0),
+    fixed=0.03,
+    rollout=1.0,
+    coarse=4,
+    clean=0.3,
+)
+PAPER_STAGE = Stage(iterations=0, size=512, view=(0.8, 1.0), rollout=0, clean=0)
 
 PRESETS: dict[str, TrainConfig] = {
     # What CPU cores reach in an evening. The shipped weights began with this recipe as it grew:
@@ -154,6 +171,7 @@ PRESETS: dict[str, TrainConfig] = {
                 rollout=1.0,
                 rollout_from=500,
                 coarse=4,
+                clean=0.25,
             ),
             Stage(
                 iterations=30_000,
@@ -164,34 +182,26 @@ PRESETS: dict[str, TrainConfig] = {
                 fixed=0.05,
                 rollout=1.0,
                 coarse=4,
+                clean=0.25,
             ),
         ),
         step_weights=STEP_WEIGHTS,
         gradient_weight=0.5,
-        clean=0.25,
         turn=15.0,
     ),
     # One GPU and archives of layers (faceshadow pack): a wider network, grown from earlier weights.
     "release": TrainConfig(
         model=NAF,
         stages=(
-            Stage(
-                iterations=11_800,
-                size=256,
-                batch=64,
-                lr=1e-3,
-                view=(0.75, 1.0),
-                fixed=0.03,
-                rollout=1.0,
-                coarse=4,
-            ),
+            RELEASE_STAGE,
+            # The last steps say that most pictures need nothing.
+            replace(RELEASE_STAGE, iterations=1_600, lr=3e-4, clean=0.5),
         ),
         step_weights=STEP_WEIGHTS,
         gradient_weight=0.5,
         perceptual=0.3,
         perceptual_every=4,
         warmup=300,
-        clean=0.25,
         mosaic=0.125,
         compile=True,
         validate_every=4000,
@@ -201,12 +211,11 @@ PRESETS: dict[str, TrainConfig] = {
     "paper": TrainConfig(
         model=ModelConfig(network="unet", prediction="eps_res", correction="paper", weight=0.25),
         stages=(
-            Stage(iterations=300_000, size=512, lr=1e-4, view=(0.8, 1.0), fixed=1, rollout=0),
-            Stage(iterations=100_000, size=512, lr=2e-5, view=(0.8, 1.0), fixed=0, rollout=0),
+            replace(PAPER_STAGE, iterations=300_000, lr=1e-4, fixed=1),
+            replace(PAPER_STAGE, iterations=100_000, lr=2e-5, fixed=0),
         ),
         penalty="l2",
         lam=0.1,
-        clean=0.0,
         augment="geometric",
     ),
     # Seconds: proves the plumbing, teaches nothing.

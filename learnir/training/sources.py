@@ -59,8 +59,8 @@ class Pairs:
     ) -> tuple[Tensor, Tensor]:
         y, x = (part.to(generator.device, non_blocking=True) for part in prepared)
         if self.config.augment == "shadow":
-            return redraw_photometry(y, x, self.config.clean, generator)
-        return clean_some(y, x, self.config.clean, generator)
+            return redraw_photometry(y, x, stage.clean, generator)
+        return clean_some(y, x, stage.clean, generator)
 
 
 class Scenes:
@@ -79,8 +79,7 @@ class Scenes:
         self, stage: Stage, prepared: Prepared, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
         scenes = prepared[0].to(generator.device)
-        clean = self.config.clean
-        y, x = draw_pairs(self.layers, scenes, stage.size, stage.view, clean, generator)
+        y, x = draw_pairs(self.layers, scenes, stage.size, stage.view, stage.clean, generator)
         if self.config.augment == "shadow":
             return redraw_photometry(y, x, 0.0, generator)
         return y, x

@@ -91,10 +91,19 @@ def test_training_learns(tmp_path, pairs_folder):
     """A few hundred steps on one kind of shadow: far better than doing nothing."""
     preset = dataclasses.replace(
         PRESETS["smoke"],
-        stages=(Stage(iterations=250, size=64, batch=4, lr=3e-3, rollout_from=50, view=(0.9, 1)),),
+        stages=(
+            Stage(
+                iterations=250,
+                size=64,
+                batch=4,
+                lr=3e-3,
+                rollout_from=50,
+                view=(0.9, 1),
+                clean=0,
+            ),
+        ),
         warmup=10,
         ema=0.97,
-        clean=0.0,
         validate_every=250,
         validation_pairs=8,
     )

@@ -1,12 +1,19 @@
 """Reading a built FaceShadow to train on."""
 
+import dataclasses
 import json
 import shutil
 
+import numpy as np
 import pytest
+import torch
+from archives import write_archive
 
 from learnir.cli import main
+from learnir.training.archive import load_archive
 from learnir.training.data import PairError, open_pairs
+from learnir.training.presets import PRESETS, Stage, TrainConfig
+from learnir.training.sources import Pairs, Scenes
 
 
 def test_names_may_hold_any_separator_of_lines(tmp_path):
@@ -65,3 +72,31 @@ def test_two_files_of_one_name_are_not_packed(pairs, tmp_path):
     with pytest.raises(PairError, match=r"3.jpg and 3.png are both named"):
         pack({"train": []}, tmp_path / "a.npz", PackPlan(pairs=(str(pairs),)), None)
     assert not (tmp_path / "a.npz").exists()
+
+
+@pytest.mark.parametrize("augment", ["shadow", "geometric"])
+@pytest.mark.parametrize("kind", ["pairs", "layers"])
+def test_every_stage_has_its_own_share_of_clean_pairs(tmp_path, pairs, kind, augment):
+    stages = [Stage(iterations=1, size=32, clean=clean) for clean in (0.0, 1.0)]
+    config = dataclasses.replace(PRESETS["smoke"], stages=tuple(stages), augment=augment)
+    if kind == "pairs":
+        store = Pairs(config, open_pairs(pairs, "train"))
+    else:
+        path = write_archive(tmp_path / "layers.npz", np.random.default_rng(0))
+        store = Scenes(config, load_archive(path).layers, torch.device("cpu"))
+    darker = []
+    for stage in stages:
+        prepared = store.prepare(stage, [0, 1, 2, 3], np.random.default_rng(0))
+        y, x = store.finish(stage, prepared, torch.Generator().manual_seed(0))
+        darker.append(float((x - y).mean()))
+    assert darker[0] > 0.05
+    assert abs(darker[1]) < 0.01
+
+
+def test_a_share_of_the_whole_run_is_that_of_its_stages():
+    config = PRESETS["release"]
+    assert TrainConfig.from_json(config.to_json()).to_json() == config.to_json()
+    values = {**config.to_json(), "clean": 0.4}  # as written before stages had their own
+    for stage in values["stages"]:
+        del stage["clean"]
+    assert [stage.clean for stage in TrainConfig.from_json(values).stages] == [0.4, 0.4]
