@@ -124,11 +124,16 @@ class Engine:
         self._problem = ""
         self._remote = zero_gpu(self._run) if on_zero_gpu() else None
 
-    def start(self, then: Callable[[], None] | None = None) -> None:
-        """Loads in the background, once; ``then`` runs there afterwards if the load succeeded."""
-        threading.Thread(target=self._load, args=(then,), name="model", daemon=True).start()
+    def start(
+        self, then: Callable[[], None] | None = None, last: Callable[[], None] | None = None
+    ) -> None:
+        """Loads in the background, once.
 
-    def _load(self, then: Callable[[], None] | None) -> None:
+        ``then`` runs there afterwards if the load succeeded; ``last`` when all that has settled.
+        """
+        threading.Thread(target=self._load, args=(then, last), name="model", daemon=True).start()
+
+    def _load(self, then: Callable[[], None] | None, last: Callable[[], None] | None) -> None:
         try:
             from learnir.pipeline import LearnIR
 
@@ -142,6 +147,8 @@ class Engine:
                 then()
         finally:
             self._settled.set()
+        if last is not None:
+            last()
 
     @property
     def loading(self) -> bool:

@@ -20,6 +20,7 @@ from demo import (
     shadow_tab,
     theme,
 )
+from demo import leaderboard_reading as leaderboard
 from demo.context import DIRECT, MOST_UPLOAD, QUEUE, THREADS, Context
 from demo.engine import Engine, keep_swept
 from demo.options import Options
@@ -49,7 +50,9 @@ def serve(options: Options) -> None:
     except OSError as error:
         raise SystemExit(f"app.py: {_first_sentence(error)}; try another --port") from None
     keep_swept([context.shelf, shadow_making.PORTRAITS], EVERY_S)
-    context.engine.start(then=partial(first_result, context))
+    context.engine.start(
+        then=partial(first_result, context), last=partial(leaderboard.warm_up, options.results)
+    )
     page.block_thread()
 
 

@@ -6,10 +6,11 @@ Submitted names are text wherever they appear; nothing here makes HTML of them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import gradio as gr
 import numpy as np
 
 from demo.restoring import refusal
@@ -47,6 +48,13 @@ def board_choices(folder: Path) -> list[tuple[str, str]]:
 
     with sayable():
         return [(board.label, board.id) for board in boards(folder)]
+
+
+def warm_up(folder: Path) -> None:
+    """Ranks a board before anybody opens the tab: what that imports takes seconds."""
+    with suppress(gr.Error):  # a page that opens the tab is told
+        for _, name in board_choices(folder)[:1]:
+            ranking(folder, name)
 
 
 def board(folder: Path, name: str) -> Board:

@@ -1,0 +1,47 @@
+"""What a server does before anybody comes: nobody waits for it, and none of it can end it."""
+
+import subprocess
+import sys
+import threading
+
+from demo import leaderboard_reading as leaderboard
+from demo.engine import Engine
+
+
+def test_what_is_done_last_keeps_no_page_waiting(tmp_path):
+    order, go = [], threading.Event()
+
+    def last():
+        go.wait(60)
+        order.append("last")
+
+    engine = Engine(str(tmp_path / "none"))
+    engine.start(last=last)
+    engine.settle(60)
+    assert order == []
+    assert not engine.loading
+    go.set()
+    for thread in threading.enumerate():
+        if thread.name == "model":
+            thread.join(60)
+    assert order == ["last"]
+
+
+def test_the_leaderboard_is_warmed_up_by_what_opening_it_takes():
+    code = (
+        "import sys; from pathlib import Path; from demo import leaderboard_reading as reading\n"
+        "from demo.options import Options\n"
+        "reading.warm_up(Options().results); before = set(sys.modules)\n"
+        "name = reading.board_choices(Options().results)[0][1]\n"
+        "reading.ranking(Options().results, name); reading.plots(Options().results, name)\n"
+        "late = {m.split('.')[0] for m in set(sys.modules) - before}\n"
+        "print('late', *sorted(late & {'pandas', 'scipy', 'benchmarks'}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert done.stdout.split() == ["late"], done.stdout + done.stderr
+
+
+def test_results_that_cannot_be_read_stop_no_server(tmp_path):
+    (tmp_path / "broken.native-v1.x.0000000000.json").write_text("{")
+    leaderboard.warm_up(tmp_path)
+    leaderboard.warm_up(tmp_path / "none")
