@@ -61,7 +61,7 @@ def load_archive(path: str | os.PathLike[str]) -> Archive:
         decoded = {name: torch.from_numpy(np.stack(list(s))) for name, s in stacks.items()}
     layers = Layers(
         **decoded,
-        cast=torch.tensor(cast),
+        cast=torch.tensor(cast).expand(scenes, -1),
         mm=torch.from_numpy(mm),
         shade_max=shade_max,
         ranges=tuple(ranges),

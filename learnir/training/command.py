@@ -20,6 +20,7 @@ from learnir.model import LearnIRModel, look_up
 from learnir.networks.naf import CORRECTOR_WIDTH
 from learnir.training.archive import Archive, is_archive, load_archive
 from learnir.training.data import NoSplitError, Pair, PairError, manifest_hash, open_pairs
+from learnir.training.layers import joined
 from learnir.training.loop import Interrupted, Run, TrainingDiverged, start_folder
 from learnir.training.presets import CORRECTOR_STAGE, PRESETS, TrainConfig
 from learnir.training.processes import in_processes, one_thread
@@ -231,7 +232,8 @@ def _open_data(
         raise PairError("--data names nothing; give it folders of pairs or archives of layers")
     opened = {str(path): load_archive(path) for path in data if is_archive(path)}
     archives = [opened[str(path)] for path in data if str(path) in opened]
-    stores: list[Store] = [Scenes(config, archive.layers, device) for archive in archives]
+    layers = joined(archive.layers for archive in archives)
+    stores: list[Store] = [Scenes(config, part, device) for part in layers]
     facts: dict[str, Any] = {}
     if archives:
         digests = [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in opened]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, replace
 from functools import cached_property
+from itertools import accumulate
 from math import log
 from typing import Any
 
@@ -84,7 +85,7 @@ RECIPE = tuple(one.name for one in fields(Ranges) if one.default is MISSING)
 class Layers:
     """Scenes, uint8. base (N, 3, H, W); maps (N, 5, H, W), see MAPS; shadows (N, K, 3, H, W),
     linear visibility after scattering; backdrops (M, 3, H, W). mm (N,): of the face, per pixel.
-    ranges: of every recipe; cast (K,): which of them a shadow is of."""
+    ranges: of every recipe; cast (N, K): which of them a shadow is of."""
 
     base: Tensor
     maps: Tensor
@@ -103,15 +104,42 @@ class Layers:
         names = ("base", "maps", "shadows", "backdrops", "mm", "cast")
         return replace(self, **{name: getattr(self, name).to(device) for name in names})
 
-    def ranges_of(self, which: Tensor) -> Ranges:
-        """What goes with the numbered shadows (B,): a column (B, 1, 1, 1) for every number."""
-        numbers = self._numbers[self.cast[which]]
+    def ranges_of(self, scenes: Tensor, which: Tensor) -> Ranges:
+        """What goes with the numbered shadows (B,) of the numbered ``scenes`` (B,).
+
+        A column (B, 1, 1, 1) for every number.
+        """
+        numbers = self._numbers[self.cast[scenes, which]]
         return self.ranges[0].with_numbers(numbers.T.reshape(-1, len(which), 1, 1, 1))
 
     @cached_property
     def _numbers(self) -> Tensor:
         """(recipes, numbers), in the memory of the layers."""
         return torch.tensor([one.numbers() for one in self.ranges], device=self.base.device)
+
+
+def joined(parts: Iterable[Layers]) -> list[Layers]:
+    """Layers of like sizes as one: drawing a batch from them takes no more kernels than from one.
+
+    Their scenes follow each other; what has other sizes stays by itself.
+    """
+    alike: dict[tuple[Any, ...], list[Layers]] = {}
+    for part in parts:
+        sizes = (part.base.shape[1:], part.shadows.shape[1:], part.backdrops.shape[1:])
+        alike.setdefault((*sizes, part.shade_max), []).append(part)
+    return [group[0] if len(group) == 1 else _concatenated(group) for group in alike.values()]
+
+
+def _concatenated(group: Sequence[Layers]) -> Layers:
+    before = accumulate((len(one.ranges) for one in group), initial=0)
+    names = ("base", "maps", "shadows", "backdrops", "mm")
+    tensors: Any = {name: torch.cat([getattr(one, name) for one in group]) for name in names}
+    return replace(
+        group[0],
+        **tensors,
+        cast=torch.cat([one.cast + first for one, first in zip(group, before, strict=False)]),
+        ranges=tuple(ranges for one in group for ranges in one.ranges),
+    )
 
 
 @dataclass(frozen=True)
@@ -157,7 +185,7 @@ def draw_pairs(
     """
     draws = _Draws(len(scenes), generator)
     which = draws.uniform(0, layers.shadows.shape[1]).view(-1).long()
-    ranges = layers.ranges_of(which)
+    ranges = layers.ranges_of(scenes, which)
     base, maps, visible = _views(layers, scenes, which, size, view, draws)
     visible = torch.where(draws.happens(clean) > 0, torch.ones_like(visible), visible)
     colour = light.ambient_colour(draws.log_uniform(*ranges.ambient), _tint(draws, ranges))

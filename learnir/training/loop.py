@@ -110,8 +110,8 @@ class Run:
             fuse(worker)
         step = TrainStep(worker, config)
         self.train_step, self.optimizer = self.accelerator.prepare(step, self.optimizer)
-        parameters = list(trained.parameters())
-        self.recorded = RecordedSteps(self._backward, parameters) if recorded else None
+        self.trained = list(trained.parameters())
+        self.recorded = RecordedSteps(self._backward, self.trained) if recorded else None
         self.aside = torch.cuda.Stream() if on_gpu else None
         self.losses: list[Tensor] = []
         self.pairs_seen = 0
@@ -201,7 +201,7 @@ class Run:
             loss = self._backward(y, x, draw, stage.part, generator)
         else:
             loss = self.recorded(y, x, draw, stage.part, generator.initial_seed())
-        norm = self.accelerator.clip_grad_norm_(self.model.parameters(), config.clip)
+        norm = self.accelerator.clip_grad_norm_(self.trained, config.clip)
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.ema.update(self.model, self.step)

@@ -145,7 +145,7 @@ SMALL_NAF = ModelConfig(
 NAF = replace(SMALL_NAF, network_args={**SMALL_NAF.network_args, "top": 96, "middle": 10})
 STEP_WEIGHTS = (0.5, 0.2, 0.1, 0.1, 0.1)
 RELEASE_STAGE = Stage(
-    iterations=9_400,
+    iterations=9_900,
     size=256,
     batch=64,
     lr=1e-3,
@@ -195,7 +195,7 @@ PRESETS: dict[str, TrainConfig] = {
         stages=(
             RELEASE_STAGE,
             # The last steps say that most pictures need nothing.
-            replace(RELEASE_STAGE, iterations=1_600, lr=3e-4, clean=0.5),
+            replace(RELEASE_STAGE, iterations=1_800, lr=3e-4, clean=0.5),
         ),
         step_weights=STEP_WEIGHTS,
         gradient_weight=0.5,

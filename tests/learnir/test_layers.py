@@ -187,8 +187,8 @@ def test_the_ranges_are_the_recipes(archive):
 def test_every_shadow_brings_the_ranges_of_its_own_recipe(tmp_path, rng):
     path = write_archive(tmp_path / "both.npz", rng, ("sunlit", "faceshadow"), (2, 1))
     loaded = load_archive(path).layers
-    assert loaded.cast.tolist() == [0, 0, 1]
-    chosen = loaded.ranges_of(torch.tensor([2, 0, 1, 2]))
+    assert loaded.cast.tolist() == [[0, 0, 1]] * 5
+    chosen = loaded.ranges_of(torch.tensor([4, 0, 2, 2]), torch.tensor([2, 0, 1, 2]))
     for name in layers.RECIPE:
         sunlit, faceshadow = (np.ravel(getattr(one, name)) for one in loaded.ranges)
         ours = getattr(chosen, name)
@@ -210,7 +210,9 @@ def test_pairs_of_two_recipes_are_drawn_as_pairs_of_each(tmp_path, rng):
     assert 0 < int(recipe.sum()) < 5
     y, x = draw(both, 6)
     for number, one in enumerate(both.ranges):
-        alone = dataclasses.replace(both, ranges=(one, one), cast=torch.tensor([0, 1]))
+        alone = dataclasses.replace(
+            both, ranges=(one, one), cast=torch.tensor([[0, 1]]).expand(5, 2)
+        )
         if number == 1:  # of sunlit alone cloth is dyed, which takes numbers from the generator
             dyed = dataclasses.replace(one, dyed=1e-9)
             alone = dataclasses.replace(alone, ranges=(dyed, dyed))
@@ -218,6 +220,36 @@ def test_pairs_of_two_recipes_are_drawn_as_pairs_of_each(tmp_path, rng):
         assert torch.allclose(y[recipe == number], y_alone[recipe == number], atol=1e-5)
         assert torch.allclose(x[recipe == number], x_alone[recipe == number], atol=1e-5)
         assert not torch.allclose(y[recipe != number], y_alone[recipe != number], atol=1e-3)
+
+
+def test_joined_archives_are_drawn_from_as_each_alone(tmp_path, rng):
+    """In one go, and the same pairs as from the archive that a scene came from."""
+    recipes = (("sunlit", "faceshadow"), ("faceshadow", "sunlit"))
+    parts = [
+        load_archive(write_archive(tmp_path / f"{i}.npz", rng, names, (2, 1))).layers
+        for i, names in enumerate(recipes)
+    ]
+    (both,) = layers.joined(parts)
+    assert len(both) == 10
+    for first, part in zip((0, 5), parts, strict=True):
+        behind = dataclasses.replace(both, backdrops=part.backdrops)  # else others are drawn
+        made = [
+            layers.draw_pairs(
+                of, torch.arange(5) + n, 32, (0.6, 1.1), 0.2, torch.Generator().manual_seed(8)
+            )
+            for of, n in ((part, 0), (behind, first))
+        ]
+        assert all(torch.equal(a, b) for a, b in zip(*made, strict=True))
+    assert both.backdrops.shape[0] == sum(part.backdrops.shape[0] for part in parts)
+
+
+def test_layers_of_other_sizes_stay_by_themselves(tmp_path, rng):
+    counts = ((3,), (2,), (3,))
+    parts = [
+        load_archive(write_archive(tmp_path / f"{i}.npz", rng, shadows=n)).layers
+        for i, n in enumerate(counts)
+    ]
+    assert [(len(one), one.shadows.shape[1]) for one in layers.joined(parts)] == [(10, 3), (5, 2)]
 
 
 def test_pairs_beside_the_layers_train_and_validate(tmp_path, rng):
