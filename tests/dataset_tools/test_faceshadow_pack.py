@@ -104,7 +104,7 @@ def test_several_recipes_share_a_scene_and_pairs_lie_beside_it(tmp_path, astrona
 
     held = load_archive(out)
     assert held.layers.shadows.shape == (1, 3, 3, 128, 128)
-    assert held.layers.cast.tolist() == [0, 0, 1]
+    assert held.layers.cast.tolist() == [[0, 0, 1]]
     assert [one.dyed for one in held.layers.ranges] == [0.6, 0.0]
     (pair,) = held.pairs["train"]
     for side, picture in zip(("input", "target"), pair.load(), strict=True):
