@@ -63,7 +63,8 @@ def test_who_leaves_the_page_stops_the_run(app, monkeypatch):
         under_way = _until(lambda: app.context.runs._flags.get((restore_events.TAB, "leaver")))
         address = f"{app.url}/gradio_api/heartbeat/leaver"
         with httpx.stream("GET", address, timeout=60) as alive:
-            next(alive.iter_lines())
+            lines = alive.iter_lines()  # kept: a generator that is thrown away hangs up
+            next(lines)
             assert not under_way.is_set()
         assert under_way.wait(30)
     finally:

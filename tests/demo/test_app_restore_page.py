@@ -46,7 +46,10 @@ def example(page, name: str) -> None:
 
 
 def replaced(page, path: Path) -> None:
-    page.locator("#restore-input button[aria-label='Remove Image']").first.click()
+    remove = page.locator("#restore-input button[aria-label='Remove Image']")
+    remove.first.click()
+    remove.first.wait_for(state="detached", timeout=LONG)
+    page.wait_for_timeout(500)  # no hand is faster, and the answer to the removal could come last
     page.locator("#restore-input input[type=file]").set_input_files(str(path))
 
 
