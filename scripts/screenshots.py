@@ -50,6 +50,7 @@ def small_dataset(folder: Path) -> Path:
 
 def start(dataset: Path, results: Path) -> tuple[Any, str]:
     """The app, its model loaded; the page's address."""
+    from demo import leaderboard_reading as leaderboard
     from demo.context import Context
     from demo.engine import Engine
     from demo.interface import build, launch_options
@@ -62,7 +63,9 @@ def start(dataset: Path, results: Path) -> tuple[Any, str]:
     context = Context(options, Engine(None))
     page = build(context)
     _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, **launch_options(options))
-    context.engine.start(then=lambda: first_result(context))
+    context.engine.start(
+        then=lambda: first_result(context), last=lambda: leaderboard.warm_up(results)
+    )
     context.engine.settle(120)
     return page, url
 
