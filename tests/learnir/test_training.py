@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from runs import same, state
+from trained_runs import same, state
 
 from learnir.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from learnir.model import LearnIRModel

@@ -8,8 +8,8 @@ import time
 
 import pytest
 import torch
-from runs import same, state
 from torch.multiprocessing import ProcessRaisedException
+from trained_runs import same, state
 
 from learnir.training import command
 from learnir.training.data import PairError
