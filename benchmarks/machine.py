@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import platform
 import re
-import resource
 import sys
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+try:
+    import resource
+except ImportError:  # Windows has none
+    resource = None  # type: ignore[assignment]
 
 STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 PACKAGES = (
@@ -82,11 +86,11 @@ def reset_peak(device: str) -> None:
             RESET.write_text("5")
 
 
-def peak_memory(device: str) -> int:
+def peak_memory(device: str) -> int | None:
     """Peak bytes since ``reset_peak``: allocated on the GPU, or resident on the CPU.
 
     The latter counts the interpreter and its libraries. Where the system cannot be asked for a new
-    start (macOS) it is the peak of the whole process.
+    start (macOS) it is the peak of the whole process; where it says nothing (Windows), None.
     """
     if device.startswith("cuda"):
         import torch
@@ -94,5 +98,7 @@ def peak_memory(device: str) -> int:
         return int(torch.cuda.max_memory_allocated())
     if STATUS.exists() and (found := re.search(r"VmHWM:\s+(\d+) kB", STATUS.read_text())):
         return int(found[1]) * 1024
+    if resource is None:
+        return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024

@@ -30,7 +30,14 @@ class EnginePlan:
 
     @property
     def processes(self) -> int:
-        return self.workers or len(os.sched_getaffinity(0))
+        return self.workers or _cores()
+
+
+def _cores() -> int:
+    """Cores that this process may use; all of the machine's where a system keeps no such list."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def run(plan: EnginePlan, function: Function, jobs: Sequence[Any]) -> Iterator[Any]:

@@ -45,15 +45,20 @@ def unread(error: BaseException) -> bool:
 
     Then the rest of it is dropped. Any other pipe or connection may break as well.
     """
-    if not isinstance(error, BrokenPipeError):
-        return False
-    poll = select.poll()
-    for stream in (STDOUT, STDERR):
-        poll.register(stream, 0)
-    broken = [stream for stream, event in poll.poll(0) if event & select.POLLERR]
+    broken = _broken_outputs() if isinstance(error, BrokenPipeError) else []
     for stream in broken:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
     return bool(broken)
+
+
+def _broken_outputs() -> list[int]:
+    """Which of the process' outputs has lost its reader."""
+    if not hasattr(select, "poll"):  # Windows cannot be asked; most often it is this one
+        return [STDOUT]
+    poll = select.poll()
+    for stream in (STDOUT, STDERR):
+        poll.register(stream, 0)
+    return [stream for stream, event in poll.poll(0) if event & select.POLLERR]
 
 
 def _interrupts() -> list[int]:

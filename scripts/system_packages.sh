@@ -3,6 +3,7 @@
 # mediapipe's OpenCV and, unless "libraries" is given, Chromium for the browser tests. Where it may
 # not install, it says what is missing; the tests concerned then skip and say so too.
 set -u
+[ "$(uname -s)" = Linux ] || exit 0  # elsewhere wheels bring what they need
 
 missing=()
 has_library() { ldconfig -p 2>/dev/null | grep -q "$1"; }
