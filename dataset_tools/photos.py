@@ -20,12 +20,14 @@ import numpy as np
 from learnir.images import (
     IMAGE_SUFFIXES,
     OTHER_PICTURES,
+    READ_ONLY,
     ImageError,
     check_pixels,
+    prepare_heic,
     upright_rgb,
 )
 
-SUFFIXES = IMAGE_SUFFIXES | {".bmp"}
+SUFFIXES = IMAGE_SUFFIXES | READ_ONLY | {".bmp"}
 NOT_READ = OTHER_PICTURES - SUFFIXES
 # what Pillow raises over damaged pixels, headers or EXIF
 DAMAGED = (OSError, ValueError, SyntaxError, TypeError, LookupError, AttributeError, struct.error)
@@ -248,6 +250,7 @@ def decode_picture(data: bytes, path: str, longest: int = 1600) -> np.ndarray:
     from PIL import Image, UnidentifiedImageError
 
     try:
+        prepare_heic(data, path)
         with Image.open(io.BytesIO(data)) as handle:
             check_pixels(handle, path)
             handle.draft("RGB", (longest, longest))

@@ -57,12 +57,12 @@ def open_photo(path: str) -> Photo:
 
 def shown_by_browsers(photo: Photo) -> bool:
     """Whether an <img> can display the upload as it is."""
-    return photo.file.format != "tiff"
+    return photo.file.format not in ("tiff", "heif")
 
 
 def encode_like(photo: Photo, picture: np.ndarray) -> tuple[bytes, str]:
     """``picture`` as a file of the upload's format with its metadata, and that file's name."""
-    path, usual = Path(photo.name), SUFFIXES[photo.file.format]
+    path, usual = Path(photo.name), SUFFIXES[photo.file.written_as]
     suffix = path.suffix if path.suffix.lower() in usual else usual[0]
     return files.encode_photo(photo.file, picture), f"{path.stem}-restored{suffix}"
 

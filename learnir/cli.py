@@ -48,7 +48,8 @@ def restore(
 ) -> int:
     """Remove shadows from pictures: files, folders (searched through) and globs.
 
-    Size, format, depth, transparency, EXIF and colour profile stay as they are.
+    Size, format, depth, transparency, EXIF and colour profile stay as they are. HEIC and AVIF are
+    read, too, and become JPEG.
 
     Args:
         paths: pictures, folders or globs; ./-name.jpg for a name that begins with a dash.

@@ -30,7 +30,7 @@ def upright_exif(image: Image.Image) -> tuple[Image.Exif | None, list[str]]:
 
     What described the old file is left out, and a damaged block as a whole, with a note.
     """
-    exif = _tried(lambda: _upright(_read(image)), None)
+    exif = _tried(lambda: _upright(_read(image), _turn(image)), None)
     if exif is None:
         return None, ["EXIF damaged: left out"]
     return (exif if len(exif) else None), []
@@ -79,9 +79,14 @@ def _read(image: Image.Image) -> Image.Exif:
     return image.getexif()
 
 
-def _upright(exif: Image.Exif) -> Image.Exif:
+def _turn(image: Image.Image) -> int:
+    """The orientation that the file was written with; HEIC is decoded upright, and says so."""
+    return image.info.get("original_orientation") or image.getexif().get(ORIENTATION, 1)
+
+
+def _upright(exif: Image.Exif, turn: int) -> Image.Exif:
     inner = exif.get_ifd(EXIF_IFD) if EXIF_IFD in exif else {}
-    if exif.get(ORIENTATION, 1) in (5, 6, 7, 8) and set(PIXEL_SIZE) <= set(inner):
+    if turn in (5, 6, 7, 8) and set(PIXEL_SIZE) <= set(inner):
         W, H = PIXEL_SIZE
         inner[W], inner[H] = inner[H], inner[W]
     gone = (STRUCTURE | OLD_PICTURE) - {ORIENTATION}

@@ -66,7 +66,8 @@ class Photo:
         picture: uint8 or uint16 sRGB (H, W, 3), upright: what is restored.
         pixels: the same in the file's own colour space.
         alpha: (H, W) or None; ``grey``: whether the file has one colour channel.
-        format: "jpeg", "png", "webp" or "tiff"; ``lossless``: whether that file lost nothing.
+        format: "jpeg", "png", "webp", "tiff", "heif" or "avif"; ``lossless``: whether that file
+            lost nothing.
         exif, icc, dpi: what the file says of itself, the orientation set to upright.
         profile: the colour space of ``pixels`` where it is not sRGB.
         notes: what could not be kept as it was, to be said aloud.
@@ -84,9 +85,17 @@ class Photo:
     profile: Profile | None = None
     notes: tuple[str, ...] = field(default=())
 
+    @property
+    def written_as(self) -> str:
+        """The format of what is made of it: its own, JPEG where that is only read."""
+        return self.format if self.format in SUFFIX_OF else "jpeg"
+
 
 def read_photo(path: Path, most_pixels: int = MOST_PIXELS) -> Photo:
-    """The photo in a JPEG, PNG, WebP or TIFF file; ImageError with one line says why not."""
+    """The photo in a JPEG, PNG, WebP, TIFF, HEIC or AVIF file.
+
+    ImageError with one line says why not.
+    """
     try:
         data = path.read_bytes()
     except IsADirectoryError as error:
@@ -109,6 +118,8 @@ def decode_photo(data: bytes, name: str, most_pixels: int = MOST_PIXELS) -> Phot
         notes.append(f"{image.mode} converted to sRGB")
     elif image.mode in ("P", "PA"):
         notes.append("palette expanded to full colour")
+    if image.info.get("bit_depth", 8) > 8 and image.format == "HEIF":
+        notes.append(f"{image.info['bit_depth']} bits reduced to 8")
     pixels = upright(_raw_pixels(plain, data, name), orientation)
     colour, alpha, grey = split_channels(pixels)
     picture, profile = colour, None
@@ -123,7 +134,7 @@ def decode_photo(data: bytes, name: str, most_pixels: int = MOST_PIXELS) -> Phot
         format="jpeg" if image.format == "MPO" else str(image.format).lower(),
         lossless=b"VP8L" in data[:LONGEST_HEADER]
         if image.format == "WEBP"
-        else image.format != "JPEG",
+        else image.format in ("PNG", "TIFF"),
         exif=exif,
         icc=icc,
         dpi=_dpi(image),
@@ -179,13 +190,13 @@ def encode_photo(
 
     Args:
         restored: like ``photo.picture``.
-        format: "jpeg", "png", "webp" or "tiff"; None is the photo's own.
+        format: "jpeg", "png", "webp" or "tiff"; None is ``photo.written_as``.
         strip: leave EXIF out, and the profile where it is sRGB; a grey file's stays, as its
             pixels are in it, and so does one that was not understood.
 
     Raises ImageError when the format cannot hold the picture (see ``check_format``).
     """
-    format = format or photo.format
+    format = format or photo.written_as
     check_format(photo, format)
     try:
         return _encoded(photo, restored, format, strip)

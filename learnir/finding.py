@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from learnir.images import IMAGE_SUFFIXES, OTHER_PICTURES
+from learnir.images import IMAGE_SUFFIXES, OTHER_PICTURES, READ_ONLY
 from learnir.video import VIDEO_SUFFIXES
 
 COMPARE = ".compare.jpg"
@@ -84,7 +84,7 @@ class _Folder:
         suffix = path.suffix.lower()
         if suffix in OTHER_PICTURES | OTHER_VIDEOS:
             self.left_out[suffix] += 1
-        elif suffix not in IMAGE_SUFFIXES | VIDEO_SUFFIXES:
+        elif suffix not in IMAGE_SUFFIXES | READ_ONLY | VIDEO_SUFFIXES:
             return
         elif os.path.isfile(path):  # Path.is_file raises where a link may not be followed
             self.pictures.append(path)

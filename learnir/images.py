@@ -28,14 +28,19 @@ if TYPE_CHECKING:
 
 JPEG_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif"})
 IMAGE_SUFFIXES = JPEG_SUFFIXES | {".png", ".webp", ".tif", ".tiff"}
+"""Suffixes of pictures that are read and written."""
+READ_ONLY = frozenset({".avif", ".heic", ".heif", ".hif"})
+"""Suffixes of pictures that are read; what is made of them is written as JPEG."""
 OTHER_PICTURES = frozenset(
-    {".avif", ".bmp", ".dng", ".exr", ".gif", ".heic", ".heif", ".jp2", ".jxl", ".pdf", ".ppm"}
-    | {".psd", ".raw", ".svg", ".tga", ".arw", ".cr2", ".cr3", ".nef", ".orf", ".raf", ".rw2"}
+    {".bmp", ".dng", ".exr", ".gif", ".jp2", ".jxl", ".pdf", ".ppm", ".psd", ".raw", ".svg"}
+    | {".tga", ".arw", ".cr2", ".cr3", ".nef", ".orf", ".raf", ".rw2"}
 )
 """Suffixes of pictures that are neither read nor written."""
 TIFF_STARTS = (b"II*\0", b"MM\0*")
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "I;16", "I;16B", "I;16L")
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF")
+SEVERAL = ("MPO", "HEIF")  # a JPEG with a preview behind it, as of phones; one picture is the main
+HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1")
 BITS, PHOTOMETRIC, PLANES, EXTRA_SAMPLES = 258, 262, 284, 338  # tags of a TIFF
 BLACK_IS_ZERO = 1
 MOST_PIXELS = 50_000_000
@@ -138,8 +143,8 @@ def encode_linear_quickly(linear: np.ndarray, dtype: type = np.uint8) -> np.ndar
 def open_image(data: bytes, name: str, most_pixels: int = MOST_PIXELS) -> Image.Image:
     """The single frame in ``data``, decoded, not yet turned upright.
 
-    Raises ImageError, naming ``name``, for anything that is not one whole JPEG, PNG, WebP or TIFF
-    picture of at most ``most_pixels``; the size is read before any pixel is decoded.
+    Raises ImageError, naming ``name``, for anything that is not one whole JPEG, PNG, WebP, TIFF,
+    HEIC or AVIF picture of at most ``most_pixels``; the size is read before any pixel is decoded.
     """
     if not data:
         raise ImageError(f"{name}: empty file (0 bytes); replace it")
@@ -176,9 +181,24 @@ def _room_for(most_pixels: int) -> Iterator[None]:
             Image.MAX_IMAGE_PIXELS = before
 
 
-def _identify(data: bytes, name: str, most_pixels: int) -> Image.Image:
+def prepare_heic(data: bytes, name: str) -> None:
+    """Teaches Pillow to read HEIC where ``data`` may be one; ImageError without what that takes."""
+    if data[4:8] != b"ftyp" or data[8:12] not in HEIC_BRANDS:
+        return
     try:
-        return Image.open(io.BytesIO(data), formats=FORMATS)
+        from pillow_heif import register_heif_opener
+    except ImportError as error:
+        raise ImageError(
+            f"{name}: HEIC needs pillow-heif; run: pip install 'learnir[heic]', or convert it"
+        ) from error
+    register_heif_opener()
+
+
+def _identify(data: bytes, name: str, most_pixels: int) -> Image.Image:
+    prepare_heic(data, name)
+    boxes = data[4:8] == b"ftyp"
+    try:
+        return Image.open(io.BytesIO(data), formats=_boxed() if boxes else FORMATS)
     except Image.DecompressionBombError as error:
         raise ImageError(
             f"{name}: far more than the limit of {most_pixels / 1e6:.0f} megapixels; reduce it"
@@ -189,9 +209,19 @@ def _identify(data: bytes, name: str, most_pixels: int) -> Image.Image:
                 f"{name}: a TIFF of a kind that is not read here, or damaged; save it with 8 or 16 "
                 "bits per channel, not as floating point"
             ) from error
+        if boxes:
+            raise ImageError(
+                f"{name}: no HEIC or AVIF picture, or cut short; export or copy it again"
+            ) from error
         raise ImageError(
-            f"{name}: not a readable JPEG, PNG, WebP or TIFF picture; convert it to one of these"
+            f"{name}: not a readable JPEG, PNG, WebP, TIFF, HEIC or AVIF picture; convert it"
         ) from error
+
+
+def _boxed() -> tuple[str, ...]:
+    """Formats in the boxes of MP4 that Pillow knows; a brand may be of either."""
+    Image.init()
+    return tuple(name for name in ("AVIF", "HEIF") if name in Image.OPEN)
 
 
 def _mega(pixels: int) -> str:
@@ -207,8 +237,7 @@ def _check(image: Image.Image, name: str, most_pixels: int) -> None:
             f"{name}: {W} x {H} is {_mega(pixels)} megapixels, more than the limit of "
             f"{_mega(most_pixels)}; reduce it"
         )
-    # MPO is the JPEG with a preview behind it that phones write
-    if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
+    if image.format not in SEVERAL and getattr(image, "n_frames", 1) > 1:
         raise ImageError(
             f"{name}: {image.format} with {image.n_frames} frames or pages; "  # type: ignore[attr-defined]
             "save the one you want as its own file"
@@ -309,7 +338,7 @@ def decode_rgb(data: bytes, name: str) -> np.ndarray:
     """An encoded picture -> uint8 RGB (H, W, 3), upright; alpha is dropped, 16 bits become 8.
 
     Args:
-        data: the bytes of a JPEG, PNG, WebP or TIFF file.
+        data: the bytes of a JPEG, PNG, WebP, TIFF, HEIC or AVIF file.
         name: what an error calls it. Raises ImageError.
     """
     return upright_rgb(open_image(data, name))

@@ -23,7 +23,7 @@ from learnir.files import (
     read_photo,
 )
 from learnir.finding import COMPARE, OTHER_VIDEOS, find
-from learnir.images import MOST_PIXELS, OTHER_PICTURES, ImageError, grid
+from learnir.images import MOST_PIXELS, OTHER_PICTURES, READ_ONLY, ImageError, grid
 from learnir.pipeline import LearnIR, reduce
 from learnir.tiling import out_of_memory
 from learnir.video import VIDEO_SUFFIXES, losses_of_video, restore_video
@@ -78,7 +78,8 @@ class Writing:
     """What to write.
 
     Attributes:
-        format: "jpeg", "png", "webp", "tiff", or None for that of the target's name.
+        format: "jpeg", "png", "webp", "tiff", or None for that of the input; HEIC and AVIF, which
+            are only read, become JPEG.
         compare: a before | after picture beside every result.
         resume: leave alone what is there already.
         overwrite: results may replace inputs.
@@ -116,7 +117,7 @@ def plan(paths: Sequence[str], out: Path, writing: Writing) -> Plan:
     found, problems, notes = find(paths, out)
     single = _is_file_name(out)
     # no one means a folder by such a name
-    if out.suffix.lower() in OTHER_PICTURES | OTHER_VIDEOS and not out.is_dir():
+    if out.suffix.lower() in READ_ONLY | OTHER_PICTURES | OTHER_VIDEOS and not out.is_dir():
         raise PlanError(
             f"{out}: {out.suffix} cannot be written; name a .jpg, .png, .webp, .tif or .mp4 file"
         )
@@ -158,11 +159,11 @@ def _check_suffix(out: Path, found: Sequence[tuple[Path, Path]], format: str | N
 
 
 def _target(path: Path, writing: Writing) -> Path:
-    if path.suffix.lower() in VIDEO_SUFFIXES or writing.format is None:
+    suffix = path.suffix.lower()
+    format = writing.format or ("jpeg" if suffix in READ_ONLY else None)
+    if suffix in VIDEO_SUFFIXES or format in (None, FORMAT_OF.get(suffix)):
         return path
-    if FORMAT_OF.get(path.suffix.lower()) == writing.format:
-        return path
-    return path.with_suffix(SUFFIX_OF[writing.format])
+    return path.with_suffix(SUFFIX_OF[format])
 
 
 def _check_outputs(tasks: Sequence[Task], writing: Writing) -> None:
@@ -276,7 +277,7 @@ def restore_file(
         notes = _restore_video(learnir, task, writing, options)
         return [f"{task.source}: {note}" for note in notes]
     photo = read_photo(task.source, writing.most_pixels)
-    format = FORMAT_OF.get(task.target.suffix.lower(), photo.format)
+    format = FORMAT_OF.get(task.target.suffix.lower(), photo.written_as)
     check_format(photo, format)  # before the work, not after it
     task.target.parent.mkdir(parents=True, exist_ok=True)
     restored = learnir.restore(photo.picture, **options).picture

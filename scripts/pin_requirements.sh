@@ -5,7 +5,7 @@ uv=.venv/bin/uv
 options=(--universal --python-version 3.11 -q --no-annotate --custom-compile-command "make pins")
 tidy() { sed -E "s/ ; python_full_version < '3.13'$//; s/python_full_version < '3.13' and //" "$1"; }
 
-$uv pip compile pyproject.toml --extra data --extra train --extra bench --extra app --extra video \
+$uv pip compile pyproject.toml --extra data --extra train --extra bench --extra app --extra video --extra heic \
   "${options[@]}" -o requirements.full
 tidy requirements.full > requirements.txt
 $uv pip compile pyproject.toml --extra dev --extra onnx -c requirements.full "${options[@]}" -o requirements.dev

@@ -56,12 +56,12 @@ def test_a_dataset_given_as_photos_is_called_one(tmp_path, mark):
 
 
 def test_pictures_that_are_not_read_are_told_once(tmp_path, capsys):
-    names = ("a.HEIC", "sub/b.heic", "c.gif", "d.avif", "notes.txt")
+    names = ("a.JXL", "sub/b.jxl", "c.gif", "d.jp2", "notes.txt")
     touch(*(tmp_path / "photos" / name for name in names))
     touch(tmp_path / "photos/out/faceshadow.json", tmp_path / "photos/out/e.gif")
     assert main(["build", str(tmp_path / "photos"), str(tmp_path / "out")]) == 1
     told, failed = capsys.readouterr().err.splitlines()
-    assert told.startswith("4 files left out: .avif 1, .gif 1, .heic 2; convert them to JPEG")
+    assert told.startswith("4 files left out: .gif 1, .jp2 1, .jxl 2; convert them to JPEG")
     assert "no photos here" in failed
     touch(tmp_path / "photos/manifest.csv")  # which says what is a photo
     assert not left_out([str(tmp_path / "photos"), str(tmp_path / "nowhere"), "", "hub:a/b"])

@@ -76,6 +76,20 @@ def test_a_tiff_is_shown_restored_and_downloaded_as_it_came(page, deep):
     assert picture.dtype == np.uint16
 
 
+def test_a_heic_is_shown_restored_and_downloaded_as_jpeg(page, tmp_path):
+    pytest.importorskip("pillow_heif").register_heif_opener()
+    with Image.open(EXAMPLES / "portrait.jpg") as image:
+        image.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(tmp_path / "img_1.heic", "HEIF")
+        size = image.size
+    source_of(page, "#restore-slider")
+    replace(page, "#restore-input", tmp_path / "img_1.heic")
+    page.locator("#restore-facts").get_by_text("the original is restored").wait_for(timeout=LONG)
+    assert "preview.png" in source_of(page, "#restore-input")
+    restored(page)
+    name, picture = downloaded(page)
+    assert (name, picture.shape) == ("img_1-restored.jpg", (*size[::-1], 3))
+
+
 def test_a_tiff_gets_a_shadow(page, deep):
     open_tab(page, "Make a shadow")
     first = source_of(page, "#shadow-result")

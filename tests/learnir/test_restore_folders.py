@@ -25,7 +25,7 @@ def test_hidden_files_and_folders_are_left_alone(album, tmp_path, scene):
 
 
 def test_what_a_folder_holds_and_is_not_read_is_said_once(command, album, tmp_path):
-    for name in ("a.HEIC", "deep/b.heic", "deep/c.bmp", ".hidden.heic"):
+    for name in ("a.JXL", "deep/b.jxl", "deep/c.bmp", ".hidden.jxl"):
         (album / name).write_bytes(b"other")
     (album / "linked").symlink_to(tmp_path)
     code, said, errors = command(album, "-o", tmp_path / "out")
@@ -33,7 +33,7 @@ def test_what_a_folder_holds_and_is_not_read_is_said_once(command, album, tmp_pa
     assert "2 restored" in said
     assert errors.splitlines() == [
         f"{album / 'linked'}: a link to a folder, not searched; name it too",
-        f"{album}: 3 files left out (.bmp 1, .heic 2); convert to JPEG, PNG or MP4",
+        f"{album}: 3 files left out (.bmp 1, .jxl 2); convert to JPEG, PNG or MP4",
     ]
 
 
