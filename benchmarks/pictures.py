@@ -19,7 +19,8 @@ def decode(data: bytes, name: str, most_pixels: int = MOST_PIXELS) -> np.ndarray
 
     BenchmarkError names a file that is damaged, larger than ``most_pixels`` or of another depth.
     """
-    from learnir.images import ImageError, check_pixels, upright_rgb
+    from learnir.decoding import check_pixels, upright_rgb
+    from learnir.images import ImageError
 
     image = _opened(data, name, most_pixels)
     try:

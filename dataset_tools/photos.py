@@ -17,15 +17,15 @@ from pathlib import Path
 
 import numpy as np
 
-from learnir.images import (
+from learnir.decoding import (
     IMAGE_SUFFIXES,
     OTHER_PICTURES,
     READ_ONLY,
-    ImageError,
     check_pixels,
     prepare_heic,
     upright_rgb,
 )
+from learnir.images import ImageError
 
 SUFFIXES = IMAGE_SUFFIXES | READ_ONLY | {".bmp"}
 NOT_READ = OTHER_PICTURES - SUFFIXES

@@ -25,22 +25,17 @@ from learnir.colour import (
     is_srgb,
     srgb_icc,
 )
-from learnir.exif import fitted, orientation_of, upright_exif
-from learnir.images import (
+from learnir.decoding import (
     JPEG_SUFFIXES,
     MOST_PIXELS,
-    ImageError,
     bit_depth,
     deep_grey,
-    from_unit,
-    join_channels,
     one_line,
     open_image,
-    split_channels,
     straight_alpha,
-    to_unit,
-    upright,
 )
+from learnir.exif import fitted, orientation_of, upright_exif
+from learnir.images import ImageError, from_unit, join_channels, split_channels, to_unit, upright
 from learnir.tiff import encode_tiff
 
 FORMAT_OF = {

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from learnir.images import IMAGE_SUFFIXES, OTHER_PICTURES, READ_ONLY
+from learnir.decoding import IMAGE_SUFFIXES, OTHER_PICTURES, READ_ONLY
 from learnir.video import VIDEO_SUFFIXES
 
 COMPARE = ".compare.jpg"

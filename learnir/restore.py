@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from learnir.decoding import MOST_PIXELS, OTHER_PICTURES, READ_ONLY
 from learnir.files import (
     FORMAT_OF,
     SUFFIX_OF,
@@ -23,7 +24,7 @@ from learnir.files import (
     read_photo,
 )
 from learnir.finding import COMPARE, OTHER_VIDEOS, find
-from learnir.images import MOST_PIXELS, OTHER_PICTURES, READ_ONLY, ImageError, grid
+from learnir.images import ImageError, grid
 from learnir.pipeline import LearnIR, reduce
 from learnir.tiling import out_of_memory
 from learnir.video import VIDEO_SUFFIXES, losses_of_video, restore_video

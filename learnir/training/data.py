@@ -14,7 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from learnir.images import IMAGE_SUFFIXES, decode_rgb
+from learnir.decoding import IMAGE_SUFFIXES, decode_rgb
 
 Read = Callable[[], bytes]
 

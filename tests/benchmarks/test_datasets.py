@@ -19,7 +19,8 @@ from benchmarks.names import BenchmarkError
 from benchmarks.pairs import decoded, manifest, manifest_hash, open_collection
 from benchmarks.pictures import decode
 from benchmarks.verification import do_nothing_row, verify
-from learnir.images import ORIENTATION, upright
+from learnir.exif import ORIENTATION
+from learnir.images import upright
 
 LAYOUTS = {
     "istd": ("ISTD_Dataset/test/test_A/90-1.png", "ISTD_Dataset/test/test_C/90-1.png"),

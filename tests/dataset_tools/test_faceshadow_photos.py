@@ -25,7 +25,8 @@ from dataset_tools.photos import (
     misnamed,
 )
 from dataset_tools.verify import verify
-from learnir.images import ImageError, decode_rgb
+from learnir.decoding import decode_rgb
+from learnir.images import ImageError
 
 
 def touch(*paths: Path) -> None:

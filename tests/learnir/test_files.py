@@ -13,8 +13,9 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 from profiles import display_p3_icc, table_icc, wide_gamut_icc
 
 from learnir.colour import matrix_profile, srgb_icc
+from learnir.decoding import decode_rgb
 from learnir.files import decode_photo, encode_photo, loses_depth, read_photo
-from learnir.images import ImageError, decode_rgb, to_unit
+from learnir.images import ImageError, to_unit
 
 ORIENTATION, ARTIST, EXIF_IFD, LENS = 0x0112, 0x013B, 0x8769, 0xA434
 

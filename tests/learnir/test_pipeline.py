@@ -9,7 +9,8 @@ from PIL import Image, ImageOps
 from learnir import LearnIR
 from learnir.checkpoint import CheckpointError
 from learnir.device import choose_device
-from learnir.images import ORIENTATION, to_unit
+from learnir.exif import ORIENTATION
+from learnir.images import to_unit
 from learnir.model import LearnIRModel
 from learnir.pipeline import reduce
 from learnir.restoration import Restoration
