@@ -60,6 +60,11 @@ def composite(base: Tensor, ambient: Tensor, visible: Tensor) -> Tensor:
     return base * (ambient + (1 - ambient) * visible)
 
 
+def bent(visible: Tensor, power: Tensor) -> Tensor:
+    """S^p: edges fall off otherwise; what is lit or dark altogether stays. power (B, 3, 1, 1)."""
+    return visible.clamp(0, 1) ** power
+
+
 def reduced_visibility(visible: Tensor, f: int, ambient: float = 0.15) -> Tensor:
     """Visibility for means of f x f blocks, such that compositing gives the mean of sRGB values.
 

@@ -27,8 +27,9 @@ class Ranges:
     """What is drawn for every pair.
 
     The first fields are a recipe's (``dataset_tools.recipe.Recipe`` says what each is); the others
-    are constants of the renderer, and a compression that it leaves out. noise_a and noise_b are
-    log-uniform; strong: share with a strong tint of either sign; jpeg: share of inputs compressed.
+    are constants of the renderer, and two things that it leaves out. noise_a and noise_b are
+    log-uniform; strong: share with a strong tint of either sign; jpeg: share of inputs compressed;
+    bend: deviations of ln p where edges are bent by S^p, of a shadow's p and of its channels' own.
     """
 
     relit: Number
@@ -51,6 +52,7 @@ class Ranges:
     noise_b: tuple[Number, Number] = (1e-7, 3e-6)
     jpeg: Number = 0.25
     quality: tuple[Number, Number] = (60.0, 96.0)
+    bend: tuple[Number, Number] = (0.35, 0.2)
 
     @classmethod
     def of(cls, recipe: Mapping[str, Any]) -> Ranges:
@@ -187,6 +189,7 @@ def draw_pairs(
     which = draws.uniform(0, layers.shadows.shape[1]).view(-1).long()
     ranges = layers.ranges_of(scenes, which)
     base, maps, visible = _views(layers, scenes, which, size, view, draws)
+    visible = light.bent(visible, _powers(draws, ranges))
     visible = torch.where(draws.happens(clean) > 0, torch.ones_like(visible), visible)
     colour = light.ambient_colour(draws.log_uniform(*ranges.ambient), _tint(draws, ranges))
     wave = light.upsampled(draws.white(1, 4, 4), size)
@@ -239,6 +242,12 @@ def _views(
     mm = layers.mm[scenes].view(-1, 1, 1, 1) * side * (layers.base.shape[-1] / size)
     maps = light.Maps(person, face, shade * layers.shade_max, gloss, cloth, mm)
     return light.decode(seen[:, :3]), maps, seen[:, 8:]
+
+
+def _powers(draws: _Draws, ranges: Ranges) -> Tensor:
+    """(B, 3, 1, 1): how light falls off within skin and penumbra is a model; people differ."""
+    together, apart = ranges.bend
+    return (together * draws.white(1, 1, 1) + apart * draws.white(3, 1, 1)).exp()
 
 
 def _tint(draws: _Draws, ranges: Ranges) -> Tensor:

@@ -1,151 +1,26 @@
-"""Compositing on the device: the renderer's own numbers, and batches that can be drawn again."""
+"""Pairs drawn from layers: batches that can be drawn again, and the archives they come from."""
 
 import dataclasses
 import json
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 import torch
-from archives import batched, scalar, write_archive
+from archives import write_archive
 
-from dataset_tools import dye, gaussian, photometry, relight
-from dataset_tools.geometry import Surface
-from dataset_tools.light import Light
 from dataset_tools.recipe import RECIPES
-from learnir.images import linear_to_srgb, srgb_to_linear, to_tensor
+from learnir.images import to_tensor
 from learnir.resolution import area_mean
-from learnir.training import command, compositing, layers, presets
+from learnir.training import command, layers, presets
 from learnir.training.archive import load_archive
 from learnir.training.data import PairError
-
-SIZE = 64
 
 
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)
-
-
-@pytest.fixture
-def smooth(rng):
-    """A smooth picture in linear light with a bright and a dark side."""
-    noise = rng.uniform(0, 1, (6, 6, 3)).astype(np.float32)
-    return np.clip(cv2.resize(noise, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC), 0.01, 1)
-
-
-def test_srgb_agrees_with_the_one_place_that_converts():
-    unit = np.linspace(0, 1, 257, dtype=np.float32)
-    there = compositing.decode(torch.from_numpy(unit)).numpy()
-    assert np.allclose(there, srgb_to_linear(unit), atol=1e-6)
-    back = compositing.encode(torch.from_numpy(there)).numpy()
-    assert np.allclose(back, linear_to_srgb(there), atol=1e-5)
-    assert np.allclose(back, unit, atol=1e-5)
-
-
-@pytest.mark.parametrize(("share", "tint"), [(0.1, 0.2), (0.4, -0.3), (0.25, 0.0)])
-def test_ambient_colour_agrees_with_the_renderer(share, tint):
-    ours = compositing.ambient_colour(scalar(share), scalar(tint))[0, :, 0, 0].numpy()
-    assert np.allclose(ours, photometry.ambient_colour(share, tint), atol=1e-6)
-    assert ours @ photometry.LUMINANCE == pytest.approx(share, abs=1e-6)
-
-
-def test_composite_and_shoulder_agree_with_the_renderer(smooth, rng):
-    ambient = rng.uniform(0.1, 0.5, smooth.shape).astype(np.float32)
-    visible = rng.uniform(0, 1, smooth.shape).astype(np.float32)
-    ours = compositing.composite(batched(smooth), batched(ambient), batched(visible))
-    assert np.allclose(ours, batched(photometry.composite(smooth, ambient, visible)), atol=1e-6)
-    bright = smooth * 1.6
-    assert np.allclose(
-        compositing.shoulder(batched(bright)), batched(relight.shoulder(bright)), atol=1e-6
-    )
-
-
-def test_sensor_noise_has_the_renderers_deviation(smooth):
-    darkened, a, b = smooth * 0.3, 4e-4, 2e-6
-    keep = np.clip((darkened + 1e-4) / (smooth + 1e-4), 0, 1)
-    theirs = photometry.sensor_noise(np.random.default_rng(0), darkened, keep, a, b)
-    white = np.random.default_rng(0).standard_normal(darkened.shape, np.float32)
-    ours = compositing.sensor_noise(
-        batched(smooth), batched(darkened), scalar(a), scalar(b), batched(white)
-    )
-    assert np.allclose(ours, batched(theirs), atol=1e-7)
-
-
-def test_relighting_agrees_with_the_renderer(smooth, rng):
-    yy, xx = np.mgrid[:SIZE, :SIZE] / SIZE - 0.5
-    face = np.hypot(xx, yy) < 0.35
-    depth = (60 * np.sqrt(np.clip(0.16 - xx**2 - yy**2, 0, None))).astype(np.float32)
-    normals = np.dstack([xx, yy, np.full_like(xx, 0.5)]).astype(np.float32)
-    normals /= np.linalg.norm(normals, axis=-1, keepdims=True)
-    skin = face.astype(np.float32)
-    scene = Surface(depth, normals, face, skin, 2.0, np.array([64, 64, 0], np.float32))
-    lamp = Light(-60.0, 40.0, 1.0)
-    person = np.clip(2 * skin + 0.3, 0, 1).astype(np.float32)
-    ambient = photometry.ambient_field(rng, photometry.ambient_colour(0.2, 0.1), (SIZE, SIZE), 0.1)
-    look = relight.Look(0.8, 0.05, 1.3, 1.1, 0.9, 0.03, 0.6, None, relief=0.4)
-    lit, stays = relight.relight(
-        smooth, scene, person=person, light=lamp, ambient=ambient, look=look
-    )
-    maps = compositing.Maps(
-        batched(person),
-        batched(face.astype(np.float32)),
-        batched(relight.direct_shading(scene, lamp)),
-        batched(relight.highlight(scene, lamp)),
-        batched(skin),
-        scalar(scene.mm),
-    )
-    values = (look.strength, look.warmth, look.exposure, look.contrast, look.saturation, look.gloss)
-    values += (look.relief,)
-    looks = compositing.Looks(
-        *map(scalar, values), scalar(look.background), scalar(0), batched(smooth)
-    )
-    ours_lit, ours_stays = compositing.relight(batched(smooth), maps, batched(ambient), looks)
-    assert np.allclose(ours_stays, batched(stays), atol=1e-4)
-    inside = (batched(person) == 1).expand_as(ours_lit)
-    ratio = (ours_lit / batched(lit))[inside]
-    # the exposure's percentile is read without interpolation: one factor for all pixels
-    assert float(ratio.std()) < 1e-4
-    assert float(ratio.mean()) == pytest.approx(1, abs=0.03)
-    assert np.allclose(ours_lit[~inside], batched(lit)[~inside], atol=0.02)
-
-
-@pytest.mark.parametrize("sigma", [0.2, 0.8, 3.7])
-def test_blur_agrees_with_the_renderer(smooth, sigma):
-    plane = smooth[..., 0] + 0.2 * np.random.default_rng(1).random((SIZE, SIZE), np.float32)
-    ours = compositing.blur(batched(plane), scalar(sigma))
-    assert np.allclose(ours, batched(gaussian.blur(plane, sigma)), atol=1e-3)
-
-
-def test_dyeing_agrees_with_the_renderer(smooth):
-    where = np.zeros((SIZE, SIZE), np.float32)
-    where[40:, 10:50], where[38:40] = 1, 0.4
-    one = dye.Dye(level=0.06, contrast=0.4, colour=(1.2, 1.0, 0.8), saturation=0.5)
-    colour = torch.tensor(one.colour).view(1, 3, 1, 1)
-    dyes = compositing.Dyes(scalar(one.level), scalar(one.contrast), colour, scalar(one.saturation))
-    ours = compositing.dyed(batched(smooth), batched(where), dyes)
-    # the median is read without interpolation
-    assert np.allclose(ours, batched(dye.dyed(smooth, where, one)), atol=2e-3)
-    few = where * 0
-    few[:2, :20] = 1
-    assert torch.equal(compositing.dyed(batched(smooth), batched(few), dyes), batched(smooth))
-
-
-def test_jpeg_keeps_what_a_real_encoder_keeps(rng):
-    grey = cv2.resize(rng.uniform(0, 1, (9, 9)).astype(np.float32), (SIZE, SIZE))
-    grey = np.clip(grey + rng.normal(0, 0.05, grey.shape).astype(np.float32), 0, 1)
-    picture = (255 * grey + 0.5).astype(np.uint8)
-    for quality in (40, 75, 95):
-        data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-        theirs = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE).astype(np.float32)
-        ours = compositing.jpeg(
-            batched(np.dstack([picture] * 3) / np.float32(255)), scalar(quality)
-        )
-        ours = 255 * ours[0, 0].numpy()
-        assert np.abs(ours - theirs).mean() < 0.6  # encoders round their transform
-        assert np.abs(ours - picture).mean() == pytest.approx(
-            np.abs(theirs - picture).mean(), rel=0.15, abs=0.1
-        )
 
 
 @pytest.fixture
@@ -298,25 +173,6 @@ def test_a_file_that_is_no_archive_is_named(tmp_path, content):
         load_archive(path)
 
 
-def test_shadows_for_reduced_pictures_give_the_mean_of_the_picture(rng):
-    """An edge through blocks of one colour: as dark as the mean of what the sampler averages."""
-    visible = torch.zeros(1, 3, 32, 32)
-    for row in range(32):
-        visible[..., row, : 5 + row // 2] = 1
-    base, f = torch.full((1, 3, 32, 32), 0.5), 4
-
-    def encoded(base, visible):
-        ambient = torch.full_like(base, 0.15)
-        return compositing.encode(compositing.composite(base, ambient, visible))
-
-    exact = area_mean(encoded(base, visible), f)
-    ours = encoded(area_mean(base, f), compositing.reduced_visibility(visible, f))
-    naive = encoded(area_mean(base, f), area_mean(visible, f))
-    assert float((ours - exact).abs().max()) < 0.01
-    assert float((naive - exact).abs().max()) > 0.05
-    assert torch.equal(compositing.reduced_visibility(visible, 1), visible)
-
-
 def test_reduced_pairs_are_whole_ones_reduced(archive):
     loaded = load_archive(archive).layers
     plain = dataclasses.replace(loaded.ranges[0], noisy=0.0, jpeg=0.0, relit=0.0, dyed=0.0)
@@ -332,6 +188,30 @@ def test_reduced_pairs_are_whole_ones_reduced(archive):
     error = y - area_mean(y_large, 2)
     assert float(error.abs().mean()) < 0.03
     assert abs(float(error.mean())) < 0.005
+
+
+def test_powers_are_a_shadows_and_its_channels_own():
+    archive_says = layers.RECIPE
+    assert "bend" not in archive_says  # a constant of training, whatever the recipe
+    draws = layers._Draws(20_000, torch.Generator().manual_seed(3))
+    powers = layers._powers(draws, SimpleNamespace(bend=(0.3, 0.1))).log().flatten(1)
+    assert float(powers.mean(1).std()) == pytest.approx((0.3**2 + 0.1**2 / 3) ** 0.5, rel=0.03)
+    assert float((powers - powers.mean(1, keepdim=True)).pow(2).sum(1).mean() / 2) ** 0.5 == (
+        pytest.approx(0.1, rel=0.03)
+    )
+
+
+@pytest.mark.parametrize(("level", "same"), [(0, True), (128, False), (255, True)])
+def test_bending_moves_edges_alone(archive, level, same):
+    loaded = load_archive(archive).layers
+    loaded = dataclasses.replace(loaded, shadows=torch.full_like(loaded.shadows, level))
+    made = []
+    for bend in ((0.0, 0.0), (0.5, 0.2)):
+        ranges = tuple(dataclasses.replace(one, bend=bend) for one in loaded.ranges)
+        made.append(draw(dataclasses.replace(loaded, ranges=ranges), 5))
+    (y, x), (y_bent, x_bent) = made
+    assert torch.equal(x, x_bent)
+    assert torch.equal(y, y_bent) == same
 
 
 def test_archives_and_folders_train_together(archive, tmp_path, rng):
