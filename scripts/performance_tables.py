@@ -69,10 +69,12 @@ def restore(found: dict[str, Any]) -> str:
         for row in found["rows"]
     ]
     unet = found["unet"]
+    first = found["rows"][0]
+    times = {"that": first, **{f"one {how}": made for how, made in found["others"].items()}}
+    ratios = [f"{unet['seconds'] / made['seconds']:.0f} times {n}" for n, made in times.items()]
     told = (
         f"Five evaluations of the {unet['parameters'] / 1e6:.0f} M `unet` at 256 x 256 take "
-        f"{unet['seconds']:.1f} s: {found['ratio_to_unet']:.0f} times a whole restoration, "
-        f"{found['ratio_to_unet_mirrored']:.0f} times one with mirror images."
+        f"{unet['seconds']:.1f} s, a restoration {first['seconds']:.2f} s: {', '.join(ratios)}."
     )
     return f"{markdown([['picture', 'mode', 'seconds', 'peak memory, GiB'], *rows])}\n\n{told}"
 
