@@ -7,6 +7,7 @@ a random power makes the same shadow lighter or deeper, which re-draws its ambie
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import log
 
 import torch
 import torch.nn.functional as F
@@ -24,7 +25,8 @@ class Photometry:
 
     Attributes:
         depth: exponents on the shadow's gain; 1 keeps it.
-        darkest: smallest gain that may come of it: below it black cloth looks like a shadow.
+        darkest: gain to which the deepest part of a shadow may come, at the most: were any depth
+            allowed, black cloth would look like a shadow.
         drift: deviation of the exponent in space, as a share of it: the ambient light of a real
             shadow changes over the face. hue: the same from channel to channel.
         exposure: stops, up or down, on input and target alike.
@@ -33,7 +35,7 @@ class Photometry:
     """
 
     depth: tuple[float, float] = (0.65, 1.7)
-    darkest: float = 0.1
+    darkest: float = 0.075
     drift: float = 0.12
     hue: float = 0.05
     exposure: float = 0.6
@@ -60,14 +62,30 @@ def redraw_photometry(
 
     target, observed = to_linear(x), to_linear(y)
     gain = (observed + DARK) / (target + DARK)
-    depth = uniform(*ranges.depth) * (uniform(0, 1) >= clean)
+    depth = torch.minimum(uniform(*ranges.depth), deepest_power(gain, ranges.darkest))
+    depth = depth * (uniform(0, 1) >= clean)
     depth = depth * (1 + _wave(x, ranges.drift, generator) + _hues(x, ranges.hue, generator))
     target = target ** uniform(*ranges.contrast)
     warmth = uniform(-ranges.warmth, ranges.warmth)
     tint = torch.cat([1 + warmth, torch.ones_like(warmth), 1 - warmth], dim=1)
     target = target * tint * 2 ** uniform(-ranges.exposure, ranges.exposure)
-    observed = (target + DARK) * (gain**depth).clamp(min=ranges.darkest) - DARK
+    observed = (target + DARK) * (gain**depth).clamp(min=ranges.darkest / 2) - DARK
     return from_linear(observed), from_linear(target)
+
+
+def deepest_power(gain: Tensor, darkest: float) -> Tensor:
+    """The power that brings the deepest part of each picture's ``gain`` (B, 3, H, W) to
+    ``darkest``; (B, 1, 1, 1), infinite where there is no shadow or no bound.
+
+    The deepest part is what a fiftieth of the pixels lies below, in the mean of log channels. A
+    bound on single pixels instead would level all that is deeper, and teach that no light below it
+    comes back.
+    """
+    if not darkest:
+        return torch.full_like(gain[:, :1, :1, :1], torch.inf)
+    mean = gain.clamp(min=1e-4).log().mean(dim=1).flatten(1)
+    deepest = mean.kthvalue(1 + mean.shape[1] // 50, dim=1).values
+    return (log(darkest) / deepest.clamp(max=-1e-6)).view(-1, 1, 1, 1)
 
 
 def clean_some(

@@ -9,8 +9,10 @@ import torch
 
 from learnir.training import command
 from learnir.training.augment import (
+    DARK,
     Photometry,
     clean_some,
+    deepest_power,
     from_linear,
     lay_mosaics,
     redraw_photometry,
@@ -46,11 +48,37 @@ def test_no_shadow_becomes_darker_than_black_cloth():
     generator = torch.Generator().manual_seed(0)
     x = torch.full((64, 3, 8, 8), 0.6)
     y = from_linear(to_linear(x) * 0.15)
-    ranges = Photometry(depth=(0.8, 2.0), darkest=0.1)
+    ranges = Photometry(depth=(0.8, 2.0), darkest=0.1, drift=0, hue=0)
     y2, x2 = redraw_photometry(y, x, 0.0, generator, ranges)
     gain = to_linear(y2) / to_linear(x2)
     assert 0.09 < float(gain.min()) < 0.105  # DARK is added on both sides of the ratio
     assert float(gain.max()) > 0.15
+
+
+def test_a_shadow_made_as_deep_as_it_may_be_keeps_its_shape_and_colour():
+    """What the bound holds back is the power, one for the picture: nothing is levelled."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.full((64, 3, 16, 16), 0.6)
+    depth = torch.linspace(0.3, 1.8, 16) * torch.tensor([1.1, 1.0, 0.8]).view(3, 1, 1)
+    y = from_linear(to_linear(x) * (-depth).exp())
+    ranges = Photometry(depth=(3.0, 4.0), darkest=0.1, drift=0, hue=0)
+    y2, x2 = redraw_photometry(y, x, 0.0, generator, ranges)
+    logs = -((to_linear(y2) + DARK) / (to_linear(x2) + DARK)).log()
+    before = -((to_linear(y) + DARK) / (to_linear(x) + DARK)).log()
+    assert torch.allclose(logs / logs[:, :, :1, :1], before / before[:, :, :1, :1], rtol=1e-3)
+    assert float(logs.mean(1).max()) == pytest.approx(-np.log(0.1), rel=1e-3)
+
+
+def test_the_deepest_power_against_sorting():
+    generator = torch.Generator().manual_seed(0)
+    gain = torch.rand(3, 3, 20, 20, generator=generator) * 0.8 + 0.1
+    gain[2] = 1.0
+    found = deepest_power(gain, 0.05).view(-1)
+    for one, power in zip(gain[:2], found, strict=False):
+        mean = np.sort(one.numpy().astype(np.float64).prod(0).ravel() ** (1 / 3))
+        assert mean[400 // 50] ** float(power) == pytest.approx(0.05, rel=1e-4)
+    assert float(found[2]) > 1e5  # no shadow, no bound
+    assert bool(torch.isinf(deepest_power(gain, 0.0)).all())
 
 
 def test_a_flat_shadow_drifts_over_the_face_and_from_channel_to_channel():
