@@ -29,6 +29,11 @@ MODEL: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
 """Of whatever else is long: one at a time, the rest queue."""
 QUIET: dict[str, Any] = {**PRIVATE, "show_progress": "hidden"}
 LIVE: dict[str, Any] = {**QUIET, "trigger_mode": "always_last"}
+EACH: dict[str, Any] = {**QUIET, "trigger_mode": "multiple", "concurrency_limit": 1}
+"""Every one is answered, in their order, for what the component held when it came. LIVE ones are
+replayed later, for what the answer before them has put there by then; and Gradio replays a
+component's event, to all who listen: so whoever uses this listens alone.
+"""
 DIRECT: dict[str, Any] = {**QUIET, "queue": False}
 """Answered by the request itself. There is no stream of events then, which Gradio closes after the
 last one and may so lose the next; but only queued events can show a message or a bar, and only they

@@ -13,7 +13,7 @@ from typing import Any
 import gradio as gr
 
 from demo import photos, restoring, views
-from demo.context import DIRECT, LATEST, LIVE, PRIVATE, RUN, Context, Kept
+from demo.context import DIRECT, EACH, LATEST, LIVE, PRIVATE, RUN, Context, Kept
 from demo.engine import Settings
 from demo.runs import Cancelled
 from demo.storage import EXAMPLES, keep
@@ -101,18 +101,28 @@ class Page:
     def connect_source(self, samples: gr.Dataset, paths: Sequence[str]) -> None:
         """Uploads are checked when they arrive; an example brings its ground truth along.
 
-        The latest upload counts, also where it comes while the one before is being checked.
+        The latest counts, also where it comes while the one before is being checked: every choice
+        is answered with its own picture, one after the other.
         Whatever puts another picture here, or none, clears the result of the one before.
         """
-        picture, truth = self.source.shown, self.source.truth
-        raw: dict[str, Any] = {"preprocess": False, **LIVE}
-        told, scores = self.source.told, self.shown.scores
-        picture.input(take, [picture], [picture, self.source.path, told], **raw)
-        picture.input(lambda: (None, None), None, [truth, self.source.truth_path], **LATEST)
-        truth.input(take, [truth], [truth, self.source.truth_path, told], **raw)
-        truth.input(lambda: gr.update(visible=False), None, scores, **DIRECT)
+        chosen = self.source
+        picture, truth, told = chosen.shown, chosen.truth, chosen.told
+        picture.input(
+            lambda raw: (*take(raw), None, None),  # another picture has another truth
+            [picture],
+            [picture, chosen.path, told, truth, chosen.truth_path],
+            preprocess=False,
+            **EACH,
+        )
+        truth.input(
+            lambda raw: (*take(raw), gr.update(visible=False)),
+            [truth],
+            [truth, chosen.truth_path, told, self.shown.scores],
+            preprocess=False,
+            **EACH,
+        )
         cleared = [self.token, *self.shown.results]
-        self.source.path.change(self.clear, [self.token], cleared, **DIRECT)
+        chosen.path.change(self.clear, [self.token], cleared, **DIRECT)
         samples.click(
             lambda number: hand_over(paths[number]), [samples], self.source.outputs, **PRIVATE
         )
@@ -291,7 +301,7 @@ def take(raw: dict[str, Any] | None) -> tuple[Any, str | None, str]:
         return None, None, message
     line = _line(photo)
     if photos.shown_by_browsers(photo):
-        return gr.skip(), raw["path"], line
+        return raw["path"], raw["path"], line
     preview = keep(photos.encode_png(views.preview(photo.picture)), "preview.png")
     return preview, raw["path"], f"{line} (preview; the original is restored)"
 

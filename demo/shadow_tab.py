@@ -9,7 +9,7 @@ import gradio as gr
 
 from demo import shadow_making
 from demo.checking import MOST_SEED
-from demo.context import LIVE, PRIVATE, Context, shown_picture
+from demo.context import EACH, LIVE, PRIVATE, Context, shown_picture
 from demo.restore_events import Source, hand_over, take
 from demo.storage import EXAMPLES
 
@@ -151,7 +151,7 @@ def _connect_portrait(
         return *pictures, shadow_making.facts_line(made[1])
 
     portrait.input(
-        lambda raw: take(raw)[:2], [portrait], [portrait, path], preprocess=False, **LIVE
+        lambda raw: take(raw)[:2], [portrait], [portrait, path], preprocess=False, **EACH
     ).success(draw, [path, *controls], shown.outputs, **LIVE)
     example.click(lambda: (PORTRAIT, PORTRAIT), None, [portrait, path], **PRIVATE).success(
         draw, [path, *controls], shown.outputs, **PRIVATE

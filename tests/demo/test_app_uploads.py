@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -65,6 +66,21 @@ def torn(tmp_path) -> Path:
     return path
 
 
+@pytest.fixture
+def slowly(monkeypatch) -> threading.Event:
+    """Uploads are not looked at before this is set."""
+    from demo import restore_events
+
+    now, open_photo = threading.Event(), restore_events.photos.open_photo
+
+    def waiting(path):
+        now.wait(60)
+        return open_photo(path)
+
+    monkeypatch.setattr(restore_events.photos, "open_photo", waiting)
+    return now
+
+
 def test_a_tiff_is_shown_restored_and_downloaded_as_it_came(page, deep):
     source_of(page, "#restore-slider")
     replace(page, "#restore-input", deep)
@@ -88,6 +104,25 @@ def test_a_heic_is_shown_restored_and_downloaded_as_jpeg(page, tmp_path):
     restored(page)
     name, picture = downloaded(page)
     assert (name, picture.shape) == ("img_1-restored.jpg", (*size[::-1], 3))
+
+
+@pytest.mark.parametrize("first", ["other.tiff", "torn.jpg"])
+def test_what_comes_while_another_is_checked_counts(page, deep, torn, first, slowly):
+    """Whatever is chosen and removed before: the last picture is shown, told and restored."""
+    other = deep.with_name("other.tiff")
+    tifffile.imwrite(other, np.zeros((300, 300, 3), np.uint16), photometric="rgb")
+    source_of(page, "#restore-slider")
+    page.locator("#restore-input button[aria-label='Remove Image']").first.click()
+    upload(page, "#restore-input", deep.with_name(first))
+    replace(page, "#restore-input", deep)
+    page.locator("#restore-input img").wait_for(timeout=LONG)
+    slowly.set()
+    page.locator("#restore-facts").get_by_text("deep.tiff").wait_for(timeout=LONG)
+    page.wait_for_timeout(1000)  # nothing comes after it
+    assert "deep.tiff" in page.locator("#restore-facts").inner_text()
+    assert "preview.png" in source_of(page, "#restore-input")
+    restored(page)
+    assert downloaded(page)[0] == "deep-restored.tiff"
 
 
 def test_a_tiff_gets_a_shadow(page, deep):
