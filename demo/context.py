@@ -29,9 +29,15 @@ MODEL: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
 """Of whatever else is long: one at a time, the rest queue."""
 QUIET: dict[str, Any] = {**PRIVATE, "show_progress": "hidden"}
 LIVE: dict[str, Any] = {**QUIET, "trigger_mode": "always_last"}
-EACH: dict[str, Any] = {**QUIET, "trigger_mode": "multiple", "concurrency_limit": 1}
-"""Every one is answered, in their order, for what the component held when it came. LIVE ones are
-replayed later, for what the answer before them has put there by then; and Gradio replays a
+CHOICE: dict[str, Any] = {
+    **QUIET,
+    "preprocess": False,
+    "trigger_mode": "multiple",
+    "concurrency_id": "choice",
+    "concurrency_limit": 1,
+}
+"""Of choosing a picture: every choice is answered, in its turn, for what the component held then.
+LIVE ones are replayed later, for what the answer before them has put there; and Gradio replays a
 component's event, to all who listen: so whoever uses this listens alone.
 """
 DIRECT: dict[str, Any] = {**QUIET, "queue": False}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 import gradio as gr
 
 from demo import photos, restoring, views
-from demo.context import DIRECT, EACH, LATEST, LIVE, PRIVATE, RUN, Context, Kept
+from demo.context import CHOICE, DIRECT, LATEST, LIVE, PRIVATE, RUN, Context, Kept
 from demo.engine import Settings
 from demo.runs import Cancelled
 from demo.storage import EXAMPLES, keep
@@ -105,26 +105,21 @@ class Page:
         is answered with its own picture, one after the other.
         Whatever puts another picture here, or none, clears the result of the one before.
         """
-        chosen = self.source
-        picture, truth, told = chosen.shown, chosen.truth, chosen.told
-        picture.input(
-            lambda raw: (*take(raw), None, None),  # another picture has another truth
-            [picture],
-            [picture, chosen.path, told, truth, chosen.truth_path],
-            preprocess=False,
-            **EACH,
+        source, scores = self.source, self.shown.scores
+        on_choice(
+            source.shown,
+            [source.path, source.told, source.truth, source.truth_path],
+            lambda *taken: (*taken, None, None),  # another picture has another truth
         )
-        truth.input(
-            lambda raw: (*take(raw), gr.update(visible=False)),
-            [truth],
-            [truth, chosen.truth_path, told, self.shown.scores],
-            preprocess=False,
-            **EACH,
+        on_choice(
+            source.truth,
+            [source.truth_path, source.told, scores],
+            lambda *taken: (*taken, gr.update(visible=False)),
         )
         cleared = [self.token, *self.shown.results]
-        chosen.path.change(self.clear, [self.token], cleared, **DIRECT)
+        source.path.change(self.clear, [self.token], cleared, **DIRECT)
         samples.click(
-            lambda number: hand_over(paths[number]), [samples], self.source.outputs, **PRIVATE
+            lambda number: hand_over(paths[number]), [samples], source.outputs, **PRIVATE
         )
 
     def connect_run(self, run: gr.Button, cancel: gr.Button) -> None:
@@ -285,6 +280,20 @@ def report(progress: gr.Progress, done: int, total: int) -> None:
     progress((done, total), desc="Removing the shadow", unit="evaluations")
 
 
+def on_choice(
+    picture: gr.Image, others: Sequence[Any], answer: Callable[..., tuple[Any, ...]]
+) -> tuple[Any, Any]:
+    """Answers whoever chooses or removes a picture; both events, for what follows.
+
+    ``answer`` makes values of picture and ``others`` of what ``take`` returns. Removing has an
+    event of its own: ``input`` may come before the browser has let the picture go, and bring it
+    back.
+    """
+    outputs = [picture, *others]
+    chosen = picture.upload(lambda raw: answer(*take(raw)), [picture], outputs, **CHOICE)
+    return chosen, picture.clear(lambda: answer(*take(None)), None, outputs, **CHOICE)
+
+
 def take(raw: dict[str, Any] | None) -> tuple[Any, str | None, str]:
     """A picture the user chose: itself or a preview of it, its path, a line about it.
 
@@ -292,7 +301,7 @@ def take(raw: dict[str, Any] | None) -> tuple[Any, str | None, str]:
     is none we can read clears the picture, so that nobody restores the one before it instead.
     """
     if not raw:
-        return None, None, "No picture chosen."
+        return gr.skip(), None, "No picture chosen."
     try:
         photo = photos.open_photo(raw.get("path") or "")
     except (ImageError, MemoryError) as error:

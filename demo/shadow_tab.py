@@ -9,8 +9,8 @@ import gradio as gr
 
 from demo import shadow_making
 from demo.checking import MOST_SEED
-from demo.context import EACH, LIVE, PRIVATE, Context, shown_picture
-from demo.restore_events import Source, hand_over, take
+from demo.context import LIVE, PRIVATE, Context, shown_picture
+from demo.restore_events import Source, hand_over, on_choice
 from demo.storage import EXAMPLES
 
 PORTRAIT = str(EXAMPLES / "portrait.jpg")
@@ -150,9 +150,8 @@ def _connect_portrait(
         pictures = vars(shadow_making.layers(*made)).values()
         return *pictures, shadow_making.facts_line(made[1])
 
-    portrait.input(
-        lambda raw: take(raw)[:2], [portrait], [portrait, path], preprocess=False, **EACH
-    ).success(draw, [path, *controls], shown.outputs, **LIVE)
+    for done in on_choice(portrait, [path], lambda picture, own, line: (picture, own)):
+        done.success(draw, [path, *controls], shown.outputs, **LIVE)
     example.click(lambda: (PORTRAIT, PORTRAIT), None, [portrait, path], **PRIVATE).success(
         draw, [path, *controls], shown.outputs, **PRIVATE
     )
