@@ -118,9 +118,7 @@ class Page:
         )
         cleared = [self.token, *self.shown.results]
         source.path.change(self.clear, [self.token], cleared, **DIRECT)
-        samples.click(
-            lambda number: hand_over(paths[number]), [samples], source.outputs, **PRIVATE
-        )
+        samples.click(lambda number: hand_over(paths[number]), [samples], source.outputs, **PRIVATE)
 
     def connect_run(self, run: gr.Button, cancel: gr.Button) -> None:
         """Run and cancel; strength re-blends while it moves, and the download follows."""

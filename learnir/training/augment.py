@@ -29,8 +29,7 @@ class Photometry:
             allowed, black cloth would look like a shadow.
         drift: deviation of the exponent in space, as a share of it: the ambient light of a real
             shadow changes over the face. hue: the same from channel to channel.
-        exposure: stops on input and target alike; more up than down, as skin in archives is
-            darker than in photographs (docs/experiments.md, section 21).
+        exposure: stops, up or down, on input and target alike.
         warmth: red-blue shift, as a share of the gain, on input and target alike.
         contrast: exponents on linear light, on input and target alike.
     """
@@ -39,7 +38,7 @@ class Photometry:
     darkest: float = 0.075
     drift: float = 0.12
     hue: float = 0.05
-    exposure: tuple[float, float] = (-0.4, 0.9)
+    exposure: float = 0.6
     warmth: float = 0.12
     contrast: tuple[float, float] = (0.85, 1.2)
 
@@ -69,7 +68,7 @@ def redraw_photometry(
     target = target ** uniform(*ranges.contrast)
     warmth = uniform(-ranges.warmth, ranges.warmth)
     tint = torch.cat([1 + warmth, torch.ones_like(warmth), 1 - warmth], dim=1)
-    target = target * tint * 2 ** uniform(*ranges.exposure)
+    target = target * tint * 2 ** uniform(-ranges.exposure, ranges.exposure)
     observed = (target + DARK) * (gain**depth).clamp(min=ranges.darkest / 2) - DARK
     return from_linear(observed), from_linear(target)
 

@@ -19,6 +19,8 @@ BROWSER_FLAGS = [
     "--disable-gpu",
     "--disable-background-networking",
     "--disable-component-update",
+    "--use-fake-ui-for-media-stream",  # a camera that shows a test card, and may be used
+    "--use-fake-device-for-media-stream",
 ]
 
 

@@ -125,6 +125,37 @@ def test_what_comes_while_another_is_checked_counts(page, deep, torn, first, slo
     assert downloaded(page)[0] == "deep-restored.tiff"
 
 
+COPY = """async address => {
+    const picture = await createImageBitmap(await (await fetch(address)).blob());
+    const canvas = document.createElement("canvas");
+    [canvas.width, canvas.height] = [picture.width, picture.height];
+    canvas.getContext("2d").drawImage(picture, 0, 0);
+    const png = await new Promise(done => canvas.toBlob(done, "image/png"));
+    await navigator.clipboard.write([new ClipboardItem({"image/png": png})]);
+}"""
+
+
+def test_a_picture_is_pasted(page):
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.evaluate(COPY, source_of(page, "#restore-input"))
+    page.locator("#restore-input").get_by_label("Remove Image").click()
+    page.locator("#restore-facts").get_by_text("No picture chosen").wait_for(timeout=LONG)
+    page.locator("#restore-input").get_by_label("Paste from clipboard").click()
+    page.locator("#restore-facts").get_by_text("clipboard.png").wait_for(timeout=LONG)
+    restored(page)
+    assert downloaded(page)[0] == "clipboard-restored.png"
+
+
+def test_a_picture_is_taken_with_the_camera(page):
+    page.context.grant_permissions(["camera"])
+    page.locator("#restore-input").get_by_label("Remove Image").click()
+    page.locator("#restore-input").get_by_label("Capture from camera").click()
+    page.locator("#restore-input").get_by_text("Click to Access Webcam").click()
+    page.locator("#restore-input").get_by_label("capture photo").click()
+    page.locator("#restore-facts").get_by_text("image.png").wait_for(timeout=LONG)
+    assert source_of(page, "#restore-input")
+
+
 def test_a_tiff_gets_a_shadow(page, deep):
     open_tab(page, "Make a shadow")
     first = source_of(page, "#shadow-result")

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from learnir.checkpoint import save_checkpoint
 from learnir.cli import main
+from learnir.config import ModelConfig
 from learnir.export import ExportError, Sampler, export_onnx, noise_for, session
 from learnir.images import to_tensor
 
@@ -17,40 +19,34 @@ onnx = pytest.importorskip("onnx", reason="the onnx extra is not installed")
 pytest.importorskip("onnxruntime", reason="the onnx extra is not installed")
 
 
-# few evaluations, as tracing each takes long: finer scales, the same one, mirror images
-SETTINGS = {
-    "once": {"steps": 3, "scales": (1, 2, 4), "mirror": False},
-    "mirrored": {"steps": 2, "scales": (1, 1), "mirror": True},
-}
+# Few evaluations of a small network, as tracing each takes long: the same scale, a finer one, and
+# mirror images. Without correction noise is drawn at every step.
+SETTINGS = {"steps": 3, "scales": (1, 1, 2), "mirror": True, "correction": "none"}
+NETWORK = {"width": 8, "encoder": (1,), "middle": 1, "decoder": (1,)}
 
 
-@pytest.fixture(scope="module", params=SETTINGS)
-def exported(tmp_path_factory, tiny_model, request):
-    """A tiny model that changes pictures, its graph, and the settings it was exported with."""
-    from learnir.config import ModelConfig
-
-    arguments = {"width": 8, "encoder": (1, 1), "middle": 1, "decoder": (1, 1)}
-    model = tiny_model(ModelConfig(network_args=arguments, work_size=64))
-    settings = {"correction": "none", **SETTINGS[request.param]}  # draws noise at every step
-    path = tmp_path_factory.mktemp("onnx") / "model.onnx"
-    return model, export_onnx(model, path, **settings), settings
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory, tiny_model):
+    """A tiny model that changes pictures, and its graph."""
+    model = tiny_model(ModelConfig(network_args=NETWORK, work_size=64))
+    return model, export_onnx(model, tmp_path_factory.mktemp("onnx") / "model.onnx", **SETTINGS)
 
 
 @pytest.mark.parametrize("blocks", [(1, 1), (1, 3), (4, 2)])
 def test_the_graph_is_the_sampler(exported, scene, blocks):
-    model, graph, settings = exported
+    model, graph = exported
     H, W = (n * graph.multiple for n in blocks)
     y, noise = to_tensor(scene(H, W)[None]).numpy(), noise_for(graph.draws, H, W, seed=2)
     restored = session(graph.path)({"observed": y, **noise})
     with torch.inference_mode():
-        wanted = Sampler(model, settings)(*map(torch.from_numpy, (y, *noise.values()))).numpy()
+        wanted = Sampler(model, SETTINGS)(*map(torch.from_numpy, (y, *noise.values()))).numpy()
     assert restored.shape == y.shape
     assert np.abs(wanted - y).max() > 0.05
     assert np.abs(restored - wanted).max() < 1e-4
 
 
 def test_the_file_is_valid_and_says_what_it_is(exported):
-    model, graph, _ = exported
+    model, graph = exported
     proto = onnx.load(str(graph.path))
     onnx.checker.check_model(proto)
     facts = json.loads({p.key: p.value for p in proto.metadata_props}["learnir"])
@@ -61,36 +57,36 @@ def test_the_file_is_valid_and_says_what_it_is(exported):
 
 
 def test_another_picture_needs_another_noise(exported):
-    _, graph, _ = exported
+    _, graph = exported
     first, other = (noise_for(graph.draws, 64, 64, seed) for seed in (0, 1))
     assert np.abs(first["noise_0"] - other["noise_0"]).max() > 1
     assert abs(np.std(first["noise_1"]) - 1) < 0.1
 
 
 def test_a_graph_that_differs_is_not_written(exported, tmp_path, monkeypatch):
-    model, graph, settings = exported
+    model, graph = exported
     wrong = onnx.load(str(graph.path))
     bias = next(w for w in wrong.graph.initializer if w.name.endswith("exit.bias"))
     bias.raw_data = (onnx.numpy_helper.to_array(bias) + np.float32(0.1)).tobytes()
     monkeypatch.setattr("learnir.export._exported", lambda *_: wrong.SerializeToString())
     with pytest.raises(ExportError, match=r"bad\.onnx: differs by"):
-        export_onnx(model, tmp_path / "bad.onnx", **settings)
+        export_onnx(model, tmp_path / "bad.onnx", **SETTINGS)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_place_that_cannot_be_written_is_named(exported, tmp_path, monkeypatch):
-    model, graph, settings = exported
+    model, graph = exported
     written = graph.path.read_bytes()
     monkeypatch.setattr("learnir.export._exported", lambda *_: written)
     (tmp_path / "file").write_bytes(b"")  # no folder, whoever runs the tests
     target = tmp_path / "file" / "model.onnx"
     with pytest.raises(ExportError, match=r"cannot be written \(.*choose another") as caught:
-        export_onnx(model, target, **settings)
+        export_onnx(model, target, **SETTINGS)
     assert str(caught.value).startswith(f"{target}: ")
 
 
 def test_a_full_disk_is_one_line_that_names_the_file(exported, tmp_path, monkeypatch):
-    model, graph, settings = exported
+    model, graph = exported
     written = graph.path.read_bytes()
     monkeypatch.setattr("learnir.export._exported", lambda *_: written)
 
@@ -99,14 +95,15 @@ def test_a_full_disk_is_one_line_that_names_the_file(exported, tmp_path, monkeyp
 
     monkeypatch.setattr("learnir.export.write_atomically", full)
     with pytest.raises(ExportError) as caught:
-        export_onnx(model, tmp_path / "model.onnx", **settings)
+        export_onnx(model, tmp_path / "model.onnx", **SETTINGS)
     assert str(caught.value) == (
         f"{tmp_path / 'model.onnx'}: cannot be written (No space left on device); "
         "choose another place"
     )
 
 
-def test_the_command(checkpoint, tmp_path, capsys):
+def test_the_command(exported, tmp_path, capsys):
+    checkpoint = save_checkpoint(tmp_path / "checkpoint", exported[0])
     target = tmp_path / "deep" / "model.onnx"
     with pytest.raises(SystemExit) as ended:
         main(["export", "--checkpoint", str(checkpoint), "--onnx", str(target), "--steps", "2"])
