@@ -33,6 +33,17 @@ HEADER = (
     "picture size, on a plain CPU."
 )
 
+HEAD = """<script>
+const given = Object.getOwnPropertyDescriptor(Blob.prototype, "type").get;
+const photo = /[.](heic|heif|hif|avif)$/i;
+Object.defineProperty(File.prototype, "type", {
+    get() { return given.call(this) || (photo.test(this.name) ? "image/heic" : ""); },
+});
+</script>"""
+"""A browser whose system does not know HEIC gives such a file no type, and Gradio then refuses it
+for a picture unseen.
+"""
+
 
 def serve(options: Options) -> None:
     """Serves until Ctrl-C or SIGTERM; the model loads once the server answers.
@@ -69,6 +80,7 @@ def launch_options(options: Options) -> dict[str, Any]:
         "mcp_server": options.mcp,
         "theme": theme.theme(),
         "css": theme.CSS,
+        "head": HEAD,
         "max_file_size": MOST_UPLOAD,
         "max_threads": THREADS,
         "allowed_paths": [str(EXAMPLES)],  # wherever the app is started from
