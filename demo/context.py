@@ -29,7 +29,12 @@ MODEL: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
 """Of whatever else is long: one at a time, the rest queue."""
 QUIET: dict[str, Any] = {**PRIVATE, "show_progress": "hidden"}
 LIVE: dict[str, Any] = {**QUIET, "trigger_mode": "always_last"}
-CHOICE: dict[str, Any] = {
+DIRECT: dict[str, Any] = {**QUIET, "queue": False}
+"""Answered by the request itself. There is no stream of events then, which Gradio closes after the
+last one and may so lose the next; but only queued events can show a message or a bar, and only they
+tell that a gr.State has changed.
+"""
+CHOSEN: dict[str, Any] = {
     **QUIET,
     "preprocess": False,
     "trigger_mode": "multiple",
@@ -40,11 +45,8 @@ CHOICE: dict[str, Any] = {
 LIVE ones are replayed later, for what the answer before them has put there; and Gradio replays a
 component's event, to all who listen: so whoever uses this listens alone.
 """
-DIRECT: dict[str, Any] = {**QUIET, "queue": False}
-"""Answered by the request itself. There is no stream of events then, which Gradio closes after the
-last one and may so lose the next; but only queued events can show a message or a bar, and only they
-tell that a gr.State has changed.
-"""
+REMOVED: dict[str, Any] = {**DIRECT, "trigger_mode": "multiple"}
+"""Of removing a picture, which another choice follows at once."""
 LATEST: dict[str, Any] = {**DIRECT, "trigger_mode": "always_last"}
 
 

@@ -33,13 +33,13 @@ HEADER = (
     "picture size, on a plain CPU."
 )
 
-HEAD = """<script>
-const given = Object.getOwnPropertyDescriptor(Blob.prototype, "type").get;
-const photo = /[.](heic|heif|hif|avif)$/i;
-Object.defineProperty(File.prototype, "type", {
-    get() { return given.call(this) || (photo.test(this.name) ? "image/heic" : ""); },
-});
-</script>"""
+HEAD = """<script>{
+    const given = Object.getOwnPropertyDescriptor(Blob.prototype, "type").get;
+    const photo = /[.](heic|heif|hif|avif)$/i;
+    Object.defineProperty(File.prototype, "type", {
+        get() { return given.call(this) || (photo.test(this.name) ? "image/heic" : ""); },
+    });
+}</script>"""
 """A browser whose system does not know HEIC gives such a file no type, and Gradio then refuses it
 for a picture unseen.
 """

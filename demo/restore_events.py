@@ -13,7 +13,17 @@ from typing import Any
 import gradio as gr
 
 from demo import photos, restoring, views
-from demo.context import CHOICE, DIRECT, LATEST, LIVE, PRIVATE, RUN, Context, Kept
+from demo.context import (
+    CHOSEN,
+    DIRECT,
+    LATEST,
+    LIVE,
+    PRIVATE,
+    REMOVED,
+    RUN,
+    Context,
+    Kept,
+)
 from demo.engine import Settings
 from demo.runs import Cancelled
 from demo.storage import EXAMPLES, keep
@@ -106,7 +116,7 @@ class Page:
         Whatever puts another picture here, or none, clears the result of the one before.
         """
         source, scores = self.source, self.shown.scores
-        on_choice(
+        _, removed = on_choice(
             source.shown,
             [source.path, source.told, source.truth, source.truth_path],
             lambda *taken: (*taken, None, None),  # another picture has another truth
@@ -117,7 +127,8 @@ class Page:
             lambda *taken: (*taken, gr.update(visible=False)),
         )
         cleared = [self.token, *self.shown.results]
-        source.path.change(self.clear, [self.token], cleared, **DIRECT)
+        for gone in (source.path.change, removed.then):  # a direct event changes no state aloud
+            gone(self.clear, [self.token], cleared, **DIRECT)
         samples.click(lambda number: hand_over(paths[number]), [samples], source.outputs, **PRIVATE)
 
     def connect_run(self, run: gr.Button, cancel: gr.Button) -> None:
@@ -281,15 +292,15 @@ def report(progress: gr.Progress, done: int, total: int) -> None:
 def on_choice(
     picture: gr.Image, others: Sequence[Any], answer: Callable[..., tuple[Any, ...]]
 ) -> tuple[Any, Any]:
-    """Answers whoever chooses or removes a picture; both events, for what follows.
+    """Answers whoever chooses or removes a picture; the two events, for what follows.
 
     ``answer`` makes values of picture and ``others`` of what ``take`` returns. Removing has an
     event of its own: ``input`` may come before the browser has let the picture go, and bring it
     back.
     """
     outputs = [picture, *others]
-    chosen = picture.upload(lambda raw: answer(*take(raw)), [picture], outputs, **CHOICE)
-    return chosen, picture.clear(lambda: answer(*take(None)), None, outputs, **CHOICE)
+    chosen = picture.upload(lambda raw: answer(*take(raw)), [picture], outputs, **CHOSEN)
+    return chosen, picture.clear(lambda: answer(*take(None)), None, outputs, **REMOVED)
 
 
 def take(raw: dict[str, Any] | None) -> tuple[Any, str | None, str]:

@@ -9,7 +9,7 @@ import gradio as gr
 
 from demo import shadow_making
 from demo.checking import MOST_SEED
-from demo.context import LIVE, PRIVATE, Context, shown_picture
+from demo.context import DIRECT, LIVE, PRIVATE, Context, shown_picture
 from demo.restore_events import Source, hand_over, on_choice
 from demo.storage import EXAMPLES
 
@@ -150,8 +150,9 @@ def _connect_portrait(
         pictures = vars(shadow_making.layers(*made)).values()
         return *pictures, shadow_making.facts_line(made[1])
 
-    for done in on_choice(portrait, [path], lambda picture, own, line: (picture, own)):
-        done.success(draw, [path, *controls], shown.outputs, **LIVE)
+    chosen, removed = on_choice(portrait, [path], lambda picture, own, line: (picture, own))
+    chosen.success(draw, [path, *controls], shown.outputs, **LIVE)
+    removed.success(draw, [path, *controls], shown.outputs, **DIRECT)
     example.click(lambda: (PORTRAIT, PORTRAIT), None, [portrait, path], **PRIVATE).success(
         draw, [path, *controls], shown.outputs, **PRIVATE
     )

@@ -152,6 +152,8 @@ def test_a_picture_is_taken_with_the_camera(page):
     page.locator("#restore-input").get_by_label("Remove Image").click()
     page.locator("#restore-input").get_by_label("Capture from camera").click()
     page.locator("#restore-input").get_by_text("Click to Access Webcam").click()
+    seen = "() => document.querySelector('#restore-input video')?.videoWidth > 0"
+    page.wait_for_function(seen, timeout=LONG)
     page.locator("#restore-input").get_by_label("capture photo").click()
     page.locator("#restore-facts").get_by_text("image.png").wait_for(timeout=LONG)
     assert source_of(page, "#restore-input")
