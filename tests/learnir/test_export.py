@@ -19,10 +19,10 @@ onnx = pytest.importorskip("onnx", reason="the onnx extra is not installed")
 pytest.importorskip("onnxruntime", reason="the onnx extra is not installed")
 
 
-# Few evaluations of a small network, as tracing each takes long: the same scale, a finer one, and
-# mirror images. Without correction noise is drawn at every step.
-SETTINGS = {"steps": 3, "scales": (1, 1, 2), "mirror": True, "correction": "none"}
-NETWORK = {"width": 8, "encoder": (1,), "middle": 1, "decoder": (1,)}
+# Few evaluations, as tracing each takes long: finer scales, the same one, and mirror images at the
+# last step. Without correction noise is drawn at every step.
+SETTINGS = {"steps": 4, "scales": (1, 1, 2, 4), "mirror": True, "correction": "none"}
+NETWORK = {"width": 8, "encoder": (1, 1), "middle": 1, "decoder": (1, 1)}
 
 
 @pytest.fixture(scope="module")
@@ -102,8 +102,10 @@ def test_a_full_disk_is_one_line_that_names_the_file(exported, tmp_path, monkeyp
     )
 
 
-def test_the_command(exported, tmp_path, capsys):
-    checkpoint = save_checkpoint(tmp_path / "checkpoint", exported[0])
+def test_the_command(tiny_model, tmp_path, capsys):
+    network = {**NETWORK, "encoder": (1,), "decoder": (1,)}
+    model = tiny_model(ModelConfig(network_args=network, work_size=64))
+    checkpoint = save_checkpoint(tmp_path / "checkpoint", model)
     target = tmp_path / "deep" / "model.onnx"
     with pytest.raises(SystemExit) as ended:
         main(["export", "--checkpoint", str(checkpoint), "--onnx", str(target), "--steps", "2"])
