@@ -155,7 +155,7 @@ def page(browser: Any, app: App, request: pytest.FixtureRequest) -> Iterator[Any
     outside: list[str] = []
     complaints: list[str] = []
     opened.on("request", lambda sent: outside.append(sent.url) if foreign(sent.url, app) else None)
-    opened.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+    opened.on("console", lambda m: complaints.append(told(m)) if m.type == "error" else None)
     opened.on("pageerror", lambda error: complaints.append(str(error)))
     opened.goto(app.url)
     opened.get_by_role("button", name="Remove the shadow").wait_for()
@@ -165,6 +165,11 @@ def page(browser: Any, app: App, request: pytest.FixtureRequest) -> Iterator[Any
     context.close()
     assert outside == []
     assert complaints == []
+
+
+def told(message: Any) -> str:
+    """A line of the console and where it comes from."""
+    return f"{message.text} ({message.location['url']})"
 
 
 def foreign(url: str, app: App) -> bool:
