@@ -250,7 +250,7 @@ def export(
     }
     learnir = LearnIR.from_pretrained(checkpoint, "cpu")
     learnir.check(**settings)
-    print("exporting; with the shipped weights this takes minutes ...", file=sys.stderr)
+    print("exporting; with the shipped weights this takes half a minute ...", file=sys.stderr)
     graph = export_onnx(learnir.model, onnx, **settings)
     print(
         f"{graph.path}: pictures of {graph.multiple}n x {graph.multiple}m pixels, "

@@ -27,12 +27,17 @@ SIZES = (256, 512)
 Run = Callable[[np.ndarray, dict[str, np.ndarray]], np.ndarray]
 
 
-def ways(checkpoint: str | None, folder: Path) -> dict[tuple[str, str], tuple[Run, tuple]]:
-    """(engine, schedule) -> how to run it, and its draws."""
-    model, found = load_checkpoint(checkpoint), {}
+def ways(
+    checkpoint: str | None, folder: Path
+) -> tuple[dict[tuple[str, str], tuple[Run, tuple]], dict[str, dict[str, float]]]:
+    """(engine, schedule) -> how to run it, and its draws; schedule -> what exporting took."""
+    model, found, exports = load_checkpoint(checkpoint), {}, {}
     fast = model.folded()
     for name, scales in SCHEDULES.items():
+        began = time.perf_counter()
         graph = export_onnx(model, folder / f"{name}.onnx", scales=scales)
+        seconds = time.perf_counter() - began
+        exports[name] = {"seconds": seconds, "mib": graph.path.stat().st_size / 2**20}
         sampler, graph_run = Sampler(fast, {"scales": scales}), session(graph.path)
 
         def in_torch(y: np.ndarray, noise: dict, sampler: Sampler = sampler) -> np.ndarray:
@@ -44,7 +49,7 @@ def ways(checkpoint: str | None, folder: Path) -> dict[tuple[str, str], tuple[Ru
 
         found["PyTorch", name] = in_torch, graph.draws
         found["ONNX Runtime", name] = in_onnx, graph.draws
-    return found
+    return found, exports
 
 
 def main() -> None:
@@ -54,11 +59,12 @@ def main() -> None:
     parser.add_argument("-o", "--out", type=Path, default=RESULT)
     options = parser.parse_args()
     with TemporaryDirectory() as folder:
-        runs = ways(options.checkpoint, Path(folder))
+        runs, exports = ways(options.checkpoint, Path(folder))
         rows = [measure(runs, size, options.repeats) for size in SIZES]
-    for row in rows:
+    for row in (*rows, exports):
         print(row)
-    write_json(options.out, {"threads": torch.get_num_threads(), "rows": rows})
+    found = {"threads": torch.get_num_threads(), "rows": rows, "exports": exports}
+    write_json(options.out, found)
 
 
 def measure(runs: dict, size: int, repeats: int) -> dict[str, object]:

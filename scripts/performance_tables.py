@@ -100,13 +100,17 @@ def load(found: dict[str, Any]) -> str:
 
 
 def onnx(found: dict[str, Any]) -> str:
-    """Seconds of both engines and both schedules."""
+    """Seconds of both engines and both schedules, and what exporting took."""
     ways = list(found["rows"][0]["seconds"])
     rows = [
         [f"{r['size']} px", *(f"{r['seconds'][w]:.3f}" for w in ways), f"{r['difference']:.0e}"]
         for r in found["rows"]
     ]
-    return markdown([["seconds", *ways, "largest difference"], *rows])
+    made = " and ".join(
+        f"{e['seconds']:.0f} s, {e['mib']:.0f} MiB" for e in found["exports"].values()
+    )
+    table = markdown([["seconds", *ways, "largest difference"], *rows])
+    return f"{table}\n\nExporting, {' and '.join(found['exports'])}: {made}."
 
 
 def video(found: dict[str, Any]) -> str:

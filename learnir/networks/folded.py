@@ -76,15 +76,16 @@ class _FoldedBlock:
         spread, _, join = block.feed
         self.enter, self.attend = _product(enter), _product(attention.get_submodule("mix"))
         self.leave = _product(leave, block.scale1)
+        self.channels = len(self.attend[1])
         self.spread, self.join = _product(spread), _product(join, block.scale2)
 
     def __call__(self, x: Tensor, norm1: Constants, norm2: Constants) -> Tensor:
-        y = F.linear(F.layer_norm(x, x.shape[-1:], *norm1), *self.enter)
-        y = _gated(_convolved(self.depthwise, y))
+        y = F.linear(F.layer_norm(x, (self.channels,), *norm1), *self.enter)
+        y = _gated(_convolved(self.depthwise, y), self.channels)
         y = y.mul_(F.linear(y.mean(dim=(1, 2), keepdim=True), *self.attend))
         x = F.linear(y, *self.leave).add_(x)
-        y = F.linear(F.layer_norm(x, x.shape[-1:], *norm2), *self.spread)
-        return F.linear(_gated(y), *self.join).add_(x)
+        y = F.linear(F.layer_norm(x, (self.channels,), *norm2), *self.spread)
+        return F.linear(_gated(y, self.channels), *self.join).add_(x)
 
 
 def _folded(blocks: nn.Module) -> list[_FoldedBlock]:
@@ -112,8 +113,8 @@ def _convolved(layer: nn.Module, x: Tensor) -> Tensor:
     return layer(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
 
 
-def _gated(x: Tensor) -> Tensor:
-    a, b = x.chunk(2, dim=-1)
+def _gated(x: Tensor, C: int) -> Tensor:
+    a, b = x.split(C, dim=-1)
     return a * b
 
 

@@ -19,8 +19,8 @@ onnx = pytest.importorskip("onnx", reason="the onnx extra is not installed")
 pytest.importorskip("onnxruntime", reason="the onnx extra is not installed")
 
 
-# Few evaluations, as tracing each takes long: finer scales, the same one, and mirror images at the
-# last step. Without correction noise is drawn at every step.
+# Finer scales, the same one, and mirror images at the last step. Without correction noise is drawn
+# at every step.
 SETTINGS = {"steps": 4, "scales": (1, 1, 2, 4), "mirror": True, "correction": "none"}
 NETWORK = {"width": 8, "encoder": (1, 1), "middle": 1, "decoder": (1, 1)}
 
@@ -43,6 +43,37 @@ def test_the_graph_is_the_sampler(exported, scene, blocks):
     assert restored.shape == y.shape
     assert np.abs(wanted - y).max() > 0.05
     assert np.abs(restored - wanted).max() < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("config", "settings"),
+    [
+        ({"network_args": NETWORK}, {"scales": (4, 2, 1, 2, 4), "correction": "paper"}),
+        ({"network_args": {**NETWORK, "gain": True}}, {"steps": 3, "schedule": "linear"}),
+        (
+            {
+                "network_args": NETWORK,
+                "corrector": {"width": 6, "variance": True},
+                "correction": "learned",
+            },
+            {"steps": 3, "scales": (1, 1, 2), "eta": 0.5},
+        ),
+        ({"network": "unet", "network_args": {"width": 8}}, {"steps": 2, "scales": (1, 2)}),
+    ],
+)
+def test_every_kind_of_sampler_is_exported(config, settings, tiny_model, tmp_path):
+    model = tiny_model(ModelConfig(work_size=64, **config))
+    assert export_onnx(model, tmp_path / "model.onnx", **settings).difference < 1e-5
+
+
+def test_the_file_holds_the_weights_once(exported):
+    """Not once a step."""
+    model, graph = exported
+    weights = sum(4 * parameter.numel() for parameter in model.parameters())
+    proto = onnx.load(str(graph.path))
+    constants = (a.t for n in proto.graph.node if n.op_type == "Constant" for a in n.attribute)
+    held = sum(len(t.raw_data) for t in (*proto.graph.initializer, *constants))
+    assert held < 1.2 * weights
 
 
 def test_the_file_is_valid_and_says_what_it_is(exported):
@@ -103,8 +134,7 @@ def test_a_full_disk_is_one_line_that_names_the_file(exported, tmp_path, monkeyp
 
 
 def test_the_command(tiny_model, tmp_path, capsys):
-    network = {**NETWORK, "encoder": (1,), "decoder": (1,)}
-    model = tiny_model(ModelConfig(network_args=network, work_size=64))
+    model = tiny_model(ModelConfig(network_args=NETWORK, work_size=64))
     checkpoint = save_checkpoint(tmp_path / "checkpoint", model)
     target = tmp_path / "deep" / "model.onnx"
     with pytest.raises(SystemExit) as ended:
