@@ -25,9 +25,10 @@ from learnir.files import (
 )
 from learnir.finding import COMPARE, OTHER_VIDEOS, find
 from learnir.images import ImageError, grid
-from learnir.pipeline import LearnIR, reduce
+from learnir.pipeline import LearnIR
 from learnir.tiling import out_of_memory
 from learnir.video import VIDEO_SUFFIXES, losses_of_video, restore_video
+from learnir.ways import reduce
 from learnir.writing import write_atomically
 
 COMPARE_SIDE = 2048

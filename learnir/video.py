@@ -19,7 +19,8 @@ import numpy as np
 
 from learnir.gain import GainMap, apply_gain, log_gain, log_luminance, slope
 from learnir.images import ImageError, decode_linear
-from learnir.pipeline import LearnIR, reduce
+from learnir.pipeline import LearnIR
+from learnir.ways import reduce
 from learnir.writing import beside, blamed_on
 
 CODECS = {".mp4": "libx264", ".m4v": "libx264", ".mov": "libx264", ".mkv": "libx264"}

@@ -1,0 +1,215 @@
+"""How a picture is restored: at its own size, enlarged, by its gain, by close-ups, in tiles.
+
+``LearnIR.restore`` plans; what is here carries the plan out at one size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+
+from learnir.faces import Square
+from learnir.gain import GainMap, apply_gain
+from learnir.images import decode_linear, encode_linear_quickly, from_signed, to_picture, to_signed
+from learnir.model import LearnIRModel
+from learnir.posterior import correction_named
+from learnir.resolution import Scales, common_multiple, resolve_scales, scale_at
+from learnir.restoration import at_strength
+from learnir.tiling import SMALLEST, NoiseField, count_tiles, restore_tiles
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the sampler runs; None keeps what the checkpoint was validated with."""
+
+    steps: int | None = None
+    schedule: str | None = None
+    scales: Sequence[int] | str | None = None
+    correction: str | None = None
+    weight: float | None = None
+    eta: float | None = None
+    mirror: bool | None = None
+
+    def check(self, model: LearnIRModel) -> Scales:
+        """The scales that will be used; ValueError names what does not fit the model."""
+        T_prime = model.schedule_for(self.steps, self.schedule).T_prime
+        correction = self.correction or model.config.correction
+        correction_named(correction)
+        if correction == "learned" and model.corrector is None:
+            raise ValueError("this checkpoint has no correction branch; use correction 'exact'")
+        for name, value in (("weight", self.weight), ("eta", self.eta)):
+            if value is not None and not 0 <= value <= 1:
+                raise ValueError(f"{name} lies between 0 and 1, got {value}")
+        return resolve_scales(self.scales, T_prime, model.scales)
+
+
+@dataclass(frozen=True)
+class Made:
+    """What came of it.
+
+    Attributes:
+        mode: how it was done; ``gain``: stops (h, w, 3), of the working resolution;
+        gain_map: where the picture is relit by it;
+        restored: where it was restored otherwise, the picture's size and dtype.
+    """
+
+    mode: str
+    gain: np.ndarray
+    gain_map: GainMap | None = None
+    restored: np.ndarray | None = None
+
+
+class Job:
+    """One run of the sampler over a picture or over its tiles, with the evaluations counted."""
+
+    def __init__(
+        self,
+        model: LearnIRModel,
+        sampling: Sampling,
+        scales: Scales,
+        noise: NoiseField,
+        progress: Progress | None,
+    ) -> None:
+        self.model, self.sampling, self.scales = model, sampling, scales
+        self.noise, self.progress = noise, progress
+        self.start(1)
+
+    def start(self, runs: int) -> None:
+        """Sets the counters back for so many runs of the sampler; the first is looked at."""
+        self.done, self.total = 0, runs * len(self.scales)
+        self.previews: list[tuple[int, int, np.ndarray]] = []
+
+    def run(self, picture: np.ndarray, top: int = 0, left: int = 0) -> np.ndarray:
+        """Restored float32 (h, w, 3), signed, of a picture whose corner lies at (top, left)."""
+        return self.run_all(picture[None], top, left)[0]
+
+    def run_all(self, pictures: np.ndarray, top: int = 0, left: int = 0) -> np.ndarray:
+        """Restored float32 (n, h, w, 3), signed: together, under the same noise."""
+        device = next(self.model.parameters()).device
+        h, w = pictures.shape[1:3]
+        signed = to_signed(_at_least(pictures, SMALLEST)).transpose(0, 3, 1, 2)
+        y = torch.from_numpy(np.ascontiguousarray(signed)).to(device)
+
+        def stepped(t: int, z_0: torch.Tensor) -> None:
+            self.done += len(y)
+            if self.done <= len(self.scales):
+                f = -(-y.shape[-1] // z_0.shape[-1])
+                preview = to_picture(z_0[0, :, : -(-h // f), : -(-w // f)])
+                self.previews.append((t, scale_at(self.scales, t), preview))
+            if self.progress is not None:
+                self.progress(self.done, self.total)
+
+        s = self.sampling
+        x = self.model.sample(
+            y,
+            steps=s.steps,
+            schedule=s.schedule,
+            scales=self.scales,
+            correction=s.correction,
+            weight=s.weight,
+            eta=s.eta,
+            mirror=s.mirror,
+            noise=self.noise.at(top, left, device),
+            callback=stepped,
+        )
+        return x[..., :h, :w].permute(0, 2, 3, 1).float().cpu().numpy()
+
+
+def _at_least(pictures: np.ndarray, size: int) -> np.ndarray:
+    """Mirrored at the bottom and right up to ``size``: the network needs surroundings."""
+    _, H, W, _ = pictures.shape
+    missing = ((0, 0), (0, max(size - H, 0)), (0, max(size - W, 0)), (0, 0))
+    return np.pad(pictures, missing, mode="symmetric")
+
+
+def make(
+    job: Job, picture: np.ndarray, how: str, size: int, squares: Sequence[Square], close: int
+) -> Made:
+    """One try at ``size``, close-ups at ``close``; called again when memory runs out."""
+    if how == "tile" or (how == "native" and size < max(picture.shape[:2])):
+        return _by_tiles(job, picture, size)
+    job.start(1 + len(squares))
+    made = _by_gain(job, picture, size) if how == "gain" else _natively(job, picture, size)
+    return _closely(job, picture, made, squares, close) if squares else made
+
+
+def _natively(job: Job, picture: np.ndarray, size: int) -> Made:
+    enlarged = size > max(picture.shape[:2])
+    signed = _enlarged(job, picture, size) if enlarged else job.run(picture)
+    restored = from_signed(signed, picture.dtype.type)
+    gain_map = GainMap.between(decode_linear(picture), decode_linear(restored))
+    return Made("native", gain_map.gain, restored=restored)
+
+
+def _enlarged(job: Job, picture: np.ndarray, size: int) -> np.ndarray:
+    """The picture and what restoring its enlargement changes, brought back to its size."""
+    H, W = picture.shape[:2]
+    f = size / max(H, W)
+    sides = max(round(W * f), 1), max(round(H * f), 1)
+    large = cv2.resize(picture, sides, interpolation=cv2.INTER_CUBIC)
+    change = job.run(large) - to_signed(large)
+    return to_signed(picture) + cv2.resize(change, (W, H), interpolation=cv2.INTER_CUBIC)
+
+
+def _by_gain(job: Job, picture: np.ndarray, work_size: int) -> Made:
+    small = reduce(picture, work_size)
+    gain_map = GainMap.between(decode_linear(small), _linear(job.run(small)))
+    return Made("gain", gain_map.gain, gain_map=gain_map)
+
+
+def _closely(
+    job: Job, picture: np.ndarray, made: Made, squares: Sequence[Square], size: int
+) -> Made:
+    """The whole picture's restoration, with each close-up's own faded into it in linear light."""
+    restored = at_strength(picture, made.gain_map, made.restored, 1.0)
+    small = np.stack([_resized(picture[square.area], size) for square in squares])
+    for square, before, after in zip(squares, small, job.run_all(small), strict=True):
+        gain_map = GainMap.between(decode_linear(before), _linear(after))
+        close = apply_gain(np.ascontiguousarray(picture[square.area]), gain_map)
+        far, near = decode_linear(restored[square.area]), decode_linear(close)
+        mixed = far + square.weight() * (near - far)
+        restored[square.area] = encode_linear_quickly(mixed, picture.dtype.type)
+    reduced = [decode_linear(reduce(p, size)) for p in (picture, restored)]
+    return Made(made.mode, GainMap.between(*reduced).gain, restored=restored)
+
+
+def _resized(part: np.ndarray, size: int) -> np.ndarray:
+    """A square part, ``size`` pixels to a side."""
+    how = cv2.INTER_AREA if len(part) > size else cv2.INTER_CUBIC
+    return cv2.resize(np.ascontiguousarray(part), (size, size), interpolation=how)
+
+
+def _by_tiles(job: Job, picture: np.ndarray, tile: int) -> Made:
+    H, W = picture.shape[:2]
+    multiple = common_multiple(job.scales)
+    job.start(count_tiles(H, W, tile, multiple))
+    restored = np.empty_like(picture)
+
+    def restore(rows: slice, columns: slice) -> np.ndarray:
+        return job.run(picture[rows, columns], rows.start, columns.start)
+
+    for top, band in restore_tiles(H, W, tile, multiple, restore):
+        restored[top : top + len(band)] = from_signed(band, picture.dtype.type)
+    small = [decode_linear(reduce(p, job.model.config.work_size)) for p in (picture, restored)]
+    return Made("tile", GainMap.between(*small).gain, restored=restored)
+
+
+def _linear(signed: np.ndarray) -> np.ndarray:
+    return decode_linear(from_signed(signed, np.uint16))
+
+
+def reduce(picture: np.ndarray, size: int) -> np.ndarray:
+    """The longest side at most ``size``, every pixel the mean of those it covers."""
+    H, W = picture.shape[:2]
+    f = size / max(H, W)
+    if f >= 1:
+        return picture
+    return cv2.resize(
+        picture, (max(round(W * f), 1), max(round(H * f), 1)), interpolation=cv2.INTER_AREA
+    )
