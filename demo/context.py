@@ -13,6 +13,7 @@ from demo.options import Options
 from demo.photos import Photo
 from demo.runs import MOST, Cancellations
 from demo.storage import AGE_S
+from demo.views import Score
 from learnir.restoration import Restoration
 
 SHOWN_BUTTONS: Any = ["download", "fullscreen"]
@@ -71,6 +72,8 @@ class Kept:
     settings: Settings
     truth: str | None = None
     """Path of the shadow-free picture that was there when the run began."""
+    scored: dict[float, list[Score]] = field(default_factory=dict)
+    """What was scored already, by strength: every page opens with the same result."""
 
     def at_strength(self, strength: float) -> np.ndarray:
         """The picture at any strength, uint8 or uint16 RGB (H, W, 3)."""

@@ -256,9 +256,13 @@ class Page:
         kept = self.context.shelf.get(token)
         if kept is None or not kept.truth:
             return {self.shown.scores: gr.update(visible=False)}
-        with restoring.friendly("Choose the same picture without its shadow."):
-            target = photos.open_photo(kept.truth).picture
-            rows = views.scores(kept.photo.picture, kept.at_strength(strength), target)
+        rows = kept.scored.get(strength)
+        if rows is None:
+            with restoring.friendly("Choose the same picture without its shadow."):
+                target = photos.open_photo(kept.truth).picture
+                rows = views.scores(kept.photo.picture, kept.at_strength(strength), target)
+            if all(score.after is not None for score in rows):  # else there may be more later
+                kept.scored[strength] = rows
         table = [score.row() for score in rows]
         return {self.shown.scores: gr.update(value=table, visible=True)}
 

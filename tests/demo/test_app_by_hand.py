@@ -136,12 +136,33 @@ def test_seeds_of_the_page_have_the_limit_of_the_endpoints(app):
     assert {seed["maximum"] for seed in seeds} == {2**31 - 1}
 
 
-def test_scores_of_a_result_that_was_cleared_leave_nothing_of_it():
+@pytest.fixture
+def handlers():
+    """``handlers(context)``: the restore page's, which name the parts that they set."""
     names = [field.name for field in dataclasses.fields(restore_events.Shown)]
     shown = restore_events.Shown(*names)
-    page = restore_events.Page(None, None, None, None, shown, None)
-    values = dict(zip(shown.results, page.score("", 1.0), strict=True))
+    return lambda context: restore_events.Page(context, None, None, None, shown, None)
+
+
+def test_scores_of_a_result_that_was_cleared_leave_nothing_of_it(handlers):
+    page = handlers(None)
+    values = dict(zip(page.shown.results, page.score("", 1.0), strict=True))
     assert values["slider"] is None
     assert values["steps"] is None
     assert values["scores"]["visible"] is False
     assert values["save"]["interactive"] is False
+
+
+def test_a_result_is_scored_once_at_every_strength(app, handlers, monkeypatch):
+    """Every page opens with the same result."""
+    seen, scores = [], restore_events.views.scores
+
+    def counted(*pictures):
+        seen.append(pictures)
+        return scores(*pictures)
+
+    monkeypatch.setattr(restore_events.views, "scores", counted)
+    page, strengths = handlers(app.context), (0.9, 0.9, 0.4)
+    tables = [page.score(restore_events.FIRST, s)["scores"]["value"] for s in strengths]
+    assert len(seen) == 2
+    assert tables[0] == tables[1] != tables[2]
