@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
@@ -133,8 +134,28 @@ def plan(paths: Sequence[str], out: Path, writing: Writing) -> Plan:
         notes.append(f"{out}: a folder; for a file, end its name with .jpg, .png or .mp4")
     tasks = [Task(path, out if single else _target(out / name, writing)) for path, name in found]
     tasks, links = _without_links(tasks)
+    tasks = _apart(tasks)
     _check_outputs(tasks, writing)
     return Plan(tasks, problems, [*notes, *links])
+
+
+def _apart(tasks: Sequence[Task]) -> list[Task]:
+    """Tasks whose files get names of their own where two formats become one.
+
+    Beside a.jpg, the JPEG of a.heic is a.heic.jpg. Capitals are no difference on some systems.
+    """
+    results = Counter(str(task.target).casefold() for task in tasks)
+
+    def shared(task: Task) -> bool:
+        converted = task.target.name != task.source.name
+        return converted and results[str(task.target).casefold()] > 1
+
+    return [
+        replace(task, target=task.target.with_name(task.source.name + task.target.suffix))
+        if shared(task)
+        else task
+        for task in tasks
+    ]
 
 
 def _without_links(tasks: Sequence[Task]) -> tuple[list[Task], list[str]]:

@@ -12,7 +12,7 @@ from skimage.data import astronaut
 from dataset_tools.photos import PhotoError, decode_picture
 from learnir.files import decode_photo, encode_photo
 from learnir.images import ImageError
-from learnir.restore import PlanError, Writing, plan
+from learnir.restore import Writing, plan
 
 pillow_heif = pytest.importorskip("pillow_heif")
 pillow_heif.register_heif_opener()
@@ -92,11 +92,24 @@ def test_another_format_may_be_asked_for(command, tmp_path, face):
         assert image.mode == "RGBA"
 
 
-def test_a_heic_beside_the_jpeg_it_would_become_is_told(tmp_path, scene, face):
-    save(tmp_path / "in" / "a.jpg", scene())
-    (tmp_path / "in" / "a.heic").write_bytes(encoded(face, "HEIF"))
-    with pytest.raises(PlanError, match="both would become"):
-        plan([str(tmp_path / "in")], tmp_path / "out", Writing())
+def test_a_heic_beside_the_jpeg_it_would_become_keeps_its_whole_name(tmp_path, scene, face):
+    for name in ("in/a.jpg", "in/b.JPG", "in/sub/a.png", "in/a.heic", "in/B.heic", "in/c.heic"):
+        place = tmp_path / name
+        if place.suffix == ".heic":
+            place.write_bytes(encoded(face, "HEIF"))
+        else:
+            save(place, scene())
+    planned = plan([str(tmp_path / "in")], tmp_path / "out", Writing())
+    names = {task.source.name: task.target.name for task in planned.tasks}
+    alike = {name: name for name in ("a.jpg", "b.JPG", "a.png")}
+    heic = {"a.heic": "a.heic.jpg", "B.heic": "B.heic.jpg", "c.heic": "c.jpg"}
+    assert names == alike | heic
+    (once,) = plan(2 * [str(tmp_path / "in" / "a.heic")], tmp_path / "out", Writing()).tasks
+    assert once.target.name == "a.jpg"
+    png = plan([str(tmp_path / "in")], tmp_path / "out", Writing(format="png")).tasks
+    assert {t.target.name for t in png} == {
+        *("a.jpg.png", "a.heic.png", "b.JPG.png", "B.heic.png", "a.png", "c.png")
+    }
 
 
 @pytest.mark.parametrize("kind", KINDS)
