@@ -66,7 +66,7 @@ def restore(
         correction: DPSC correction.
         weight: weight of the correction, 0 to 1.
         eta: share of the fresh noise, 0 to 1.
-        mirror: last step also on the mirror image, mean of both: better, somewhat slower.
+        mirror: last step also on the mirror image, mean of both: slower, hardly better.
         strength: 0 changes nothing, 1 removes the shadow as estimated, up to 1.5.
         seed: of all noise.
         faces: small faces get a second, closer look, unless --no-faces is given.
