@@ -133,9 +133,8 @@ def test_a_full_disk_is_one_line_that_names_the_file(exported, tmp_path, monkeyp
     )
 
 
-def test_the_command(tiny_model, tmp_path, capsys):
-    model = tiny_model(ModelConfig(network_args=NETWORK, work_size=64))
-    checkpoint = save_checkpoint(tmp_path / "checkpoint", model)
+def test_the_command(exported, tmp_path, capsys):
+    checkpoint = save_checkpoint(tmp_path / "checkpoint", exported[0])
     target = tmp_path / "deep" / "model.onnx"
     with pytest.raises(SystemExit) as ended:
         main(["export", "--checkpoint", str(checkpoint), "--onnx", str(target), "--steps", "2"])
