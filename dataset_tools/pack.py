@@ -17,7 +17,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from dataset_tools import photometry, shadows, visibility
+from dataset_tools import shadows, visibility
 from dataset_tools.backdrops import backdrop
 from dataset_tools.dye import cloth
 from dataset_tools.engines import run
@@ -37,9 +37,9 @@ from learnir.training.data import open_pairs, reduced
 from learnir.writing import replacing
 
 SHADE_MAX = 1.25  # direct_shading's ceiling, stored as 255
-MAPS = ("matte", "face", "shade", "gloss", "cloth")  # side by side in one grey picture
+MAPS = ("matte", "face", "shade", "gloss", "cloth", "skin")  # side by side in one grey picture
 BACKDROPS = 192
-QUALITY = {"base": 84, "maps": 66, "shadow": 72, "backdrop": 80, "pair": 78}
+QUALITY = {"base": 80, "maps": 60, "shadow": 72, "backdrop": 80, "pair": 76}
 PHOTOS_PER_JOB = 8
 
 
@@ -100,7 +100,7 @@ def scene(picture: np.ndarray, face: Landmarks, seed: tuple[int, ...], plan: Pac
 
 
 def _maps(stage: visibility.Stage, person: np.ndarray, base: np.ndarray) -> np.ndarray:
-    """MAPS side by side, uint8 (H, 5 W)."""
+    """MAPS side by side, uint8 (H, 6 W)."""
     scene, light = stage.scene, stage.light
     maps = [
         person,
@@ -108,6 +108,7 @@ def _maps(stage: visibility.Stage, person: np.ndarray, base: np.ndarray) -> np.n
         direct_shading(scene, light) / SHADE_MAX,
         highlight(scene, light),
         cloth(decode_linear(base), scene, stage.face.points, person),
+        scene.skin,
     ]
     return np.round(255 * np.clip(np.concatenate(maps, axis=1), 0, 1)).astype(np.uint8)
 
@@ -115,16 +116,18 @@ def _maps(stage: visibility.Stage, person: np.ndarray, base: np.ndarray) -> np.n
 def _shadow(
     rng: np.random.Generator, stage: visibility.Stage, person: np.ndarray, recipe: Recipe
 ) -> np.ndarray:
-    """S, the visibility after scattering in the skin, uint8 (H, W, 3), linear."""
+    """V, the visibility before it scatters in the skin, uint8 (H, W), linear.
+
+    Not S: WebP keeps colours at half the resolution, and with them half of the red that an edge
+    has. So the trainer scatters it, by other widths at every step.
+    """
     kinds = {kind: share for kind, share in recipe.mix.items() if kind != "none"}
     shares = np.array(list(kinds.values()))
     kind = str(rng.choice(list(kinds), p=shares / shares.sum()))
     visible, _ = visibility.draw(rng, stage, kind, recipe)
     if rng.random() < recipe.person_only:
         visible = shadows.within(visible, person)
-    mm = stage.scene.mm / recipe.draw_scattering(rng)
-    seen = photometry.scatter(visible, stage.scene.skin, mm)
-    return np.round(255 * np.clip(seen, 0, 1)).astype(np.uint8)
+    return np.round(255 * np.clip(visible, 0, 1)).astype(np.uint8)
 
 
 def _webp(picture: np.ndarray, kind: str) -> bytes:

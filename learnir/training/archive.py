@@ -41,6 +41,8 @@ def load_archive(path: str | os.PathLike[str]) -> Archive:
         cast = [number for number, n in enumerate(about["shadows"]) for _ in range(n)]
         scenes, backdrops, pairs = about["scenes"], about["backdrops"], about["pairs"]
         shade_max = about["shade_max"]
+        if tuple(about["maps"]) != MAPS:
+            raise ValueError(f"maps {', '.join(about['maps'])}")
     except (OSError, EOFError, ValueError, KeyError, TypeError, BadZipFile) as error:
         raise PairError(
             f"{path}: no archive of layers, or one of another version ({error}); make one with "
@@ -81,9 +83,13 @@ def _colour(data: np.ndarray) -> np.ndarray:
     return cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1].transpose(2, 0, 1)
 
 
+def _grey(data: np.ndarray) -> np.ndarray:
+    return cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
+
+
 def _maps(data: np.ndarray) -> np.ndarray:
-    return np.stack(np.split(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), len(MAPS), axis=1))
+    return np.stack(np.split(_grey(data), len(MAPS), axis=1))
 
 
 def _shadows(files: Sequence[np.ndarray]) -> np.ndarray:
-    return np.stack([_colour(data) for data in files])
+    return np.stack([_grey(data) for data in files])

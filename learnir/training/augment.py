@@ -35,7 +35,7 @@ class Photometry:
     """
 
     depth: tuple[float, float] = (0.65, 1.7)
-    darkest: float = 0.075
+    darkest: float = 0.09
     drift: float = 0.12
     hue: float = 0.05
     exposure: float = 0.6

@@ -8,6 +8,7 @@ linear light (B, 3, H, W), maps (B, 1, H, W), drawn parameters (B, 1, 1, 1).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from math import pi
 
 import torch
@@ -18,6 +19,12 @@ from learnir.resolution import area_mean
 
 LUMINANCE = (0.2126, 0.7152, 0.0722)
 RIM_MM = 2.0  # dataset_tools.fringe
+SCATTER_MM = (0.08, 0.22, 0.432, 0.753, 1.411, 2.722)  # dataset_tools.photometry, as the weights
+SCATTER_WEIGHTS = (
+    (0.233, 0.100, 0.118, 0.113, 0.358, 0.078),
+    (0.455, 0.336, 0.198, 0.007, 0.004, 0.000),
+    (0.649, 0.344, 0.000, 0.007, 0.000, 0.000),
+)
 
 
 def decode(unit: Tensor) -> Tensor:
@@ -35,8 +42,14 @@ def encode(linear: Tensor) -> Tensor:
 
 def luminance(linear: Tensor) -> Tensor:
     """Rec. 709 relative luminance (B, 1, H, W)."""
-    weights = torch.tensor(LUMINANCE, device=linear.device, dtype=linear.dtype)
+    weights = _constant(LUMINANCE, linear.device)
     return (linear * weights.view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
+
+
+@cache
+def _constant(numbers: tuple, device: torch.device) -> Tensor:
+    """Numbers in the memory of ``device``, copied there once."""
+    return torch.tensor(numbers, device=device)
 
 
 def mix(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
@@ -58,6 +71,18 @@ def ambient_field(colour: Tensor, wave: Tensor, spread: float | Tensor) -> Tenso
 def composite(base: Tensor, ambient: Tensor, visible: Tensor) -> Tensor:
     """J = I [A + (1 - A) S], per channel."""
     return base * (ambient + (1 - ambient) * visible)
+
+
+def scattered(visible: Tensor, skin: Tensor, mm: Tensor) -> Tensor:
+    """S: visibility (B, 1, H, W) blurred per channel as light diffuses in skin; (B, 3, H, W).
+
+    mm (B, 1, 1, 1): per pixel, over the factor on the widths. Off the skin S = V.
+    """
+    B, _, H, W = visible.shape
+    sigma = _constant(SCATTER_MM, visible.device) / mm.view(B, 1)
+    soft = blur(visible.repeat_interleave(sigma.shape[1], 0), sigma.view(-1, 1, 1, 1))
+    weights = _constant(SCATTER_WEIGHTS, visible.device)
+    return mix(torch.einsum("cw,bwhk->bchk", weights, soft.view(B, -1, H, W)), visible, skin)
 
 
 def bent(visible: Tensor, power: Tensor) -> Tensor:
@@ -102,15 +127,16 @@ class Looks:
 
 @dataclass(frozen=True)
 class Maps:
-    """What the renderer knows of the scene, each (B, 1, H, W): person, face and cloth in [0, 1],
-    the direct shading (about 1 where best lit) and the highlight lobe. mm (B, 1, 1, 1): of the
-    face, per pixel."""
+    """What the renderer knows of the scene, each (B, 1, H, W): person, face, cloth and skin in
+    [0, 1], the direct shading (about 1 where best lit) and the highlight lobe. mm (B, 1, 1, 1): of
+    the face, per pixel."""
 
     person: Tensor
     face: Tensor
     shade: Tensor
     gloss: Tensor
     cloth: Tensor
+    skin: Tensor
     mm: Tensor
 
 

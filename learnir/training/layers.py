@@ -19,7 +19,7 @@ from learnir.training import compositing as light
 Number = float | Tensor
 """A number, or one for each pair of a batch: (B, 1, 1, 1)."""
 
-MAPS = ("matte", "face", "shade", "gloss", "cloth")
+MAPS = ("matte", "face", "shade", "gloss", "cloth", "skin")
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Ranges:
     """What is drawn for every pair.
 
     The first fields are a recipe's (``dataset_tools.recipe.Recipe`` says what each is); the others
-    are constants of the renderer, and two things that it leaves out. noise_a and noise_b are
-    log-uniform; strong: share with a strong tint of either sign; jpeg: share of inputs compressed;
+    are constants of the renderer, and two things that it leaves out. noise_a, noise_b and
+    scattering are log-uniform; strong: share with a strong tint of either sign; jpeg: share of inputs compressed;
     bend: deviations of ln p where edges are bent by S^p, of a shadow's p and of its channels' own.
     """
 
@@ -44,6 +44,7 @@ class Ranges:
     exposure: tuple[Number, Number]
     contrast: tuple[Number, Number]
     saturation: tuple[Number, Number]
+    scattering: tuple[Number, Number]
     strong: Number = 0.07
     backdrop: Number = 0.45
     tint_indoor: Number = 0.03
@@ -52,7 +53,7 @@ class Ranges:
     noise_b: tuple[Number, Number] = (1e-7, 3e-6)
     jpeg: Number = 0.25
     quality: tuple[Number, Number] = (60.0, 96.0)
-    bend: tuple[Number, Number] = (0.35, 0.2)
+    bend: tuple[Number, Number] = (0.35, 0.05)
 
     @classmethod
     def of(cls, recipe: Mapping[str, Any]) -> Ranges:
@@ -85,9 +86,9 @@ RECIPE = tuple(one.name for one in fields(Ranges) if one.default is MISSING)
 
 @dataclass(frozen=True)
 class Layers:
-    """Scenes, uint8. base (N, 3, H, W); maps (N, 5, H, W), see MAPS; shadows (N, K, 3, H, W),
-    linear visibility after scattering; backdrops (M, 3, H, W). mm (N,): of the face, per pixel.
-    ranges: of every recipe; cast (N, K): which of them a shadow is of."""
+    """Scenes, uint8. base (N, 3, H, W); maps (N, 6, H, W), see MAPS; shadows (N, K, H, W), linear
+    visibility before it scatters in the skin; backdrops (M, 3, H, W). mm (N,): of the face, per
+    pixel. ranges: of every recipe; cast (N, K): which of them a shadow is of."""
 
     base: Tensor
     maps: Tensor
@@ -189,6 +190,7 @@ def draw_pairs(
     which = draws.uniform(0, layers.shadows.shape[1]).view(-1).long()
     ranges = layers.ranges_of(scenes, which)
     base, maps, visible = _views(layers, scenes, which, size, view, draws)
+    visible = light.scattered(visible, maps.skin, maps.mm / draws.log_uniform(*ranges.scattering))
     visible = light.bent(visible, _powers(draws, ranges))
     visible = torch.where(draws.happens(clean) > 0, torch.ones_like(visible), visible)
     colour = light.ambient_colour(draws.log_uniform(*ranges.ambient), _tint(draws, ranges))
@@ -228,7 +230,7 @@ def _views(
     """The same random square of all layers, mirrored at random; pictures in linear light."""
     f = reduction(layers, size)
     pictures = area_mean(torch.cat([layers.base[scenes], layers.maps[scenes]], dim=1) / 255, f)
-    visible = light.reduced_visibility(layers.shadows[scenes, which] / 255, f)
+    visible = light.reduced_visibility(layers.shadows[scenes, which].unsqueeze(1) / 255, f)
     stack = torch.cat([pictures, visible], dim=1)
     side = draws.uniform(*view)
     slack = (1 - side).abs()
@@ -237,11 +239,13 @@ def _views(
     zero = torch.zeros_like(side)
     move = torch.cat([flip * side, zero, x, zero, side, y], dim=1).view(-1, 2, 3)
     grid = F.affine_grid(move, [len(scenes), 1, size, size], align_corners=False)
-    seen = F.grid_sample(stack, grid, padding_mode="reflection", align_corners=False)
-    person, face, shade, gloss, cloth = (seen[:, i : i + 1] for i in range(3, 8))
+    seen = F.grid_sample(
+        stack, grid, mode="bicubic", padding_mode="reflection", align_corners=False
+    ).clamp(0, 1)
+    base, (person, face, shade, gloss, cloth, skin, visible) = seen[:, :3], seen[:, 3:].split(1, 1)
     mm = layers.mm[scenes].view(-1, 1, 1, 1) * side * (layers.base.shape[-1] / size)
-    maps = light.Maps(person, face, shade * layers.shade_max, gloss, cloth, mm)
-    return light.decode(seen[:, :3]), maps, seen[:, 8:]
+    maps = light.Maps(person, face, shade * layers.shade_max, gloss, cloth, skin, mm)
+    return light.decode(base), maps, visible
 
 
 def _powers(draws: _Draws, ranges: Ranges) -> Tensor:

@@ -42,6 +42,12 @@ def draw_step(
     return Draw(t, (1,) * steps if fixed else config.model.scales, rollout and t < steps)
 
 
+def _last_trained(config: TrainConfig) -> int:
+    """The smallest t that steps are drawn of."""
+    weights = config.step_weights or (1.0,)
+    return 1 + next(i for i, weight in enumerate(weights) if weight > 0)
+
+
 class TrainStep(nn.Module):
     """Loss of one batch. Wrapped whole by data-parallel training, so that gradients are shared."""
 
@@ -49,6 +55,7 @@ class TrainStep(nn.Module):
         super().__init__()
         self.model, self.config = model, config
         self.perceptual = lpips_loss() if config.perceptual else None
+        self.judged = _last_trained(config)
 
     def forward(
         self, y: Tensor, x: Tensor, draw: Draw, part: str, generator: torch.Generator
@@ -88,7 +95,8 @@ class TrainStep(nn.Module):
     def _denoising_loss(self, z_t: Tensor, z_y: Tensor, R: Tensor, t: int) -> Tensor:
         """L_denoise + lambda L_consistency (poster Eq. 9), plus the gradient term of R.
 
-        At t = 1 the model's z_0 is the restored picture, which LPIPS may judge as well.
+        At the last step that is trained the model's z_0 is the restored picture, which LPIPS may
+        judge as well: t = 1, or T' where a direct regression is trained.
         """
         model, config, schedule = self.model, self.config, self.model.schedule
         output = model.output(z_t, z_y, t, schedule)
@@ -96,7 +104,7 @@ class TrainStep(nn.Module):
         R_hat = model.prediction.residual(output, z_t, z_y, t, schedule)
         if config.gradient_weight:
             loss = loss + config.gradient_weight * gradient_loss(R_hat - R)
-        if self.perceptual is not None and t == 1:
+        if self.perceptual is not None and t == self.judged:
             judged = slice(None, None, config.perceptual_every)
             distance = self.perceptual((z_y - R_hat)[judged], (z_y - R)[judged])
             loss = loss + config.perceptual * distance.mean()

@@ -36,7 +36,7 @@ def test_packing_one_portrait(tmp_path, astronaut):
 
     layers = load_archive(first).layers
     assert len(layers) == 1
-    assert layers.shadows.shape == (1, 2, 3, 128, 128)
+    assert layers.shadows.shape == (1, 2, 128, 128)
     y, x = draw_pairs(
         layers, torch.zeros(4, dtype=torch.long), 128, (1, 1), 0.0, torch.Generator().manual_seed(0)
     )
@@ -103,7 +103,7 @@ def test_several_recipes_share_a_scene_and_pairs_lie_beside_it(tmp_path, astrona
     assert pack(photos, out, *recipes, "--pairs", str(tmp_path / "street")) == 0
 
     held = load_archive(out)
-    assert held.layers.shadows.shape == (1, 3, 3, 128, 128)
+    assert held.layers.shadows.shape == (1, 3, 128, 128)
     assert held.layers.cast.tolist() == [[0, 0, 1]]
     assert [one.dyed for one in held.layers.ranges] == [0.6, 0.0]
     (pair,) = held.pairs["train"]

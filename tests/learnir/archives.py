@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from dataset_tools.recipe import RECIPES
+from learnir.training.layers import MAPS
 
 
 def batched(array: np.ndarray) -> torch.Tensor:
@@ -24,16 +25,18 @@ def write_archive(path, rng, recipes=("sunlit",), shadows=(3,), pairs=None):
     """A little archive as ``faceshadow pack`` writes them, of random layers."""
     size, pairs = 32, pairs or {"train": 0, "val": 0}
 
-    def noise(low=0, high=255):
-        return rng.integers(low, high, (size, size, 3), dtype=np.uint8)
+    def noise(low=0, high=255, shape=(size, size, 3)):
+        return rng.integers(low, high, shape, dtype=np.uint8)
 
     pictures = []
     for _ in range(5):
-        maps = rng.integers(0, 255, (size, 5 * size), dtype=np.uint8)
-        pictures += [noise(20, 230), maps, *(noise() for _ in range(sum(shadows)))]
+        maps = noise(shape=(size, len(MAPS) * size))
+        cast = [noise(shape=(size, size)) for _ in range(sum(shadows))]
+        pictures += [noise(20, 230), maps, *cast]
     pictures += [noise() for _ in range(1 + 2 * sum(pairs.values()))]
     files = [cv2.imencode(".webp", p)[1] for p in pictures]
     about = {"scenes": 5, "shadows": shadows, "size": size, "shade_max": 1.25, "backdrops": 1}
+    about["maps"] = MAPS
     about |= {"pairs": pairs, "recipes": [asdict(RECIPES[name]) for name in recipes]}
     np.savez(
         path,

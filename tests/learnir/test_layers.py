@@ -79,7 +79,7 @@ def test_pairs_of_two_recipes_are_drawn_as_pairs_of_each(tmp_path, rng):
     both = load_archive(
         write_archive(tmp_path / "both.npz", rng, ("sunlit", "faceshadow"), (1, 1))
     ).layers
-    both = dataclasses.replace(both, shadows=both.shadows[:, :1].repeat(1, 2, 1, 1, 1))
+    both = dataclasses.replace(both, shadows=both.shadows[:, :1].repeat(1, 2, 1, 1))
     which = torch.rand(5, 1, 1, 1, generator=torch.Generator().manual_seed(6)) * 2
     recipe = which.view(-1).long()  # the first number that a batch draws
     assert 0 < int(recipe.sum()) < 5
@@ -211,7 +211,7 @@ def test_bending_moves_edges_alone(archive, level, same):
         made.append(draw(dataclasses.replace(loaded, ranges=ranges), 5))
     (y, x), (y_bent, x_bent) = made
     assert torch.equal(x, x_bent)
-    assert torch.equal(y, y_bent) == same
+    assert (float((y - y_bent).abs().mean()) < 1e-4) == same
 
 
 def test_archives_and_folders_train_together(archive, tmp_path, rng):
