@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from dataset_tools import pack as packing
+from dataset_tools import photometry
 from dataset_tools.build import BuildPlan, decide, find_photos, survey_photos
 from dataset_tools.cli import main
 from dataset_tools.engines import EnginePlan
@@ -16,6 +17,7 @@ from dataset_tools.recipe import RECIPES
 from dataset_tools.render import pair_seed, render
 from dataset_tools.survey import load_landmarks
 from learnir.training.archive import load_archive
+from learnir.training.compositing import scattered
 from learnir.training.layers import draw_pairs
 
 
@@ -77,6 +79,20 @@ def test_a_folder_called_like_an_archive_is_refused_at_once(tmp_path, capsys):
         pack(tmp_path / "nowhere", tmp_path / "dir.npz")
     assert caught.value.code == 2
     assert f"{tmp_path / 'dir.npz'} is a folder; give another name" in capsys.readouterr().err
+
+
+def test_an_edge_keeps_its_red(tmp_path):
+    """WebP keeps colours at half the resolution: what scatters is stored before it does."""
+    rows, columns = np.indices((128, 128)) - 64
+    edge = (columns + 0.3 * rows < 0).astype(np.float32)
+    file = np.frombuffer(packing._webp(np.round(255 * edge).astype(np.uint8), "shadow"), np.uint8)
+    stored = torch.from_numpy(cv2.imdecode(file, cv2.IMREAD_GRAYSCALE) / np.float32(255))
+    skin, mm = torch.ones(1, 1, 128, 128), torch.full((1, 1, 1, 1), 0.8)
+    ours = scattered(stored[None, None], skin, mm)[0].numpy()
+    theirs = photometry.scatter(edge, np.ones_like(edge), 0.8).transpose(2, 0, 1)
+    lag = theirs[0] - theirs[1]
+    assert lag.max() > 0.1
+    assert np.abs(ours[0] - ours[1] - lag)[8:-8, 8:-8].max() < 0.03
 
 
 def _content(path: Path) -> dict[str, bytes]:

@@ -87,6 +87,7 @@ def test_relighting_agrees_with_the_renderer(smooth, rng):
         batched(relight.direct_shading(scene, lamp)),
         batched(relight.highlight(scene, lamp)),
         batched(skin),
+        batched(skin),
         scalar(scene.mm),
     )
     values = (look.strength, look.warmth, look.exposure, look.contrast, look.saturation, look.gloss)
@@ -102,6 +103,23 @@ def test_relighting_agrees_with_the_renderer(smooth, rng):
     assert float(ratio.std()) < 1e-4
     assert float(ratio.mean()) == pytest.approx(1, abs=0.03)
     assert np.allclose(ours_lit[~inside], batched(lit)[~inside], atol=0.02)
+
+
+@pytest.mark.parametrize("mm", [0.25, 0.6, 1.1])
+def test_scattering_agrees_with_the_renderer(rng, mm):
+    """A step across skin, and beside it something that is none; pictures of a batch keep apart."""
+    rows, columns = np.indices((SIZE, SIZE)) - SIZE / 2
+    visible = (columns + 0.3 * rows < 0).astype(np.float32)
+    skin = np.clip(0.5 - rows / 8, 0, 1).astype(np.float32)
+    both = [torch.cat([batched(one), batched(other)]) for one, other in ((visible, 1 - visible),)]
+    sizes = torch.tensor([mm, 0.9]).view(2, 1, 1, 1)
+    ours = compositing.scattered(both[0], batched(skin).repeat(2, 1, 1, 1), sizes)
+    for one, plane, size in zip(ours, (visible, 1 - visible), (mm, 0.9), strict=True):
+        theirs = batched(photometry.scatter(plane, skin, size))[0]
+        assert np.allclose(one, theirs, atol=0.01)
+    red, green, _ = ours[0, :, 8, :]
+    assert float((red - green).abs().max()) > 0.03  # red travels farthest
+    assert torch.equal(ours[0, :, -1], batched(visible)[0].expand(3, -1, -1)[:, -1])
 
 
 @pytest.mark.parametrize("sigma", [0.2, 0.8, 3.7])

@@ -33,6 +33,25 @@ def draw(loaded, seed, clean=0.0, size=32):
     return layers.draw_pairs(loaded, torch.arange(5), size, (0.6, 1.1), clean, generator)
 
 
+def test_scattering_is_drawn_within_the_recipes_range(archive, monkeypatch):
+    loaded, seen = load_archive(archive).layers, []
+    scattered = layers.light.scattered
+
+    def watched(visible, skin, mm):
+        seen.append(mm)
+        return scattered(visible, skin, mm)
+
+    monkeypatch.setattr(layers.light, "scattered", watched)
+    for seed in range(40):
+        generator = torch.Generator().manual_seed(seed)
+        layers.draw_pairs(loaded, torch.arange(5), 32, (1, 1), 0.0, generator)
+    low, high = RECIPES["sunlit"].scattering
+    factors = 1.2 / torch.cat(seen).flatten()  # mm a pixel, as the archive says
+    assert low <= float(factors.min()) < 1.1 * low
+    assert 0.9 * high < float(factors.max()) <= high
+    assert float(factors.log().mean()) == pytest.approx((np.log(low) + np.log(high)) / 2, abs=0.1)
+
+
 def test_batches_are_functions_of_the_seed(archive):
     loaded = load_archive(archive).layers
     first, again, other = draw(loaded, 1), draw(loaded, 1), draw(loaded, 2)
@@ -160,7 +179,13 @@ def test_a_number_of_pairs_is_refused_where_there_are_none_to_count(tmp_path, rn
 
 def test_an_archive_of_another_format_is_named(archive):
     with np.load(archive) as old:
-        np.savez(archive, **{name: old[name] for name in ("about", "lengths", "blob")})
+        content = {name: old[name] for name in old.files}
+    np.savez(archive, **{name: content[name] for name in ("about", "lengths", "blob")})
+    with pytest.raises(PairError, match="faceshadow pack"):
+        load_archive(archive)
+    about = json.loads(content["about"].tobytes()) | {"maps": layers.MAPS[:5]}  # as it was once
+    content["about"] = np.frombuffer(json.dumps(about).encode(), np.uint8)
+    np.savez(archive, **content)
     with pytest.raises(PairError, match="faceshadow pack"):
         load_archive(archive)
 

@@ -45,9 +45,18 @@ def test_other_files_are_refused_in_one_line(tmp_path, monkeypatch, content):
         lpips_loss()
 
 
-@pytest.mark.parametrize(("t", "every"), [(1, 1), (1, 2), (2, 1)])
-def test_lpips_of_the_result_joins_the_loss_of_the_last_step(backbone, t, every):
-    smoke = dataclasses.replace(PRESETS["smoke"], perceptual_every=every)
+REGRESSION = (0, 0, 0, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("t", "every", "step_weights", "last"),
+    [(1, 1, None, True), (1, 2, None, True), (2, 1, None, False), (5, 1, REGRESSION, True)],
+)
+def test_lpips_of_the_result_joins_the_loss_of_the_last_step(
+    backbone, t, every, step_weights, last
+):
+    changes = {"perceptual_every": every, "step_weights": step_weights}
+    smoke = dataclasses.replace(PRESETS["smoke"], **changes)
     torch.manual_seed(1)
     model = LearnIRModel(smoke.model)
     y, x = torch.rand(2, 3, 3, 64, 64) * 2 - 1
@@ -62,6 +71,6 @@ def test_lpips_of_the_result_joins_the_loss_of_the_last_step(backbone, t, every)
     R_hat = torch.zeros_like(y)  # an untrained network's
     distances = step.perceptual(y - R_hat, x)
     judged = distances if every == 1 else distances[[0, 2]]
-    expected = 0.5 * judged.mean() if t == 1 else 0.0
+    expected = 0.5 * judged.mean() if last else 0.0
     torch.testing.assert_close(with_lpips - plain, torch.as_tensor(expected), atol=1e-5, rtol=1e-4)
-    assert (with_lpips - plain > 0.01) == (t == 1)
+    assert (with_lpips - plain > 0.01) == last
