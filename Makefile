@@ -12,7 +12,7 @@ DATA ?= data/faceshadow
 PHOTOS ?= photos
 PAIRS ?=
 SPLITS ?=
-ARCHIVES ?= data/release.npz data/second.npz
+ARCHIVE ?= data/release.npz
 INIT ?=
 
 .PHONY: help setup system demo app test check fast pins clean bench figures pack train-cpu train-release
@@ -63,19 +63,15 @@ bench: $(READY)  ## every method on every data set at hand, then docs/benchmarks
 train-cpu: $(READY)  ## the small model on two CPU cores: make train-cpu DATA=folder-of-pairs
 	$(BIN)/learnir train cpu --data $(DATA) --out runs/cpu --processes 2 --resume
 
-PACK = $(BIN)/faceshadow pack $(PHOTOS) $@ --shadows 3 2 \
-	$(if $(SPLITS),--splits $(SPLITS)) $(if $(LICENCE),--licence "$(LICENCE)",--allow-unlicensed)
-
 data/release.npz: | $(READY)
-	$(PACK) --recipe sunlit faceshadow --seed 63 $(if $(PAIRS),--pairs $(PAIRS))
+	$(BIN)/faceshadow pack $(PHOTOS) $@ --recipe sunlit faceshadow --shadows 3 1 --seed 65 \
+	$(if $(PAIRS),--pairs $(PAIRS)) $(if $(SPLITS),--splits $(SPLITS)) \
+	$(if $(LICENCE),--licence "$(LICENCE)",--allow-unlicensed)
 
-data/second.npz: | $(READY)
-	$(PACK) --recipe faceshadow sunlit --seed 64
+pack: $(ARCHIVE)  ## what the release trains on: make pack PHOTOS=portraits/ PAIRS=street/ SPLITS=dataset/
 
-pack: $(ARCHIVES)  ## what the release trains on: make pack PHOTOS=portraits/ PAIRS=street/ SPLITS=dataset/
-
-train-release: $(READY) $(ARCHIVES)  ## the release, on one GPU, from those archives alone
-	$(BIN)/learnir train release --data $(ARCHIVES) --out runs/release --resume \
+train-release: $(READY) $(ARCHIVE)  ## the release, on one GPU, from that archive alone
+	$(BIN)/learnir train release --data $(ARCHIVE) --out runs/release --resume \
 	$(if $(INIT),--init $(INIT))
 
 pins: $(READY)  ## resolve requirements*.txt anew from pyproject.toml

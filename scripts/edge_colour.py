@@ -1,11 +1,13 @@
 """How far the colours of a shadow lag behind each other at its edge: real pairs beside synthetic.
 
-    python scripts/edge_colour.py UCB FACESHADOW [...] [--split test] [--limit 100]
+    python scripts/edge_colour.py UCB FACESHADOW layers.npz [...] [--split test] [--limit 100]
 
 Light that enters skin leaves it some millimetres on, red the farthest: in a shadow red is darkened
 less near the edge than deep inside. Per pair, the gain log(target / input) of every channel on skin
 of the middle of the picture, as a share of its own depth, by signed distance from the edge (inside
-is positive). One column a folder: median over pairs of green's rise, and of red's less green's.
+is positive). One column a folder, or archive of layers, of which pairs are drawn as a training
+draws them: median over pairs of green's rise, and of red's and blue's less green's with their 10th
+and 90th percentile.
 """
 
 from __future__ import annotations
@@ -15,11 +17,14 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
 from error_profile import FACE, FLOOR, SIDE
 from fill_page import markdown
 from score_weights import load, pairs_of
 
-from learnir.images import decode_linear
+from learnir.images import decode_linear, to_picture
+from learnir.training.archive import is_archive, load_archive
+from learnir.training.layers import draw_pairs
 
 DISTANCES = np.arange(-10, 11)  # pixels
 SHOWN = (-6, -4, -2, 0, 2, 4, 6, 8)
@@ -63,23 +68,39 @@ def profile(y: np.ndarray, x: np.ndarray) -> np.ndarray | None:
     return None if (high - low).min() < DEEP else (medians - low) / (high - low)
 
 
+def pictures(path: Path, split: str, limit: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """About ``limit`` pairs of a folder, or drawn from an archive, uint8."""
+    if not is_archive(path):
+        pairs = pairs_of(path, split)
+        return load(pairs[:: max(len(pairs) // limit, 1)], SIDE)
+    layers, generator = load_archive(path).layers, torch.Generator().manual_seed(0)
+    scenes = torch.randint(len(layers), (limit,), generator=generator)
+    y, x = draw_pairs(layers, scenes, SIDE, (0.75, 1.0), 0.0, generator)
+    return [(to_picture(a), to_picture(b)) for a, b in zip(y, x, strict=True)]
+
+
+def cells(values: np.ndarray) -> list[str]:
+    """Median, 10th and 90th percentile over pairs, at SHOWN."""
+    at = [int(np.flatnonzero(d == DISTANCES)[0]) for d in SHOWN]
+    low, middle, high = np.percentile(values, [10, 50, 90], axis=0)
+    return [f"{middle[i]:+.2f} [{low[i]:+.2f}, {high[i]:+.2f}]" for i in at]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("folders", nargs="+", type=Path)
+    parser.add_argument("places", nargs="+", type=Path)
     parser.add_argument("--split", default="test")
-    parser.add_argument("--limit", type=int, default=100, help="pairs of each folder, about")
+    parser.add_argument("--limit", type=int, default=100, help="pairs of each place, about")
     options = parser.parse_args()
     columns = []
-    for folder in options.folders:
-        pairs = pairs_of(folder, options.split)
-        loaded = load(pairs[:: max(len(pairs) // options.limit, 1)], SIDE)
-        found = np.array([p for p in (profile(y, x) for y, x in loaded) if p is not None])
-        rise, lag = np.median(found[..., 1], 0), np.median(found[..., 0] - found[..., 1], 0)
-        at = [int(np.flatnonzero(d == DISTANCES)[0]) for d in SHOWN]
-        cells = [f"{rise[i]:.2f} / {lag[i]:+.2f}" for i in at]
-        columns.append([f"{folder.name}, {len(found)} pairs", *cells])
-    names = ["green's rise / red's less green's", *(f"{d:+d} px" for d in SHOWN)]
-    print(markdown(list(zip(names, *columns, strict=True))))
+    for place in options.places:
+        profiles = (profile(y, x) for y, x in pictures(place, options.split, options.limit))
+        found = np.array([p for p in profiles if p is not None])
+        green = found[..., 1]
+        parts = [green, found[..., 0] - green, found[..., 2] - green]
+        columns.append([f"{place.name}, {len(found)} pairs", *sum(map(cells, parts), [])])
+    names = [f"{what}, {d:+d} px" for what in ("green", "red - green", "blue - green") for d in SHOWN]
+    print(markdown(list(zip(["of the depth", *names], *columns, strict=True))))
 
 
 if __name__ == "__main__":

@@ -28,8 +28,9 @@ class Ranges:
 
     The first fields are a recipe's (``dataset_tools.recipe.Recipe`` says what each is); the others
     are constants of the renderer, and two things that it leaves out. noise_a, noise_b and
-    scattering are log-uniform; strong: share with a strong tint of either sign; jpeg: share of inputs compressed;
-    bend: deviations of ln p where edges are bent by S^p, of a shadow's p and of its channels' own.
+    scattering are log-uniform; strong: share with a strong tint of either sign; jpeg: share of
+    inputs compressed; bend: deviations of ln p where edges are bent by S^p, of a shadow's p and of
+    its channels' own.
     """
 
     relit: Number
