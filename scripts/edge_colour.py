@@ -98,8 +98,10 @@ def main() -> None:
         found = np.array([p for p in profiles if p is not None])
         green = found[..., 1]
         parts = [green, found[..., 0] - green, found[..., 2] - green]
-        columns.append([f"{place.name}, {len(found)} pairs", *sum(map(cells, parts), [])])
-    names = [f"{what}, {d:+d} px" for what in ("green", "red - green", "blue - green") for d in SHOWN]
+        shown = (cell for part in parts for cell in cells(part))
+        columns.append([f"{place.name}, {len(found)} pairs", *shown])
+    rises = ("green", "red - green", "blue - green")
+    names = [f"{rise}, {d:+d} px" for rise in rises for d in SHOWN]
     print(markdown(list(zip(["of the depth", *names], *columns, strict=True))))
 
 
