@@ -81,7 +81,7 @@ def test_a_folder_called_like_an_archive_is_refused_at_once(tmp_path, capsys):
     assert f"{tmp_path / 'dir.npz'} is a folder; give another name" in capsys.readouterr().err
 
 
-def test_an_edge_keeps_its_red(tmp_path):
+def test_an_edge_keeps_its_red():
     """WebP keeps colours at half the resolution: what scatters is stored before it does."""
     rows, columns = np.indices((128, 128)) - 64
     edge = (columns + 0.3 * rows < 0).astype(np.float32)

@@ -111,9 +111,9 @@ def test_scattering_agrees_with_the_renderer(rng, mm):
     rows, columns = np.indices((SIZE, SIZE)) - SIZE / 2
     visible = (columns + 0.3 * rows < 0).astype(np.float32)
     skin = np.clip(0.5 - rows / 8, 0, 1).astype(np.float32)
-    both = [torch.cat([batched(one), batched(other)]) for one, other in ((visible, 1 - visible),)]
+    both = torch.cat([batched(visible), batched(1 - visible)])
     sizes = torch.tensor([mm, 0.9]).view(2, 1, 1, 1)
-    ours = compositing.scattered(both[0], batched(skin).repeat(2, 1, 1, 1), sizes)
+    ours = compositing.scattered(both, batched(skin).repeat(2, 1, 1, 1), sizes)
     for one, plane, size in zip(ours, (visible, 1 - visible), (mm, 0.9), strict=True):
         theirs = batched(photometry.scatter(plane, skin, size))[0]
         assert np.allclose(one, theirs, atol=0.01)
