@@ -108,6 +108,8 @@ def test_relighting_agrees_with_the_renderer(smooth, rng):
 @pytest.mark.parametrize("mm", [0.25, 0.6, 1.1])
 def test_scattering_agrees_with_the_renderer(rng, mm):
     """A step across skin, and beside it something that is none; pictures of a batch keep apart."""
+    assert compositing.SCATTER_MM == photometry.SCATTER_MM
+    assert np.array_equal(np.float32(compositing.SCATTER_WEIGHTS), photometry.SCATTER_WEIGHTS)
     rows, columns = np.indices((SIZE, SIZE)) - SIZE / 2
     visible = (columns + 0.3 * rows < 0).astype(np.float32)
     skin = np.clip(0.5 - rows / 8, 0, 1).astype(np.float32)
