@@ -23,7 +23,7 @@ SMALL = 0.8  # a close-up this large, of the shorter side, shows what the whole 
 LEAST = 48  # pixels, side of a close-up below which there is nothing to see
 MOST = 8  # faces a picture
 SEEN = 1536  # pixels, longest side that faces are looked for in
-CERTAIN = 0.7  # of the finder; shadowed faces score above 0.8, things that are none about 0.5
+CERTAIN = 0.7  # score; shadowed faces have 0.8 and more, what is none (a collar, leaves) 0.5 to 0.7
 BORDER = 0.12  # share of a close-up's side over which it fades into the rest
 ABOVE = 0.08  # hair: the square lies this share of the box's height above its middle
 
@@ -110,7 +110,10 @@ def _boxes(finder: Finder, part: np.ndarray, area: tuple[slice, slice]) -> Itera
     h, w = part.shape[:2]
     with _TURN:
         found = finder(np.ascontiguousarray(part)).detections or ()
-    for b in (face.location_data.relative_bounding_box for face in found):
+    for face in found:
+        if face.score[0] < CERTAIN:  # MediaPipe keeps to limits of its own, 0.5 and 0.6
+            continue
+        b = face.location_data.relative_bounding_box
         yield b.xmin * w + area[1].start, b.ymin * h + area[0].start, b.width * w, b.height * h
 
 

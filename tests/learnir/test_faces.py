@@ -202,6 +202,19 @@ def test_the_astronaut_is_found_whole_and_small(dtype):
 
 
 @needs_mediapipe
+def test_a_collar_is_no_face():
+    """The finder gives the ring of the astronaut's suit 0.55, and keeps it whatever it is told."""
+    pytest.importorskip("skimage.data", reason="scikit-image is not installed")
+    from demo.quickstart import shadowed_faces
+
+    for name, shadowed, clean in shadowed_faces(512, 0):
+        for picture in (shadowed, clean):
+            (face,) = find_faces(picture)
+            assert face[3] > 180, name  # the ring's box has 75 pixels
+            assert close_ups([face], 512, 512) == []
+
+
+@needs_mediapipe
 @pytest.mark.slow
 def test_a_face_in_a_wide_picture_loses_its_shadow():
     """In a close-up of the face, on the whole better than over the whole picture at once."""
