@@ -21,7 +21,7 @@ from learnir.quiet import native_log_silenced
 FILL = 0.45  # height of the found box (brow to chin) in a close-up, as in the training pairs
 SMALL = 0.8  # a close-up this large, of the shorter side, shows what the whole picture shows
 LEAST = 48  # pixels, side of a close-up below which there is nothing to see
-MOST = 8  # faces a picture
+MOST = 32  # faces a picture, the largest
 SEEN = 1536  # pixels, longest side that faces are looked for in
 CERTAIN = 0.7  # score; shadowed faces have 0.8 and more, what is none (a collar, leaves) 0.5 to 0.7
 BORDER = 0.12  # share of a close-up's side over which it fades into the rest
@@ -85,8 +85,8 @@ def _inside(square: Square, row: float, column: float) -> bool:
 def find_faces(picture: np.ndarray) -> list[Box]:
     """Boxes of the faces in a uint8 or uint16 RGB picture (H, W, 3); none without MediaPipe.
 
-    Near faces are looked for first, then far ones, then far ones in overlapping parts: the finder
-    sees 128 or 192 pixels, in which the face of a whole person is lost. A face may be found twice.
+    Each once. Near faces are looked for, then far ones, then far ones in overlapping parts: a
+    finder sees 128 or 192 pixels, in which whoever stands behind the others is lost.
     """
     finders = _finders()
     if finders is None:
@@ -98,12 +98,18 @@ def find_faces(picture: np.ndarray) -> list[Box]:
     seen = picture if picture.dtype == np.uint8 else (picture >> 8).astype(np.uint8)
     H, W = seen.shape[:2]
     near, far = finders
-    everything = [(slice(0, H), slice(0, W))]
-    for finder, areas in ((near, everything), (far, everything), (far, _parts(H, W))):
-        boxes = [box for area in areas for box in _boxes(finder, seen[area], area)]
-        if boxes:
-            return [(x / shrink, y / shrink, w / shrink, h / shrink) for x, y, w, h in boxes]
-    return []
+    everything = slice(0, H), slice(0, W)
+    looks = [(near, everything), *((far, area) for area in (everything, *_parts(H, W)))]
+    found: list[Box] = []
+    for finder, area in looks:
+        found += [box for box in _boxes(finder, seen[area], area) if not _known(box, found)]
+    return [(x / shrink, y / shrink, w / shrink, h / shrink) for x, y, w, h in found]
+
+
+def _known(box: Box, found: Sequence[Box]) -> bool:
+    """Whether the middle of ``box`` lies in one found before: that face again, or half of it."""
+    middle_x, middle_y = box[0] + box[2] / 2, box[1] + box[3] / 2
+    return any(x < middle_x < x + w and y < middle_y < y + h for x, y, w, h in found)
 
 
 def _boxes(finder: Finder, part: np.ndarray, area: tuple[slice, slice]) -> Iterator[Box]:

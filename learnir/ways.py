@@ -23,6 +23,8 @@ from learnir.tiling import SMALLEST, NoiseField, count_tiles, restore_tiles
 
 Progress = Callable[[int, int], None]
 
+TOGETHER = 8  # close-ups in one batch: more take memory and no less time
+
 
 @dataclass(frozen=True)
 class Sampling:
@@ -166,8 +168,18 @@ def _by_gain(job: Job, picture: np.ndarray, work_size: int) -> Made:
 def _closely(
     job: Job, picture: np.ndarray, made: Made, squares: Sequence[Square], size: int
 ) -> Made:
-    """The whole picture's restoration, with each close-up's own faded into it in linear light."""
+    """The whole picture's restoration, with the close-ups' own in their place."""
     restored = at_strength(picture, made.gain_map, made.restored, 1.0)
+    for start in range(0, len(squares), TOGETHER):
+        _look(job, picture, restored, squares[start : start + TOGETHER], size)
+    reduced = [decode_linear(reduce(p, size)) for p in (picture, restored)]
+    return Made(made.mode, GainMap.between(*reduced).gain, restored=restored)
+
+
+def _look(
+    job: Job, picture: np.ndarray, restored: np.ndarray, squares: Sequence[Square], size: int
+) -> None:
+    """Fades what each close-up becomes by itself into ``restored``, in linear light."""
     small = np.stack([_resized(picture[square.area], size) for square in squares])
     for square, before, after in zip(squares, small, job.run_all(small), strict=True):
         gain_map = GainMap.between(decode_linear(before), _linear(after))
@@ -175,8 +187,6 @@ def _closely(
         far, near = decode_linear(restored[square.area]), decode_linear(close)
         mixed = far + square.weight() * (near - far)
         restored[square.area] = encode_linear_quickly(mixed, picture.dtype.type)
-    reduced = [decode_linear(reduce(p, size)) for p in (picture, restored)]
-    return Made(made.mode, GainMap.between(*reduced).gain, restored=restored)
 
 
 def _resized(part: np.ndarray, size: int) -> np.ndarray:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from learnir import LearnIR, faces
 from learnir.faces import BORDER, FILL, LEAST, MOST, SMALL, Square, _parts, close_ups, find_faces
 from learnir.model import LearnIRModel
+from learnir.ways import TOGETHER
 
 HAS_MEDIAPIPE = importlib.util.find_spec("mediapipe") is not None
 needs_mediapipe = pytest.mark.skipif(not HAS_MEDIAPIPE, reason="MediaPipe is not installed")
@@ -99,10 +100,11 @@ def test_only_the_square_changes(learnir, scene, looking_at, shape, dtype):
 def test_close_ups_are_the_restorations_of_their_parts(learnir, scene, looking_at):
     """Where nothing fades, the result is what the pipeline makes of each part alone."""
     picture = scene(300, 300)
-    boxes = [(120, 130, 28.8, 28.8), (20, 30, 28.8, 28.8), (220, 60, 28.8, 28.8)]
+    boxes = [(x, y, 28.8, 28.8) for x in (18, 92, 166, 240) for y in (20, 120, 220)]
+    assert len(boxes) > TOGETHER  # more than one batch
     looking_at(*boxes)
     squares = close_ups(boxes, 300, 300)
-    assert [s.side for s in squares] == 3 * [learnir.config.work_size] == [64, 64, 64]
+    assert [s.side for s in squares] == len(boxes) * [learnir.config.work_size]
     restored = learnir.restore(picture, seed=2).picture
     for square in squares:
         part, near = picture[square.area], restored[square.area]
@@ -199,6 +201,29 @@ def test_the_astronaut_is_found_whole_and_small(dtype):
     assert abs(square.left + square.side / 2 - 800 - 84) < 20
     assert abs(square.top + square.side / 2 - 600 - 43) < 20
     assert find_faces(wide[:500]) == []
+
+
+@needs_mediapipe
+@pytest.mark.parametrize("large", [True, False])
+def test_everyone_in_a_group_is_found_once(large):
+    """Also those behind a face so large that the first look finds it alone."""
+    import cv2
+
+    skimage = pytest.importorskip("skimage.data", reason="scikit-image is not installed")
+    astronaut = skimage.astronaut()[:256, 96:352]
+    places = [(20, 40, 140), (20, 460, 160), (700, 20, 200), (760, 420, 180)]
+    if large:
+        places.append((240, 200, 420))
+    group = np.full((960, 640, 3), 90, np.uint8)
+    for top, left, side in places:
+        part = cv2.resize(astronaut, (side, side), interpolation=cv2.INTER_AREA)
+        group[top : top + side, left : left + side] = part
+    found = find_faces(group)
+    assert len(found) == len(places)
+    for top, left, side in places:
+        middles = [(y + h / 2, x + w / 2) for x, y, w, h in found]
+        assert sum(top < y < top + side and left < x < left + side for y, x in middles) == 1
+    assert len(close_ups(found, 960, 640)) == len(places)
 
 
 @needs_mediapipe
