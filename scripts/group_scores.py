@@ -1,9 +1,9 @@
 """How well the faces of a group are restored: pairs at several sizes in one large picture.
 
-    python scripts/group_scores.py PAIRS BACKGROUNDS [--checkpoint DIR] [-o rows.json]
+    python scripts/group_scores.py PAIRS [...] --behind BACKGROUNDS [-o docs/results/groups.json]
 
 PAIRS and BACKGROUNDS are folders of input/ and target/, or built data sets; of the backgrounds only
-the targets are taken. Every scene of 1280 x 960 holds four faces. PSNR inside each face's square,
+the targets are taken. Every scene of 1280 x 960 holds four pairs. PSNR inside each pair's square,
 mean over scenes: as they come, restored in one look, restored with close-ups of whoever is found.
 """
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -25,6 +26,7 @@ WIDTH, HEIGHT = 1280, 960
 SIDES = (256, 200, 160, 120)
 """Of the pairs in a scene, pixels; a face is a little less than half as high."""
 GAP = 60
+LOOKS = {"as they come": None, "one look": False, "close-ups": True}
 
 Scene = tuple[np.ndarray, np.ndarray, list[tuple[slice, slice]]]
 """Observed and clean (HEIGHT, WIDTH, 3), uint8, and where the faces are."""
@@ -59,31 +61,37 @@ def scenes(pairs: Path, backgrounds: Path, count: int) -> list[Scene]:
     ]
 
 
+def row(learnir: LearnIR, made: list[Scene], looks: bool | None) -> dict[str, Any]:
+    """PSNR of the squares, mean and by size, and seconds a picture; None for the scenes as made."""
+    found, seconds = [], 0.0
+    for observed, clean, places in made:
+        began = time.perf_counter()
+        result = observed if looks is None else learnir.restore(observed, faces=looks).picture
+        seconds += (time.perf_counter() - began) / len(made)
+        found.append([psnr(result[place], clean[place]) for place in places])
+    by_side = dict(zip(map(str, SIDES), np.mean(found, axis=0).tolist(), strict=True))
+    return {"psnr": float(np.mean(found)), "sides": by_side, "seconds": seconds}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("pairs", type=Path)
-    parser.add_argument("backgrounds", type=Path)
+    parser.add_argument("pairs", type=Path, nargs="+")
+    parser.add_argument("--behind", type=Path, required=True, metavar="BACKGROUNDS")
     parser.add_argument("--checkpoint", default=None)
     parser.add_argument("--scenes", type=int, default=16)
     parser.add_argument("-o", "--out", type=Path)
     options = parser.parse_args()
     learnir = LearnIR.from_pretrained(options.checkpoint)
-    made = scenes(options.pairs, options.backgrounds, options.scenes)
-    rows = []
-    for name, looks in (("as they come", None), ("one look", False), ("close-ups", True)):
-        found, seconds = [], 0.0
-        for observed, clean, places in made:
-            began = time.perf_counter()
-            result = observed if looks is None else learnir.restore(observed, faces=looks).picture
-            seconds += (time.perf_counter() - began) / len(made)
-            found.append([psnr(result[place], clean[place]) for place in places])
-        by_side = dict(zip(map(str, SIDES), np.mean(found, axis=0).tolist(), strict=True))
-        row = {"faces": name, "psnr": float(np.mean(found)), "sides": by_side, "seconds": seconds}
-        rows.append(row)
-        told = ", ".join(f"{side} px {value:.2f}" for side, value in by_side.items())
-        print(f"{name}: {np.mean(found):.2f} dB ({told}), {seconds:.2f} s a picture", flush=True)
+    sets = {}
+    for pairs in options.pairs:
+        made = scenes(pairs, options.behind, options.scenes)
+        sets[pairs.name] = {name: row(learnir, made, looks) for name, looks in LOOKS.items()}
+        for name, found in sets[pairs.name].items():
+            sides = ", ".join(f"{side} px {value:.2f}" for side, value in found["sides"].items())
+            told = f"{found['psnr']:.2f} dB ({sides}), {found['seconds']:.2f} s a picture"
+            print(f"{pairs.name}, {name}: {told}", flush=True)
     if options.out:
-        write_json(options.out, {"pairs": options.pairs.name, "rows": rows})
+        write_json(options.out, {"scenes": options.scenes, "sets": sets})
 
 
 if __name__ == "__main__":

@@ -12,10 +12,12 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import performance_tables
 from fill_page import fill, markdown
+from group_scores import LOOKS
 from PIL import Image
 
 from learnir.checkpoint import load_checkpoint
@@ -24,6 +26,7 @@ from learnir.describe import IDENTICAL_DB, told_psnr
 ROOT = Path(__file__).parents[1]
 WEIGHTS = ROOT / "learnir" / "weights"
 PAGES = (ROOT / "README.md", WEIGHTS / "README.md")
+GROUPS = {"ucb_dev": "UCB dev, real faces", "faceshadow": "FaceShadow test"}
 METRICS = (("psnr", "PSNR dB", 2), ("ssim", "SSIM", 3), ("lpips_alex", "LPIPS", 3))
 
 
@@ -35,6 +38,16 @@ def score_table(scores: dict[str, dict]) -> str:
         for name, score in scores.items()
     ]
     return f"{markdown([head, *rows])}\n\nPSNR: identical pictures count as {IDENTICAL_DB:.0f} dB."
+
+
+def group_table(found: dict[str, Any]) -> str:
+    """Markdown: PSNR of the faces in groups by how they were looked at, and what it takes."""
+    rows = [["four faces in 1280 x 960, PSNR dB", "pictures", "observed → restored", "in one look"]]
+    for name, looks in found["sets"].items():
+        before, once, close = (looks[look]["psnr"] for look in LOOKS)
+        faces = f"{before:.2f} → **{close:.2f}**"
+        rows.append([GROUPS[name], found["scenes"], faces, f"{once:.2f}"])
+    return markdown(rows)
 
 
 def network_line() -> str:
@@ -76,6 +89,8 @@ def main() -> None:
     scores = json.loads((WEIGHTS / "scores.json").read_text(encoding="utf-8"))
     for page in PAGES:
         fill(page, "scores", score_table(scores))
+    groups = json.loads((ROOT / "docs" / "results" / "groups.json").read_text(encoding="utf-8"))
+    fill(ROOT / "README.md", "groups", group_table(groups))
     fill(WEIGHTS / "README.md", "network", network_line())
     figures = ROOT / "docs" / "figures"
     figures.mkdir(parents=True, exist_ok=True)
