@@ -23,6 +23,7 @@ SMALL = 0.8  # a close-up this large, of the shorter side, shows what the whole 
 LEAST = 48  # pixels, side of a close-up below which there is nothing to see
 MOST = 32  # faces a picture, the largest
 SEEN = 1536  # pixels, longest side that faces are looked for in
+FAR_SEES = 192  # pixels, side of what the finder of far faces is shown
 CERTAIN = 0.7  # score; shadowed faces have 0.8 and more, what is none (a collar, leaves) 0.5 to 0.7
 BORDER = 0.12  # share of a close-up's side over which it fades into the rest
 ABOVE = 0.08  # hair: the square lies this share of the box's height above its middle
@@ -85,8 +86,8 @@ def _inside(square: Square, row: float, column: float) -> bool:
 def find_faces(picture: np.ndarray) -> list[Box]:
     """Boxes of the faces in a uint8 or uint16 RGB picture (H, W, 3); none without MediaPipe.
 
-    Each once. Near faces are looked for, then far ones, then far ones in overlapping parts: a
-    finder sees 128 or 192 pixels, in which whoever stands behind the others is lost.
+    Each once. Near faces are looked for, then far ones, then far ones in overlapping parts: in
+    the 128 or 192 pixels that a finder sees, whoever stands behind the others is lost.
     """
     finders = _finders()
     if finders is None:
@@ -126,11 +127,12 @@ def _boxes(finder: Finder, part: np.ndarray, area: tuple[slice, slice]) -> Itera
 def _parts(H: int, W: int) -> list[tuple[slice, slice]]:
     """Squares over the whole picture, each half as large as its shorter side, half overlapping.
 
-    An empty list where they would be smaller than the least close-up.
+    An empty list where a part has fewer pixels than a finder sees: it would show little more than
+    the whole picture did, for ten times the time, and the parts of a narrow strip are thousands.
     """
     side = min(H, W) // 2
-    if side < LEAST:
-        return []  # nothing to see, and the parts of a narrow strip are thousands
+    if side < FAR_SEES:
+        return []
 
     def starts(length: int) -> np.ndarray:
         return np.linspace(0, length - side, -(-2 * length // side) - 1).round().astype(int)
