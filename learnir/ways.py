@@ -23,7 +23,7 @@ from learnir.tiling import SMALLEST, NoiseField, count_tiles, restore_tiles
 
 Progress = Callable[[int, int], None]
 
-TOGETHER = 8  # close-ups in one batch: more take memory and no less time
+TOGETHER = 8  # close-ups in one batch; more of them take more memory
 
 
 @dataclass(frozen=True)
