@@ -22,7 +22,7 @@ FILL = 0.45  # height of the found box (brow to chin) in a close-up, as in the t
 SMALL = 0.8  # a close-up this large, of the shorter side, shows what the whole picture shows
 LEAST = 48  # pixels, side of a close-up below which there is nothing to see
 MOST = 32  # faces a picture, the largest
-SEEN = 1536  # pixels, longest side that faces are looked for in
+SEEN = 1.6e6  # pixels that faces are looked for in: 1460 x 1096, or a panorama of 2830 x 566
 FAR_SEES = 192  # pixels, side of what the finder of far faces is shown
 CERTAIN = 0.7  # score; shadowed faces have 0.8 and more, what is none (a collar, leaves) 0.5 to 0.7
 BORDER = 0.12  # share of a close-up's side over which it fades into the rest
@@ -30,6 +30,8 @@ ABOVE = 0.08  # hair: the square lies this share of the box's height above its m
 
 Box = tuple[float, float, float, float]
 """x, y, width, height in pixels."""
+Scored = tuple[float, Box]
+"""The finder's score in [0, 1], and where."""
 Finder = Callable[[np.ndarray], Any]
 
 
@@ -56,7 +58,8 @@ class Square:
 def close_ups(boxes: Sequence[Box], height: int, width: int) -> list[Square]:
     """Squares inside a picture (height, width) around the faces that are small in it.
 
-    Largest faces first, and none whose middle an earlier square holds already.
+    Largest faces first, and none whose middle an earlier square of less than twice the size holds:
+    in a larger one it would be small again.
     """
     squares: list[Square] = []
     for x, y, w, h in sorted(boxes, key=lambda box: -box[3]):
@@ -64,7 +67,7 @@ def close_ups(boxes: Sequence[Box], height: int, width: int) -> list[Square]:
         if not LEAST <= side < SMALL * min(height, width) or len(squares) == MOST:
             continue
         row, column = y + h / 2 - ABOVE * h, x + w / 2
-        if any(_inside(s, row, column) for s in squares):
+        if any(s.side < 2 * side and _inside(s, row, column) for s in squares):
             continue
         top, left = (
             round(float(np.clip(middle - side / 2, 0, whole - side)))
@@ -87,33 +90,40 @@ def find_faces(picture: np.ndarray) -> list[Box]:
     """Boxes of the faces in a uint8 or uint16 RGB picture (H, W, 3); none without MediaPipe.
 
     Each once. Near faces are looked for, then far ones, then far ones in overlapping parts: in
-    the 128 or 192 pixels that a finder sees, whoever stands behind the others is lost.
+    the 128 or 192 pixels that a finder sees, whoever stands behind the others is lost. Of
+    what overlaps, the more certain is kept.
     """
     finders = _finders()
     if finders is None:
         return []
-    shrink = min(SEEN / max(picture.shape[:2]), 1.0)
+    H, W = picture.shape[:2]
+    shrink = min((SEEN / (H * W)) ** 0.5, 1.0)
     if shrink < 1:
-        size = [max(round(side * shrink), 1) for side in picture.shape[1::-1]]
+        size = [max(round(side * shrink), 1) for side in (W, H)]
         picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     seen = picture if picture.dtype == np.uint8 else (picture >> 8).astype(np.uint8)
     H, W = seen.shape[:2]
     near, far = finders
     everything = slice(0, H), slice(0, W)
     looks = [(near, everything), *((far, area) for area in (everything, *_parts(H, W)))]
-    found: list[Box] = []
-    for finder, area in looks:
-        found += [box for box in _boxes(finder, seen[area], area) if not _known(box, found)]
-    return [(x / shrink, y / shrink, w / shrink, h / shrink) for x, y, w, h in found]
+    found = [face for finder, area in looks for face in _boxes(finder, seen[area], area)]
+    kept: list[Box] = []
+    for _, box in sorted(found, reverse=True):
+        if not any(_share(box, other) for other in kept):
+            kept.append(box)
+    return [(x / shrink, y / shrink, w / shrink, h / shrink) for x, y, w, h in kept]
 
 
-def _known(box: Box, found: Sequence[Box]) -> bool:
-    """Whether the middle of ``box`` lies in one found before: that face again, or half of it."""
-    middle_x, middle_y = box[0] + box[2] / 2, box[1] + box[3] / 2
-    return any(x < middle_x < x + w and y < middle_y < y + h for x, y, w, h in found)
+def _share(a: Box, b: Box) -> bool:
+    """Whether the middle of one box lies in the other: a face twice, or the half or whole of it."""
+    return _holds(a, b) or _holds(b, a)
 
 
-def _boxes(finder: Finder, part: np.ndarray, area: tuple[slice, slice]) -> Iterator[Box]:
+def _holds(a: Box, b: Box) -> bool:
+    return all(a[i] < b[i] + b[i + 2] / 2 < a[i] + a[i + 2] for i in (0, 1))
+
+
+def _boxes(finder: Finder, part: np.ndarray, area: tuple[slice, slice]) -> Iterator[Scored]:
     h, w = part.shape[:2]
     with _TURN:
         found = finder(np.ascontiguousarray(part)).detections or ()
@@ -121,7 +131,8 @@ def _boxes(finder: Finder, part: np.ndarray, area: tuple[slice, slice]) -> Itera
         if face.score[0] < CERTAIN:  # MediaPipe keeps to limits of its own, 0.5 and 0.6
             continue
         b = face.location_data.relative_bounding_box
-        yield b.xmin * w + area[1].start, b.ymin * h + area[0].start, b.width * w, b.height * h
+        left, top = b.xmin * w + area[1].start, b.ymin * h + area[0].start
+        yield face.score[0], (left, top, b.width * w, b.height * h)
 
 
 def _parts(H: int, W: int) -> list[tuple[slice, slice]]:

@@ -47,6 +47,12 @@ def test_a_face_that_fills_the_picture_gets_none():
     assert len(close_ups([(0, 0, height, height - 1)], 600, 800)) == 1
 
 
+def test_a_face_in_a_much_larger_close_up_gets_its_own():
+    large, small = (300, 200, 200, 200), (410, 290, 40, 40)
+    assert [s.side for s in close_ups([small, large], 800, 800)] == [444, 89]
+    assert len(close_ups([large, (350, 250, 120, 120)], 800, 800)) == 1
+
+
 def test_faces_too_small_to_see_anything_get_none():
     assert close_ups([(50, 50, 12, 12)], 600, 800) == []
 
@@ -234,6 +240,20 @@ def test_everyone_in_a_group_is_found_once(large):
         middles = [(y + h / 2, x + w / 2) for x, y, w, h in found]
         assert sum(top < y < top + side and left < x < left + side for y, x in middles) == 1
     assert len(close_ups(found, 960, 640)) == len(places)
+
+
+@needs_mediapipe
+def test_somebody_in_a_panorama_is_found():
+    import cv2
+
+    skimage = pytest.importorskip("skimage.data", reason="scikit-image is not installed")
+    wide = np.full((1200, 6000, 3), 90, np.uint8)
+    part = cv2.resize(skimage.astronaut(), (384, 384), interpolation=cv2.INTER_AREA)
+    wide[500:884, 4000:4384] = part
+    square = close_ups(find_faces(wide), 1200, 6000)[-1]  # the whole of her may pass for a face
+    assert 120 < square.side < 260
+    assert abs(square.left + square.side / 2 - 4000 - 168) < 30
+    assert abs(square.top + square.side / 2 - 500 - 86) < 40
 
 
 @needs_mediapipe
