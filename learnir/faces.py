@@ -24,7 +24,7 @@ LEAST = 48  # pixels, side of a close-up below which there is nothing to see
 MOST = 32  # faces a picture, the largest
 SEEN = 1.6e6  # pixels that faces are looked for in: 1460 x 1096, or a panorama of 2830 x 566
 FAR_SEES = 192  # pixels, side of what the finder of far faces is shown
-CERTAIN = 0.7  # score; shadowed faces have 0.8 and more, what is none (a collar, leaves) 0.5 to 0.7
+CERTAIN = 0.7  # score; most faces have more, most of what is none (a collar, leaves) less
 BORDER = 0.12  # share of a close-up's side over which it fades into the rest
 ABOVE = 0.08  # hair: the square lies this share of the box's height above its middle
 
