@@ -1,103 +1,29 @@
-"""Videos: every frame relit by a gain that is steadied along the motion; the sound is kept.
-
-The noise of the sampler is the same for every frame, and the gain of a frame is joined with that of
-the frame before, carried along the optical flow. Where the two frames do not show the same thing
-(a cut, something uncovered, the border of a moving shadow) the frame's own gain counts alone.
-"""
+"""Videos: read, restored frame by frame, written; the sound is kept."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
-from learnir.gain import GainMap, apply_gain, log_gain, log_luminance, slope
-from learnir.images import ImageError, decode_linear
+from learnir.frames import FrameRestorer
+from learnir.images import ImageError
 from learnir.pipeline import LearnIR
-from learnir.ways import reduce
 from learnir.writing import beside, blamed_on
 
 CODECS = {".mp4": "libx264", ".m4v": "libx264", ".mov": "libx264", ".mkv": "libx264"}
 CODECS[".webm"] = "libvpx-vp9"
 VIDEO_SUFFIXES = frozenset(CODECS)
 QUALITY = {"crf": "18"}  # hardly to be told from the source
-KEPT = 0.8  # share of the gain that is carried over where two frames agree
-SAME = 0.25  # stops between two frames' luminance at which they agree by e^-1
 OF_THE_CONTAINER = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder"})
 HDR = (16, 18)  # FFmpeg's numbers of transfer functions: PQ and HLG
 RGB, UNSPECIFIED = 0, 2  # FFmpeg's numbers of colour matrices
-THINNEST = 12  # pixels; OpenCV's flow refuses narrower pictures
 
 Progress = Callable[[int, int | None], None]
-
-
-@dataclass
-class Steady:
-    """The gain of successive frames, joined along their motion.
-
-    kept: share carried over where the frames agree; 0 leaves every gain as it is.
-    """
-
-    kept: float = KEPT
-    flow: Any = field(
-        default_factory=lambda: cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    )
-    before: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
-
-    def __call__(self, grey: np.ndarray, guide: np.ndarray, gain: np.ndarray) -> np.ndarray:
-        """The steadied gain (h, w, 3) of a frame.
-
-        Args:
-            grey: the frame, uint8 (h, w); guide: its log2 luminance; gain: stops (h, w, 3).
-        """
-        if self.kept > 0 and self.before is not None and self.before[0].shape == grey.shape:
-            grey_before, guide_before, gain_before = self.before
-            moved = self._motion(grey, grey_before)
-            known, carried = (_carry(x, moved) for x in (guide_before, gain_before))
-            agree = np.exp(-(((guide - known) / SAME) ** 2))[..., None]
-            gain = gain + self.kept * agree * (carried - gain)
-        self.before = grey, guide, gain
-        return gain
-
-    def _motion(self, grey: np.ndarray, before: np.ndarray) -> np.ndarray:
-        """Where every pixel was in the frame before, (h, w, 2); thin strips count as still."""
-        if min(grey.shape) < THINNEST:
-            return np.zeros((*grey.shape, 2), np.float32)
-        return self.flow.calc(grey, before, None)
-
-
-def _carry(x: np.ndarray, flow: np.ndarray) -> np.ndarray:
-    """``x`` of the frame before, seen where it is now: x(p + flow(p))."""
-    h, w = flow.shape[:2]
-    columns, rows = np.meshgrid(np.arange(w, dtype=np.float32), np.arange(h, dtype=np.float32))
-    place = columns + flow[..., 0], rows + flow[..., 1]
-    return cv2.remap(x, *place, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-
-
-def relit(
-    learnir: LearnIR, frame: np.ndarray, steady: Steady, options: Mapping[str, Any]
-) -> np.ndarray:
-    """One uint8 RGB frame (H, W, 3), restored by its steadied gain.
-
-    Args:
-        options: keyword arguments of ``LearnIR.restore``; ``mode`` and ``faces`` play no part here.
-    """
-    own = {k: v for k, v in options.items() if k not in ("mode", "strength")}
-    own |= {"faces": False}  # close-ups that come and go would flicker
-    small = reduce(frame, options.get("work_size") or learnir.config.work_size)
-    fine = small.astype(np.uint16) * 257  # a gain in finer steps than those of 8 bits
-    observed, restored = (decode_linear(x) for x in (small, learnir.restore(fine, **own).picture))
-    guide = log_luminance(observed)
-    grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
-    gain = steady(grey, guide, log_gain(observed, restored))
-    strength = options.get("strength", 1.0)
-    return apply_gain(frame, GainMap(gain, slope(guide, gain), guide), strength)
 
 
 def restore_video(
@@ -121,7 +47,7 @@ def restore_video(
     Raises ImageError for a file that cannot be read as a video, for sound that the target cannot
     hold, and where PyAV is missing; OSError where the target cannot be written.
     """
-    av, steady, done = _pyav(source), Steady(), 0
+    av, restored, done = _pyav(source), FrameRestorer(learnir, options), 0
     suffix = target.suffix  # which tells FFmpeg the format
     with beside(target, suffix) as part, ExitStack() as stack:
         reader = stack.enter_context(_opened(av, source))
@@ -137,7 +63,7 @@ def restore_video(
             if picture is None:
                 result.write_sound(read)
                 continue
-            result.write_picture(relit(learnir, picture, steady, options), read, pictures)
+            result.write_picture(restored(picture), read, pictures)
             done += 1
             if progress is not None:
                 progress(done, pictures.frames or None)

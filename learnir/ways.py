@@ -180,16 +180,20 @@ def _look(
     job: Job, picture: np.ndarray, restored: np.ndarray, squares: Sequence[Square], size: int
 ) -> None:
     """Fades what each close-up becomes by itself into ``restored``, in linear light."""
-    small = np.stack([_resized(picture[square.area], size) for square in squares])
+    small = np.stack([resized(picture[square.area], size) for square in squares])
     for square, before, after in zip(squares, small, job.run_all(small), strict=True):
         gain_map = GainMap.between(decode_linear(before), _linear(after))
-        close = apply_gain(np.ascontiguousarray(picture[square.area]), gain_map)
-        far, near = decode_linear(restored[square.area]), decode_linear(close)
-        mixed = far + square.weight() * (near - far)
-        restored[square.area] = encode_linear_quickly(mixed, picture.dtype.type)
+        fade_in(restored, square, apply_gain(np.ascontiguousarray(picture[square.area]), gain_map))
 
 
-def _resized(part: np.ndarray, size: int) -> np.ndarray:
+def fade_in(picture: np.ndarray, square: Square, close: np.ndarray, share: float = 1.0) -> None:
+    """Joins ``close``, a close-up as large as its square, into ``picture``, in linear light."""
+    far, near = decode_linear(picture[square.area]), decode_linear(close)
+    mixed = far + share * square.weight() * (near - far)
+    picture[square.area] = encode_linear_quickly(mixed, picture.dtype.type)
+
+
+def resized(part: np.ndarray, size: int) -> np.ndarray:
     """A square part, ``size`` pixels to a side."""
     how = cv2.INTER_AREA if len(part) > size else cv2.INTER_CUBIC
     return cv2.resize(np.ascontiguousarray(part), (size, size), interpolation=how)

@@ -114,12 +114,15 @@ def onnx(found: dict[str, Any]) -> str:
 
 
 def video(found: dict[str, Any]) -> str:
-    """Flicker and PSNR of each way to treat the frames."""
-    rows = [
-        [name, f"{row['flicker']:.2f}", f"{row['psnr']:.2f}", f"{row.get('seconds', 0):.3f}"]
-        for name, row in found["rows"].items()
-    ]
-    return markdown([["", "flicker, 8-bit levels", "PSNR", "seconds a frame"], *rows])
+    """Flicker and PSNR of each way to treat the frames, a table for each clip."""
+    parts = []
+    for clip, ways in found["clips"].items():
+        rows = [
+            [name, f"{r['flicker']:.2f}", f"{r['psnr']:.2f}", f"{r['seconds']:.2f}"]
+            for name, r in ways.items()
+        ]
+        parts.append(markdown([[clip, "flicker, 8-bit levels", "PSNR", "seconds a frame"], *rows]))
+    return "\n\n".join(parts)
 
 
 def training(found: dict[str, Any]) -> str:

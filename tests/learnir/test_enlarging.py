@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from learnir import LearnIR
+from learnir.frames import FrameRestorer
 from learnir.model import LearnIRModel
-from learnir.video import Steady, relit
 
 
 @pytest.fixture
@@ -86,5 +86,5 @@ def test_a_frame_of_a_video_is_seen_at_the_size_asked_for(enlarging, scene, monk
         return y
 
     monkeypatch.setattr(LearnIRModel, "sample", sample)
-    relit(enlarging, scene(100, 120), Steady(), {"work_size": work_size})
+    FrameRestorer(enlarging, {"work_size": work_size})(scene(100, 120))
     assert sides == [work_size]

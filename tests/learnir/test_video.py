@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from itertools import pairwise
 from types import SimpleNamespace
 
 import cv2
@@ -13,7 +12,7 @@ import pytest
 from learnir import video
 from learnir.cli import main
 from learnir.images import ImageError
-from learnir.video import Steady, _carry, restore_video
+from learnir.video import restore_video
 
 av = pytest.importorskip("av", reason="PyAV is not installed (pip install learnir[video])")
 
@@ -316,54 +315,3 @@ def test_a_video_does_not_become_a_picture(checkpoint, clip, tmp_path, capsys):
         main(["restore", "--checkpoint", str(checkpoint), str(clip), "-o", str(tmp_path / "a.png")])
     assert ended.value.code == 2
     assert "a video a video" in capsys.readouterr().err
-
-
-def noisy_gains(frames, spread=0.3, seed=0):
-    """Grey frames, guides and a constant gain with fresh noise in every frame."""
-    rng = np.random.default_rng(seed)
-    greys = [cv2.cvtColor(f, cv2.COLOR_RGB2GRAY) for f in frames]
-    guides = [np.log2(g / 255 + 1e-2).astype(np.float32) for g in greys]
-    shape = (*greys[0].shape, 3)
-    gains = [(1 + spread * rng.standard_normal(shape)).astype(np.float32) for _ in frames]
-    return greys, guides, gains
-
-
-def test_the_gain_of_a_still_scene_becomes_steady(frames):
-    greys, guides, gains = noisy_gains([frames[0]] * 20)
-    steady = Steady(0.8)
-    out = [steady(*given) for given in zip(greys, guides, gains, strict=True)]
-    jump, raw = (
-        np.mean([np.abs(b - a).mean() for a, b in pairwise(series[10:])]) for series in (out, gains)
-    )
-    assert jump < 0.3 * raw  # 0.2 / sqrt(1.8) / sqrt(0.5) = 0.21 where the frames agree in full
-    assert np.abs(np.mean(out[-1]) - 1) < 0.02
-
-
-def test_the_gain_moves_with_the_picture(scene):
-    wide = cv2.GaussianBlur(scene(120, 200), (0, 0), 2)
-    mark = np.zeros((120, 200, 3), np.float32)
-    mark[40:80, 80:120] = 1
-    steady, shift = Steady(0.8), 3
-    for k in range(6):
-        view = np.ascontiguousarray(wide[:, shift * k : shift * k + 150])
-        grey = cv2.cvtColor(view, cv2.COLOR_RGB2GRAY)
-        guide = np.log2(grey / 255 + 1e-2).astype(np.float32)
-        own = mark[:, shift * k : shift * k + 150]
-        out = steady(grey, guide, own)
-    assert np.abs(out - own).mean() < 0.02  # without motion the trail would be 12 px wide
-
-
-def test_after_a_cut_the_new_frame_counts_alone(scene):
-    first, second = scene(64, 80), 255 - scene(64, 80, seed=9)
-    greys, guides, _ = noisy_gains([first, second])
-    steady = Steady(0.8)
-    steady(greys[0], guides[0], np.full((64, 80, 3), 2.0, np.float32))
-    out = steady(greys[1], guides[1] + 3, np.zeros((64, 80, 3), np.float32))
-    assert np.abs(out).max() < 1e-3
-
-
-def test_carrying_is_a_lookup():
-    x = np.arange(20, dtype=np.float32).reshape(4, 5)
-    flow = np.zeros((4, 5, 2), np.float32)
-    flow[..., 0] = 1
-    np.testing.assert_array_equal(_carry(x, flow)[:, :4], x[:, 1:])

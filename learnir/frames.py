@@ -1,0 +1,71 @@
+"""The frames of a video, restored one after another so that the result does not flicker.
+
+The noise of the sampler is the same for every frame, its gain is steadied along the motion, and
+faces that are small in the picture are followed and looked at closely.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import cv2
+import numpy as np
+
+from learnir.faces import Square, close_ups, find_faces
+from learnir.following import Follower
+from learnir.gain import GainMap, apply_gain, log_gain, log_luminance, slope
+from learnir.images import decode_linear
+from learnir.pipeline import LearnIR
+from learnir.restoration import Restoration
+from learnir.steady import KEPT, Steady
+from learnir.ways import fade_in, reduce, resized
+
+CUT = 0.25  # agreement of two frames under which they are of different shots
+
+
+class FrameRestorer:
+    """Restores the frames of one video in their order.
+
+    Args:
+        learnir: the model.
+        options: keyword arguments of ``LearnIR.restore``; ``mode`` plays no part here.
+        kept: see ``Steady``.
+    """
+
+    def __init__(self, learnir: LearnIR, options: Mapping[str, Any], kept: float = KEPT) -> None:
+        own = {k: v for k, v in options.items() if k not in ("mode", "strength")}
+        own["faces"] = False
+        self._restore: Callable[..., Restoration] = partial(learnir.restore, **own)
+        self._work_size = options.get("work_size") or learnir.config.work_size
+        self._close = min(self._work_size, learnir.config.work_size)
+        self._strength = options.get("strength", 1.0)
+        self._whole = Steady(kept)
+        self._follower = Follower(_squares, kept) if options.get("faces", True) else None
+
+    def __call__(self, frame: np.ndarray) -> np.ndarray:
+        """The restored frame, uint8 RGB (H, W, 3) like the one given."""
+        small = reduce(frame, self._work_size)
+        restored = self._relit(frame, small, self._whole)
+        if self._follower is None:
+            return restored
+        motion = self._whole.motion if self._whole.agreement >= CUT else None
+        for face in self._follower(frame, motion):
+            square = face.square(*frame.shape[:2])
+            part = np.ascontiguousarray(frame[square.area])
+            close = self._relit(part, resized(part, self._close), face.steady)
+            fade_in(restored, square, close, face.presence)
+        return restored
+
+    def _relit(self, picture: np.ndarray, small: np.ndarray, steady: Steady) -> np.ndarray:
+        """The picture, by the steadied gain of what it is at working resolution."""
+        fine = small.astype(np.uint16) * 257  # a gain in finer steps than those of 8 bits
+        observed, restored = (decode_linear(x) for x in (small, self._restore(fine).picture))
+        guide, grey = log_luminance(observed), cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+        gain = steady(grey, guide, log_gain(observed, restored))
+        return apply_gain(picture, GainMap(gain, slope(guide, gain), guide), self._strength)
+
+
+def _squares(frame: np.ndarray) -> Sequence[Square]:
+    return close_ups(find_faces(frame), *frame.shape[:2])
