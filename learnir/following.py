@@ -43,6 +43,16 @@ class Followed:
     steady: Steady
     missed: int = 0
 
+    @property
+    def fading(self) -> float:
+        """Change of the presence in a frame: in while it is found, out when it is lost for good.
+
+        What a single search takes for a face never comes to count in full.
+        """
+        if self.missed == 0:
+            return 1 / FADING
+        return 0.0 if self.missed <= PATIENCE else -1 / FADING
+
     def square(self, height: int, width: int) -> Square:
         """Its square, moved into a picture (height, width)."""
         side = min(round(self.side), height, width)
@@ -127,8 +137,7 @@ class Follower:
             self._look(frame, presence=1.0 if self.frames == 0 else 0.0)
         self.frames += 1
         for face in self.faces:
-            step = 1 / FADING if face.missed <= PATIENCE else -1 / FADING
-            face.presence = float(np.clip(face.presence + step, 0, 1))
+            face.presence = float(np.clip(face.presence + face.fading, 0, 1))
         self.faces = [face for face in self.faces if face.presence > 0]
         return self.faces
 

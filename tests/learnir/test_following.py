@@ -66,6 +66,19 @@ def test_who_is_lost_stays_for_some_searches_and_fades_out():
     assert rows[-1] == []
 
 
+def test_what_was_found_once_comes_half_and_goes():
+    search = Found()
+    follower = Follower(search)
+    seen(follower, 1, None)
+    seen(follower, EVERY - 1)
+    search.squares = (Square(50, 60, 80),)
+    presences = [faces[0][0] for faces in seen(follower, EVERY)]
+    search.squares = ()
+    presences += [faces[0][0] for faces in seen(follower, 3 * EVERY) if faces]
+    assert max(presences) == pytest.approx(EVERY / FADING)
+    assert seen(follower, EVERY)[-1] == []
+
+
 def test_who_is_found_again_in_time_never_fades():
     search = Found(Square(50, 60, 80))
     follower = Follower(search)
