@@ -19,13 +19,13 @@ import numpy as np
 from learnir.quiet import native_log_silenced
 
 FILL = 0.45  # height of the found box (brow to chin) in a close-up, as in the training pairs
-SMALL = 0.8  # a close-up this large, of the shorter side, shows what the whole picture shows
+SMALL = 0.95  # a close-up this large, of the longer side, shows what the whole picture shows
 LEAST = 48  # pixels, side of a close-up below which there is nothing to see
 MOST = 32  # faces a picture, the largest
 SEEN = 1.6e6  # pixels that faces are looked for in: 1460 x 1096, or a panorama of 2830 x 566
 FAR_SEES = 192  # pixels, side of what the finder of far faces is shown
 CERTAIN = 0.7  # score; most faces have more, most of what is none (a collar, leaves) less
-BORDER = 0.12  # share of a close-up's side over which it fades into the rest
+BORDER = 0.12  # share of a close-up's side over which it fades into the rest, at most
 ABOVE = 0.08  # hair: the square lies this share of the box's height above its middle
 
 Box = tuple[float, float, float, float]
@@ -48,23 +48,37 @@ class Square:
         """Index of the part."""
         return slice(self.top, self.top + self.side), slice(self.left, self.left + self.side)
 
-    def weight(self) -> np.ndarray:
-        """float32 (side, side, 1): 1 inside, falling to 0 along the border."""
-        way = np.minimum(np.arange(self.side), np.arange(self.side)[::-1]) / (BORDER * self.side)
-        ramp = np.minimum(way, 1).astype(np.float32)
-        return (ramp[:, None] * ramp)[..., None]
+    def weight(self, height: int, width: int) -> np.ndarray:
+        """float32 (side, side, 1): 1 inside, falling to 0 along the border.
+
+        Not where that is the border of the picture (height, width): it falls over no more pixels
+        than there are between the two, so that a square which moves there does not jump.
+        """
+        rows, columns = (
+            np.minimum(self._rise(start), self._rise(whole - start - self.side)[::-1])
+            for start, whole in ((self.top, height), (self.left, width))
+        )
+        return (rows[:, None] * columns)[..., None]
+
+    def _rise(self, outside: int) -> np.ndarray:
+        """float32 (side,): from 0 to 1; ``outside``: pixels of the picture before the square."""
+        over = min(BORDER * self.side, outside)
+        way = np.arange(self.side) / over if over > 0 else np.ones(self.side)
+        return np.minimum(way, 1).astype(np.float32)
 
 
 def close_ups(boxes: Sequence[Box], height: int, width: int) -> list[Square]:
     """Squares inside a picture (height, width) around the faces that are small in it.
 
-    Largest faces first, and none whose middle an earlier square of less than twice the size holds:
+    A face that is large for the shorter side gets all of that: the network sees the longer one of
+    the whole picture, so that a square of a picture that is wide or tall still shows more. Largest
+    faces first, and none whose middle an earlier square of less than twice the size holds:
     in a larger one it would be small again.
     """
     squares: list[Square] = []
     for x, y, w, h in sorted(boxes, key=lambda box: -box[3]):
-        side = round(h / FILL)
-        if not LEAST <= side < SMALL * min(height, width) or len(squares) == MOST:
+        side = min(round(h / FILL), height, width)
+        if not LEAST <= side < SMALL * max(height, width) or len(squares) == MOST:
             continue
         row, column = y + h / 2 - ABOVE * h, x + w / 2
         if any(s.side < 2 * side and _inside(s, row, column) for s in squares):

@@ -189,7 +189,7 @@ def _look(
 def fade_in(picture: np.ndarray, square: Square, close: np.ndarray, share: float = 1.0) -> None:
     """Joins ``close``, a close-up as large as its square, into ``picture``, in linear light."""
     far, near = decode_linear(picture[square.area]), decode_linear(close)
-    mixed = far + share * square.weight() * (near - far)
+    mixed = far + share * square.weight(*picture.shape[:2]) * (near - far)
     picture[square.area] = encode_linear_quickly(mixed, picture.dtype.type)
 
 

@@ -43,8 +43,14 @@ def test_a_small_face_gets_a_square_around_it():
 
 def test_a_face_that_fills_the_picture_gets_none():
     height = SMALL * 600 * FILL
-    assert close_ups([(0, 0, height, height + 1)], 600, 800) == []
-    assert len(close_ups([(0, 0, height, height - 1)], 600, 800)) == 1
+    assert close_ups([(0, 0, height, height + 1)], 600, 600) == []
+    assert len(close_ups([(0, 0, height, height - 1)], 600, 600)) == 1
+    assert close_ups([(200, 100, 300, 400)], 600, 620) == []
+
+
+def test_a_large_face_in_a_wide_picture_gets_all_of_its_height():
+    assert close_ups([(200, 100, 300, 400)], 600, 900) == [Square(0, 50, 600)]
+    assert close_ups([(0, 200, 300, 400)], 900, 600) == [Square(68, 0, 600)]
 
 
 def test_a_face_in_a_much_larger_close_up_gets_its_own():
@@ -67,7 +73,7 @@ def test_squares_lie_in_the_picture_and_do_not_repeat(found, height, width):
     for square in squares:
         assert 0 <= square.top <= height - square.side
         assert 0 <= square.left <= width - square.side
-        assert square.side < SMALL * min(height, width)
+        assert square.side < SMALL * max(height, width)
     sides = [square.side for square in squares]
     assert sides == sorted(sides, reverse=True)
 
@@ -77,12 +83,27 @@ def test_the_same_face_found_twice_is_looked_at_once():
 
 
 def test_the_weight_fades_to_nothing_at_the_border():
-    weight = Square(0, 0, 100).weight()
+    weight = Square(30, 40, 100).weight(300, 300)
     assert weight.shape == (100, 100, 1)
     assert weight[0].max() == weight[:, 0].max() == weight[-1].max() == 0
     inner = int(BORDER * 100) + 1
     assert (weight[inner:-inner, inner:-inner] == 1).all()
     assert np.abs(np.diff(weight[50, :, 0])).max() <= 1.01 / (BORDER * 100)
+
+
+def test_the_weight_does_not_fade_at_the_border_of_the_picture():
+    inside = Square(30, 40, 100).weight(300, 300)[..., 0]
+    corner = Square(0, 0, 100).weight(300, 300)[..., 0]
+    assert (corner[:50, :50] == 1).all()
+    np.testing.assert_array_equal(corner[50:, 50:], inside[50:, 50:])
+    assert (Square(0, 0, 100).weight(100, 100) == 1).all()
+
+
+def test_the_weight_of_a_square_that_moves_to_the_border_does_not_jump():
+    """From 30 px away in steps of one: a step changes no more than a pixel in all."""
+    weights = [Square(top, 40, 100).weight(300, 300)[:, 50, 0] for top in range(30, -1, -1)]
+    assert np.abs(np.diff(weights, axis=0)).sum(axis=1).max() <= 1
+    assert (weights[-1][:50] == 1).all()
 
 
 @pytest.fixture
@@ -266,7 +287,8 @@ def test_a_collar_is_no_face():
         for picture in (shadowed, clean):
             (face,) = find_faces(picture)
             assert face[3] > 180, name  # the ring's box has 75 pixels
-            assert close_ups([face], 512, 512) == []
+            (square,) = close_ups([face], 512, 512)
+            assert square.side > 400, name
 
 
 @needs_mediapipe
