@@ -1,7 +1,8 @@
-"""Close-ups: faces that are small in a picture get an estimate of their own.
+"""Close-ups: faces that do not fill a picture get an estimate of their own.
 
 The network was trained on portraits. In a picture of a whole room a face shrinks, at working
 resolution, to a size it has hardly seen; so it is shown the square around each such face as well.
+Even a face that is as high as a wide picture is seen larger that way.
 Faces are found by MediaPipe's BlazeFace where that is installed; without it there are no close-ups.
 """
 
@@ -20,6 +21,7 @@ from learnir.quiet import native_log_silenced
 
 FILL = 0.45  # height of the found box (brow to chin) in a close-up, as in the training pairs
 SMALL = 0.95  # a close-up this large, of the longer side, shows what the whole picture shows
+FULL = 0.6  # of a square that ends inside the picture: a higher face would leave it no hair or neck
 LEAST = 48  # pixels, side of a close-up below which there is nothing to see
 MOST = 32  # faces a picture, the largest
 SEEN = 1.6e6  # pixels that faces are looked for in: 1460 x 1096, or a panorama of 2830 x 566
@@ -68,17 +70,19 @@ class Square:
 
 
 def close_ups(boxes: Sequence[Box], height: int, width: int) -> list[Square]:
-    """Squares inside a picture (height, width) around the faces that are small in it.
+    """Squares inside a picture (height, width) around the faces that do not fill it.
 
     A face that is large for the shorter side gets all of that: the network sees the longer one of
-    the whole picture, so that a square of a picture that is wide or tall still shows more. Largest
-    faces first, and none whose middle an earlier square of less than twice the size holds:
-    in a larger one it would be small again.
+    the whole picture, so that a square of a wide picture still shows more. In a tall one it would
+    cut the head off where the face fills it. Largest faces first, and none whose middle an earlier
+    square of less than twice the size holds: in a larger one it would be small again.
     """
     squares: list[Square] = []
     for x, y, w, h in sorted(boxes, key=lambda box: -box[3]):
         side = min(round(h / FILL), height, width)
         if not LEAST <= side < SMALL * max(height, width) or len(squares) == MOST:
+            continue
+        if side < height and h > FULL * side:
             continue
         row, column = y + h / 2 - ABOVE * h, x + w / 2
         if any(s.side < 2 * side and _inside(s, row, column) for s in squares):

@@ -1,7 +1,7 @@
 """The frames of a video, restored one after another so that the result does not flicker.
 
 The noise of the sampler is the same for every frame, its gain is steadied along the motion, and
-faces that are small in the picture are followed and looked at closely.
+faces that do not fill the picture are followed and looked at closely.
 """
 
 from __future__ import annotations

@@ -154,7 +154,7 @@ class LearnIR:
             strength: 0 returns the picture, 1 the restoration; up to 1.5.
             seed: of all noise; equal seeds give equal pictures, in every mode and on every device
                 up to rounding.
-            faces: look again, closely, at faces that are small in the picture (not with tiles).
+            faces: look again, closely, at faces that do not fill the picture (not with tiles).
             progress: called as (done, total) after every network evaluation, that of all close-ups
                 together counting each; what it raises ends the run.
             trajectory: keep a preview of every step (not with tiles).

@@ -113,6 +113,28 @@ def onnx(found: dict[str, Any]) -> str:
     return f"{table}\n\nExporting, {' and '.join(found['exports'])}: {made}."
 
 
+def framings(found: dict[str, Any]) -> str:
+    """PSNR in one look and with close-ups, by how large the face is and by the picture's shape."""
+    rows = [
+        [
+            f"{row['face']}, {row['shape']}",
+            *(f"{row[look]:.2f}" for look in ("input", "one look", "close-ups")),
+            f"{row['gain']:+.2f} ± {row['error']:.2f}",
+            f"{row['better']}, {row['worse']}",
+        ]
+        for row in found["rows"]
+    ]
+    head = [
+        f"{found['pictures']} portraits, dB",
+        "observed",
+        "one look",
+        "closely",
+        "gain",
+        "better, worse",
+    ]
+    return markdown([head, *rows])
+
+
 def video(found: dict[str, Any]) -> str:
     """Flicker and PSNR of each way to treat the frames, a table for each clip."""
     parts = []
@@ -144,6 +166,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "restore": restore,
     "metrics": metrics,
     "load": load,
+    "framings": framings,
     "onnx": onnx,
     "video": video,
     "training": training,

@@ -42,7 +42,7 @@ def test_the_help_of_a_flag_says_what_the_flag_does(capsys):
     code, out, _ = run(capsys, "restore", "--help")
     assert code == 0
     words = " ".join(out.replace("│", " ").split())
-    assert "--no-faces small faces get a second, closer look, unless --no-faces is given" in words
+    assert "--no-faces look closely, once more, at faces that do not fill the picture" in words
 
 
 def test_info_tells_network_sampling_and_training(capsys, checkpoint):

@@ -50,7 +50,12 @@ def test_a_face_that_fills_the_picture_gets_none():
 
 def test_a_large_face_in_a_wide_picture_gets_all_of_its_height():
     assert close_ups([(200, 100, 300, 400)], 600, 900) == [Square(0, 50, 600)]
-    assert close_ups([(0, 200, 300, 400)], 900, 600) == [Square(68, 0, 600)]
+
+
+def test_a_face_as_wide_as_a_tall_picture_gets_none():
+    """A square would end above the eyes or below the mouth, and what it changes with it."""
+    assert close_ups([(100, 300, 300, 355)], 900, 600) == [Square(149, 0, 600)]
+    assert close_ups([(100, 300, 300, 365)], 900, 600) == []
 
 
 def test_a_face_in_a_much_larger_close_up_gets_its_own():
