@@ -51,16 +51,19 @@ class Square:
         return slice(self.top, self.top + self.side), slice(self.left, self.left + self.side)
 
     def weight(self, height: int, width: int) -> np.ndarray:
-        """float32 (side, side, 1): 1 inside, falling to 0 along the border.
+        """float32 (side, side, 1): how far the square counts in a picture (height, width).
 
-        Not where that is the border of the picture (height, width): it falls over no more pixels
-        than there are between the two, so that a square which moves there does not jump.
+        Along its border it falls to 0, but not where that is the picture's: it falls over no more
+        pixels than lie between the two, so that a square which moves there does not jump. Inside it
+        is 1 where the network sees the face at least 1.5 times as large as in the whole picture,
+        and down to a half where it sees both alike: the mean of two restorations errs less.
         """
+        share = min(max(height, width) / self.side - 0.5, 1.0)
         rows, columns = (
             np.minimum(self._rise(start), self._rise(whole - start - self.side)[::-1])
             for start, whole in ((self.top, height), (self.left, width))
         )
-        return (rows[:, None] * columns)[..., None]
+        return np.float32(share) * (rows[:, None] * columns)[..., None]
 
     def _rise(self, outside: int) -> np.ndarray:
         """float32 (side,): from 0 to 1; ``outside``: pixels of the picture before the square."""

@@ -101,7 +101,12 @@ def test_the_weight_does_not_fade_at_the_border_of_the_picture():
     corner = Square(0, 0, 100).weight(300, 300)[..., 0]
     assert (corner[:50, :50] == 1).all()
     np.testing.assert_array_equal(corner[50:, 50:], inside[50:, 50:])
-    assert (Square(0, 0, 100).weight(100, 100) == 1).all()
+
+
+def test_the_two_looks_are_averaged_where_they_show_the_same():
+    shares = [Square(0, 0, 100).weight(100, width)[50, 50, 0] for width in (100, 125, 150, 300)]
+    assert shares == [0.5, 0.75, 1, 1]
+    assert (Square(0, 0, 100).weight(100, 100) == 0.5).all()
 
 
 def test_the_weight_of_a_square_that_moves_to_the_border_does_not_jump():
