@@ -1,8 +1,8 @@
 """Faces followed from frame to frame, so that close-ups of a video do not come and go.
 
 Looking for faces takes up to as long as restoring a frame, so it is done every few frames; between,
-the squares move as the picture under them does. A face that appears fades in, one that is lost stays
-for a while and fades out.
+the squares move as the picture under them does. A face that appears fades in, one that is lost
+stays for a while and fades out.
 """
 
 from __future__ import annotations
