@@ -22,7 +22,7 @@ from group_scores import scene
 from tqdm import tqdm
 
 from benchmarks.metrics import psnr
-from demo.quickstart import SHADOWS, shadowed_faces
+from demo.quickstart import shadowed_faces
 from learnir.frames import FrameRestorer
 from learnir.pipeline import LearnIR
 from learnir.steady import KEPT
@@ -90,7 +90,7 @@ def group(frames: int) -> Clip:
     from skimage.data import coffee
 
     pairs = [(shadowed, clean) for _, shadowed, clean in shadowed_faces(SMALL, 0)]
-    shadowed, clean, places = scene(coffee(), pairs[: len(SHADOWS)], np.random.default_rng(0))
+    shadowed, clean, places = scene(coffee(), pairs, np.random.default_rng(0))
     step, width = 4, 960
     areas = [
         [
