@@ -70,9 +70,9 @@ data/release.npz: | $(READY)
 
 pack: $(ARCHIVE)  ## what the release trains on: make pack PHOTOS=portraits/ PAIRS=street/ SPLITS=dataset/
 
-train-release: $(READY) $(ARCHIVE)  ## the release, on one GPU, from that archive alone
+train-release: $(READY) $(ARCHIVE)  ## the release, on one GPU, from that archive alone (MINUTES=10: as far as they reach)
 	$(BIN)/learnir train release --data $(ARCHIVE) --out runs/release --resume \
-	$(if $(INIT),--init $(INIT))
+	$(if $(INIT),--init $(INIT)) $(if $(MINUTES),--minutes $(MINUTES))
 
 pins: $(READY)  ## resolve requirements*.txt anew from pyproject.toml
 	bash scripts/pin_requirements.sh

@@ -139,6 +139,7 @@ def train(
     init: str | None = None,
     pairs: int | None = None,
     iterations: list[int] | None = None,
+    minutes: float | None = None,
     seed: int | None = None,
     precision: Literal["fp32", "bf16"] | None = None,
     compile: bool | None = None,
@@ -157,7 +158,9 @@ def train(
         init: checkpoint to start from.
         pairs: train on the first so many only.
         iterations: steps of every stage, in place of the preset's; 0 leaves a stage out.
-        precision: fp32 or bf16 autocast.
+        minutes: train for so long instead, loading and compiling not counted; the stages share the
+            time as they would share the steps.
+        precision: fp32 or bf16 autocast; on a CPU bf16 pays where /proc/cpuinfo lists avx512_bf16.
         compile: on the CPU, compile the network first (minutes; needs a C++ compiler); on a GPU,
             record every kind of step once and replay it (seconds).
         processes: on the CPU, share every batch among so many processes of one thread each.
@@ -172,6 +175,7 @@ def train(
             init=init,
             pairs=pairs,
             iterations=iterations,
+            minutes=minutes,
             seed=seed,
             precision=precision,
             compile=compile,

@@ -18,15 +18,16 @@ from pathlib import Path
 import numpy as np
 from bench_training import evaluations, macs_per_pixel
 
-from learnir.training.loop import at_its_resolution, locate
+from learnir.training.loop import at_its_resolution
+from learnir.training.pace import Pace, pace_of
 from learnir.training.presets import TrainConfig
 from learnir.training.step import draw_step
 from learnir.writing import write_json
 
 
-def work(config: TrainConfig, step: int) -> tuple[int, float]:
+def work(config: TrainConfig, pace: Pace, step: int) -> tuple[int, float]:
     """Pairs of a step, and its pixels times evaluations of the network."""
-    stage, first, _ = locate(config, step)
+    stage, first, _ = pace.at(step)
     rng = np.random.default_rng([config.seed, step, 13])
     drawn = draw_step(config, stage, step - first, rng)
     stage, draw, batch = at_its_resolution(stage, drawn)
@@ -43,11 +44,14 @@ def main() -> None:
     options = parser.parse_args()
     record = json.loads(options.config.read_text(encoding="utf-8"))
     config = TrainConfig.from_json(record["config"])
+    pace = pace_of(config)
+    pace.restore(record.get("pace", {}))
+    pace.start(record["step"])
     rows = [json.loads(line) for line in options.log.read_text(encoding="utf-8").splitlines()]
     seconds = images = pixels = 0.0
     done = 0
     for row in (row for row in rows if "images_per_second" in row):
-        steps = [work(config, step) for step in range(done, row["step"])]
+        steps = [work(config, pace, step) for step in range(done, row["step"])]
         pairs, done = sum(batch for batch, _ in steps), row["step"]
         images, seconds = images + pairs, seconds + pairs / row["images_per_second"]
         pixels += sum(cost for _, cost in steps)

@@ -29,6 +29,8 @@ from learnir.training.state import STATE
 from learnir.training.validate import load_validation
 from learnir.training.warm_start import take_weights
 
+MOST_MINUTES = 60 * 24 * 365
+
 
 def train(
     preset: str | TrainConfig,
@@ -40,6 +42,7 @@ def train(
     init: str | None = None,
     pairs: int | None = None,
     iterations: Sequence[int] | None = None,
+    minutes: float | None = None,
     seed: int | None = None,
     precision: str | None = None,
     compile: bool | None = None,
@@ -58,6 +61,7 @@ def train(
         init: checkpoint whose weights are the starting point.
         pairs: train on the first so many only.
         iterations: one number per stage, in place of the preset's; 0 leaves a stage out.
+        minutes: train for so long instead; see ``TrainConfig``.
         device: "cpu", "cuda", "cuda:1"; None takes a GPU when there is one.
         processes: on the CPU, so many of one thread each share every batch.
 
@@ -69,7 +73,7 @@ def train(
             raise PairError(f"--processes is for the CPU; with --device {device} use a launcher")
         one_thread()
     config = look_up("preset", preset, PRESETS) if isinstance(preset, str) else preset
-    config = _override(config, iterations, seed, precision, compile)
+    config = _override(config, iterations, minutes, seed, precision, compile)
     torch.manual_seed(config.seed)
     model = LearnIRModel(config.model)
     if init is not None:
@@ -130,6 +134,7 @@ def _check_numbers(seed: int | None, **counts: int | None) -> None:
 def _override(
     config: TrainConfig,
     iterations: Sequence[int] | None,
+    minutes: float | None,
     seed: int | None,
     precision: str | None,
     compile: bool | None,
@@ -143,6 +148,10 @@ def _override(
             raise ValueError(f"--iterations: 0 leaves a stage out, one must be more; got {given}")
         stages = zip(config.stages, iterations, strict=True)
         changes["stages"] = tuple(dataclasses.replace(s, iterations=n) for s, n in stages if n)
+    if minutes is not None:
+        if not 0 < minutes < MOST_MINUTES:
+            raise ValueError(f"--minutes lies between 0 and {MOST_MINUTES}, got {minutes}")
+        changes["minutes"] = minutes
     if seed is not None:
         changes["seed"] = seed
     if precision is not None:
@@ -271,6 +280,8 @@ def _accelerator(config: TrainConfig, device: str | None) -> Accelerator:
 
 
 def _check_processes(config: TrainConfig, processes: int) -> None:
+    if processes > 1 and config.minutes is not None:
+        raise PairError("--minutes is for one process: several do not read the same clock")
     for stage in config.stages:
         if stage.batch % processes:
             raise PairError(f"a batch of {stage.batch} cannot be shared by {processes} processes")

@@ -12,7 +12,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from math import cos, gcd, isfinite, pi
+from itertools import count, islice, takewhile
+from math import gcd, isfinite
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from learnir.resolution import scale_at
 from learnir.training.ahead import beside
 from learnir.training.ema import EMA
 from learnir.training.half import HalfCopy
+from learnir.training.pace import Pace, learning_rate, pace_of
 from learnir.training.presets import Stage, TrainConfig
 from learnir.training.recorded import RecordedSteps
 from learnir.training.sources import Prepared, Source, Store
@@ -66,15 +68,21 @@ class Run:
     best: float = float("-inf")
     scores: dict[str, float] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self.pace: Pace = pace_of(self.config)
+
     def train(self) -> None:
-        """Runs from the saved state, if any, to the last iteration of the last stage."""
+        """Runs from the saved state, if any, to the end of the last stage."""
         self.prepare()
         with _stop_requests() as stopped, self._progress() as bar:
             for stage, draw, y, x in self.drawn():
                 loss = self.optimise(stage, draw, y, x)
                 self.step += 1
-                bar.update()
-                self._report(bar, loss, stopped)
+                bar.update(self.pace.done(self.step) - bar.n)
+                last = self.pace.over(self.step)
+                self._report(bar, loss, stopped, last)
+                if last:  # along the clock a few more batches wait
+                    break
 
     def prepare(self) -> None:
         """Averages, optimiser, saved state, compiled network: all that comes before a step."""
@@ -116,6 +124,7 @@ class Run:
         self.losses: list[Tensor] = []
         self.pairs_seen = 0
         self.clock = time.perf_counter()
+        self.pace.start(self.step)
 
     def _restore(self) -> None:
         state = load_state(self.folder, self.config.to_json(), self._data())
@@ -124,6 +133,7 @@ class Run:
             self.ema.model.load_state_dict(state["ema"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.step, self.best, self.scores = state["step"], state["best"], state["scores"]
+            self.pace.restore(state.get("pace", {}))
         if self.accelerator.is_main_process:
             _trim_log(self.folder / LOG, self.step)
 
@@ -133,30 +143,31 @@ class Run:
 
     def _progress(self) -> tqdm:
         return tqdm(
-            total=self.config.iterations,
-            initial=self.step,
+            total=self.pace.total,
+            initial=self.pace.done(self.step),
             desc="train",
-            unit="it",
+            unit=self.pace.unit,
             disable=not self.accelerator.is_main_process,
         )
 
     def batches(self) -> Iterator[Batch]:
         """Batches in order, the next few prepared in threads; each depends on its step alone."""
-        steps = iter(range(self.step, self.config.iterations))
+        steps = takewhile(lambda step: not self.pace.over(step), count(self.step))
         with ThreadPoolExecutor(4 if self.accelerator.device.type == "cuda" else 1) as pool:
-            waiting: list[Future] = [
-                pool.submit(self.batch, s) for _, s in zip(range(6), steps, strict=False)
-            ]
+
+            def prepare(step: int) -> Future:
+                self.pace.at(step)  # in order; threads may ask in another
+                return pool.submit(self.batch, step)
+
+            waiting = [prepare(step) for step in islice(steps, 6)]
             while waiting:
                 ready = waiting.pop(0).result()
-                following = next(steps, None)
-                if following is not None:
-                    waiting.append(pool.submit(self.batch, following))
+                waiting += map(prepare, islice(steps, 1))
                 yield ready
 
     def batch(self, step: int) -> Batch:
         """What a step is made of, whatever was done before it."""
-        stage, first, pairs_before = locate(self.config, step)
+        stage, first, pairs_before = self.pace.at(step)
         processes, rank = self.accelerator.num_processes, self.accelerator.process_index
         draw = draw_step(
             self.config, stage, step - first, np.random.default_rng([self.config.seed, step, 13])
@@ -194,9 +205,7 @@ class Run:
         config, generator = self.config, self._generator(self.step, 1)
         self.pairs_seen += len(y) * self.accelerator.num_processes
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(
-                stage, self.step - locate(config, self.step)[1], config.warmup
-            )
+            group["lr"] = self._learning_rate(self.step)
         if self.recorded is None:
             loss = self._backward(y, x, draw, stage.part, generator)
         else:
@@ -206,6 +215,10 @@ class Run:
         self.optimizer.zero_grad()
         self.ema.update(self.model, self.step)
         return loss + 0 * norm  # no number where the gradient, and now the weights, are none
+
+    def _learning_rate(self, step: int) -> float:
+        stage, first, _ = self.pace.at(step)
+        return learning_rate(stage.lr, step - first, self.pace.share(step), self.config.warmup)
 
     def _backward(
         self, y: Tensor, x: Tensor, draw: Draw, part: str, generator: torch.Generator
@@ -220,9 +233,9 @@ class Run:
             self.half.give_gradients()
         return loss.detach()
 
-    def _report(self, bar: tqdm, loss: Tensor, stopped: list[int]) -> None:
+    def _report(self, bar: tqdm, loss: Tensor, stopped: list[int], last: bool) -> None:
         self.losses.append(loss)
-        config, last = self.config, self.step == self.config.iterations
+        config = self.config
         if last or self.step % config.validate_every == 0:
             self._validate(bar)
         saves = last or self.step % config.save_every == 0
@@ -254,10 +267,9 @@ class Run:
                 f"the loss is {mean} at step {self.step}; start another --out, with --precision "
                 f"fp32 if it was bf16{kept}"
             )
-        stage, in_stage, _ = locate(self.config, self.step - 1)
         now = time.perf_counter()
         rate = self.pairs_seen / (now - self.clock)
-        lr = learning_rate(stage, self.step - 1 - in_stage, self.config.warmup)
+        lr = self._learning_rate(self.step - 1)
         self._log({"step": self.step, "loss": mean, "lr": lr, "images_per_second": rate})
         known = {"psnr": f"{self.scores['psnr']:.2f}"} if self.scores else {}
         bar.set_postfix(loss=f"{mean:.4f}", **known)
@@ -289,6 +301,7 @@ class Run:
             "ema": self.ema.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "step": self.step,
+            "pace": self.pace.state(),
             "best": self.best,
             "scores": self.scores,
         }
@@ -296,6 +309,8 @@ class Run:
 
     def _write_checkpoint(self, folder: Path) -> None:
         record = {**self.record, "step": self.step, "validation": self.scores}
+        if pace := self.pace.state():
+            record["pace"] = pace
         save_checkpoint(folder, self.ema.model, record)
 
     def _log(self, values: dict[str, float]) -> None:
@@ -319,16 +334,6 @@ def _trim_log(path: Path, step: int) -> None:
     write_atomically(path, "".join(kept).encode())
 
 
-def locate(config: TrainConfig, step: int) -> tuple[Stage, int, int]:
-    """The stage of a step, the step it began at, and the pairs seen before it."""
-    first = pairs = 0
-    for stage in config.stages:
-        if step < first + stage.iterations:
-            return stage, first, pairs
-        first, pairs = first + stage.iterations, pairs + stage.pairs
-    raise IndexError(f"step {step} lies beyond the last stage")
-
-
 def at_its_resolution(stage: Stage, draw: Draw) -> tuple[Stage, Draw, int]:
     """The stage and draw of a step that needs no finer resolution than s(t), and its batch.
 
@@ -340,12 +345,6 @@ def at_its_resolution(stage: Stage, draw: Draw) -> tuple[Stage, Draw, int]:
     scales = tuple(max(s // f, 1) for s in draw.scales)
     batch = stage.batch * (stage.coarse if f > 1 else 1)
     return replace(stage, size=stage.size // f), replace(draw, scales=scales), batch
-
-
-def learning_rate(stage: Stage, in_stage: int, warmup: int) -> float:
-    """Linear warm-up over ``warmup`` steps, then a cosine to zero at the end of the stage."""
-    rise = min(1.0, (in_stage + 1) / max(warmup, 1))
-    return stage.lr * rise * 0.5 * (1 + cos(pi * in_stage / stage.iterations))
 
 
 def _seed(*numbers: int) -> int:

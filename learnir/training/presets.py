@@ -65,6 +65,9 @@ class TrainConfig:
         turn: largest rotation of a view, degrees either way; views of layers are not turned.
         compile: the network compiled on the CPU; on one GPU steps recorded as CUDA graphs.
         precision: "fp32" or "bf16" autocast; None is bf16 on CUDA and fp32 on the CPU.
+        minutes: how long the run takes, in place of the sum of its iterations, which then say how
+            the stages share the time. The learning rate falls along the clock; such a run is not
+            the same twice. For one process.
         validate_every, save_every: steps between validations and between resumable states.
         validation_pairs: pairs of the val split that are restored each time.
 
@@ -90,6 +93,7 @@ class TrainConfig:
     turn: float = 0.0
     precision: Literal["fp32", "bf16"] | None = None
     compile: bool = False
+    minutes: float | None = None
     validate_every: int = 1000
     validation_pairs: int = 48
     save_every: int = 500

@@ -2,7 +2,6 @@ import dataclasses
 import json
 import os
 import signal
-from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -18,8 +17,6 @@ from learnir.training.loop import (
     Interrupted,
     TrainingDiverged,
     at_its_resolution,
-    learning_rate,
-    locate,
 )
 from learnir.training.presets import PRESETS, Stage
 from learnir.training.step import Draw
@@ -29,10 +26,10 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(tmp_path, pairs_f
     command.train("smoke", [pairs_folder], tmp_path / "whole", device="cpu")
     report = loop.Run._report
 
-    def interrupt(run, bar, loss, stopped):
+    def interrupt(run, bar, loss, stopped, last):
         if run.step == 7:
             stopped.append(signal.SIGINT)
-        report(run, bar, loss, stopped)
+        report(run, bar, loss, stopped, last)
 
     monkeypatch.setattr(loop.Run, "_report", interrupt)
     with pytest.raises(Interrupted, match="--resume"):
@@ -180,15 +177,6 @@ def test_adapting_trains_the_branch_and_leaves_the_denoiser_alone(tmp_path, pair
     assert after.sample(y).isfinite().all()
 
 
-def test_learning_rate_warms_up_and_falls_to_zero():
-    stage = Stage(iterations=100, lr=1.0)
-    rates = [learning_rate(stage, i, 10) for i in range(100)]
-    assert rates[0] == pytest.approx(0.1)
-    assert max(rates) <= 1
-    assert rates[-1] < 1e-3
-    assert all(a >= b for a, b in pairwise(rates[10:]))
-
-
 def test_a_run_older_than_an_option_resumes(tmp_path, pairs_folder):
     command.train("smoke", [pairs_folder], tmp_path / "run", device="cpu")
     saved = state(tmp_path / "run")
@@ -200,14 +188,6 @@ def test_a_run_older_than_an_option_resumes(tmp_path, pairs_folder):
     torch.save(saved, tmp_path / "run" / "state.pt")
     with pytest.raises(CheckpointError, match="gone"):
         command.train("smoke", [pairs_folder], tmp_path / "run", resume=True, device="cpu")
-
-
-def test_stages_follow_one_another():
-    config = PRESETS["smoke"]
-    assert locate(config, 7)[:2] == (config.stages[0], 0)
-    assert locate(config, 8) == (config.stages[1], 8, 16)
-    with pytest.raises(IndexError):
-        locate(config, 12)
 
 
 @pytest.mark.parametrize(

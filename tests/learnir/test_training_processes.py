@@ -87,11 +87,11 @@ from learnir.training import command, loop
 
 report = loop.Run._report
 
-def asked_in_different_steps(run, bar, loss, stopped):
+def asked_in_different_steps(run, bar, loss, stopped, last):
     first = run.accelerator.process_index == {first}
     if run.step == (5 if first else 6):
         stopped.append(signal.SIGTERM)
-    report(run, bar, loss, stopped)
+    report(run, bar, loss, stopped, last)
 
 loop.Run._report = asked_in_different_steps
 try:
