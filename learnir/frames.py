@@ -20,8 +20,9 @@ from learnir.images import decode_linear
 from learnir.pipeline import LearnIR
 from learnir.restoration import Restoration
 from learnir.steady import KEPT, Steady
-from learnir.ways import fade_in, reduce, resized
+from learnir.ways import TOGETHER, fade_in, reduce, resized
 
+APART = ("mode", "work_size", "strength", "faces")  # options that do not come to the sampler
 CUT = 0.25  # agreement of two frames under which they are of different shots
 
 
@@ -35,10 +36,11 @@ class FrameRestorer:
     """
 
     def __init__(self, learnir: LearnIR, options: Mapping[str, Any], kept: float = KEPT) -> None:
-        own = {k: v for k, v in options.items() if k not in ("mode", "strength")}
-        own["faces"] = False
-        self._restore: Callable[..., Restoration] = partial(learnir.restore, **own)
+        own = {k: v for k, v in options.items() if k not in APART}
+        self._restore_all: Callable[[np.ndarray], np.ndarray] = partial(learnir.restore_all, **own)
         self._work_size = options.get("work_size") or learnir.config.work_size
+        own |= {"work_size": self._work_size, "faces": False}
+        self._restore: Callable[..., Restoration] = partial(learnir.restore, **own)
         self._close = min(self._work_size, learnir.config.work_size)
         self._strength = options.get("strength", 1.0)
         self._whole = Steady(kept)
@@ -47,24 +49,40 @@ class FrameRestorer:
     def __call__(self, frame: np.ndarray) -> np.ndarray:
         """The restored frame, uint8 RGB (H, W, 3) like the one given."""
         small = reduce(frame, self._work_size)
-        restored = self._relit(frame, small, self._whole)
+        seen = self._restore(_finely(small)).picture
+        restored = self._relit(frame, small, self._whole, seen)
         if self._follower is None:
             return restored
         motion = self._whole.motion if self._whole.agreement >= CUT else None
-        for face in self._follower(frame, motion):
-            square = face.square(*frame.shape[:2])
-            part = np.ascontiguousarray(frame[square.area])
-            close = self._relit(part, resized(part, self._close), face.steady)
+        faces = list(self._follower(frame, motion))
+        squares = [face.square(*frame.shape[:2]) for face in faces]
+        parts = [np.ascontiguousarray(frame[square.area]) for square in squares]
+        looks = [resized(part, self._close) for part in parts]
+        for face, square, part, look, seen in zip(
+            faces, squares, parts, looks, self._together(looks), strict=True
+        ):
+            close = self._relit(part, look, face.steady, seen)
             fade_in(restored, square, close, face.presence)
         return restored
 
-    def _relit(self, picture: np.ndarray, small: np.ndarray, steady: Steady) -> np.ndarray:
-        """The picture, by the steadied gain of what it is at working resolution."""
-        fine = small.astype(np.uint16) * 257  # a gain in finer steps than those of 8 bits
-        observed, restored = (decode_linear(x) for x in (small, self._restore(fine).picture))
+    def _together(self, looks: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """The restored close-ups, which have one size."""
+        parts = (looks[start : start + TOGETHER] for start in range(0, len(looks), TOGETHER))
+        return [seen for part in parts for seen in self._restore_all(_finely(np.stack(part)))]
+
+    def _relit(
+        self, picture: np.ndarray, small: np.ndarray, steady: Steady, seen: np.ndarray
+    ) -> np.ndarray:
+        """The picture, by the steadied gain of its look at working resolution, ``small``."""
+        observed, restored = decode_linear(small), decode_linear(seen)
         guide, grey = log_luminance(observed), cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
         gain = steady(grey, guide, log_gain(observed, restored))
         return apply_gain(picture, GainMap(gain, slope(guide, gain), guide), self._strength)
+
+
+def _finely(look: np.ndarray) -> np.ndarray:
+    """As uint16: what comes of it has a gain in finer steps than those of 8 bits."""
+    return look.astype(np.uint16) * 257
 
 
 def _squares(frame: np.ndarray) -> Sequence[Square]:

@@ -18,6 +18,7 @@ from learnir.checkpoint import find_checkpoint, load_checkpoint, read_training, 
 from learnir.describe import plain_card
 from learnir.device import choose_device
 from learnir.faces import close_ups, find_faces
+from learnir.images import from_signed
 from learnir.kinds import restore_like
 from learnir.model import LearnIRModel
 from learnir.resolution import Scales
@@ -183,6 +184,31 @@ class LearnIR:
         return Restoration(
             result, made.gain, made.mode, seconds, previews, picture, made.gain_map, made.restored
         )
+
+    def restore_all(
+        self,
+        pictures: np.ndarray,
+        *,
+        seed: int = 0,
+        progress: Progress | None = None,
+        **sampling: Any,
+    ) -> np.ndarray:
+        """Restores small pictures of one size together, which takes less time than one by one.
+
+        Args:
+            pictures: uint8 or uint16 RGB (n, H, W, 3), n > 0. The network sees them as they are:
+                no close-ups, no enlargement, no limit but memory.
+            seed, progress, sampling: as of ``restore``; all are restored under the same noise.
+
+        Returns (n, H, W, 3) of the same dtype. Raises ValueError or TypeError as ``restore`` does.
+        """
+        for picture in pictures:
+            _check_picture(picture)
+        options = Sampling(**sampling)
+        job = Job(self._folded, options, options.check(self.model), NoiseField(seed), progress)
+        job.start(len(pictures))
+        with torch.inference_mode():
+            return from_signed(job.run_all(pictures), pictures.dtype.type)
 
 
 def _check_picture(picture: np.ndarray) -> None:

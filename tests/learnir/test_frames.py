@@ -60,6 +60,27 @@ def test_only_the_square_of_a_face_changes(learnir, scene, looking_at):
     assert not changed.any()
 
 
+def test_close_ups_of_a_frame_are_looked_at_together(learnir, scene, looking_at, monkeypatch):
+    """Two faces far apart: both squares change, by one batch of two a frame."""
+    picture, batches = scene(200, 500), []
+    boxes = [BOX, (360, 60, 36, 36)]
+    looking_at(*boxes)
+    restore_all = LearnIR.restore_all
+
+    def counted(self, pictures, **options):
+        batches.append(len(pictures))
+        return restore_all(self, pictures, **options)
+
+    monkeypatch.setattr(LearnIR, "restore_all", counted)
+    restored = FrameRestorer(learnir, {})
+    near, far = restored(picture), FrameRestorer(learnir, {"faces": False})(picture)
+    restored(picture)
+    assert batches == [2, 2]
+    changed = (near != far).any(-1)
+    for square in close_ups(boxes, 200, 500):
+        assert changed[square.area].mean() > 0.3
+
+
 def test_a_face_that_appears_comes_slowly(learnir, scene, looking_at):
     """Frame by frame its square goes from what the whole picture's look gives to the close-up."""
     picture = cv2.GaussianBlur(scene(200, 300), (0, 0), 2)

@@ -189,6 +189,28 @@ def test_what_is_not_a_picture_is_refused(learnir, picture):
         learnir.restore(picture)
 
 
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+@pytest.mark.parametrize("size", [(64, 64), (9, 40), (61, 50)])
+def test_together_pictures_become_what_each_becomes_alone(learnir, scene, size, depth):
+    pictures = np.stack([scene(*size, seed=seed) for seed in range(3)]).astype(depth)
+    pictures *= np.iinfo(depth).max // 255
+    counted = []
+    together = learnir.restore_all(pictures, seed=2, steps=4, progress=lambda *n: counted.append(n))
+    alone = [learnir.restore(p, seed=2, steps=4, faces=False).picture for p in pictures]
+    assert together.dtype == depth
+    apart = np.abs(together.astype(int) - np.stack(alone))
+    assert apart.max() <= np.iinfo(depth).max // 255  # rounding
+    assert apart.mean() < 0.01 * np.iinfo(depth).max / 255
+    assert counted == [(3 * k, 12) for k in range(1, 5)]
+
+
+def test_together_refuses_what_alone_is_refused(learnir, scene):
+    with pytest.raises((TypeError, ValueError), match="picture is"):
+        learnir.restore_all(scene(20, 20))
+    with pytest.raises(ValueError, match="weight"):
+        learnir.restore_all(scene(20, 20)[None], weight=3.0)
+
+
 @pytest.mark.parametrize("mode", ["auto", "gain", "tile"])
 @pytest.mark.parametrize("size", [(64, 64), (300, 200)])
 def test_when_memory_runs_out_the_sizes_shrink(learnir, scene, monkeypatch, mode, size):
