@@ -45,6 +45,7 @@ def restore(
     overwrite: bool = False,
     strip_metadata: bool = False,
     max_megapixels: float = 50.0,
+    workers: int | None = None,
 ) -> int:
     """Remove shadows from pictures: files, folders (searched through) and globs.
 
@@ -78,10 +79,14 @@ def restore(
         overwrite: let results replace the inputs.
         strip_metadata: leave EXIF, and titles and dates of videos, out of the results.
         max_megapixels: refuse larger pictures.
+        workers: pictures restored side by side, as far as memory is sure to last; None is one for
+            every core, up to eight.
     """
     from learnir import restore as batch
     from learnir.pipeline import LearnIR
 
+    if workers is not None and workers < 1:
+        raise ValueError(f"--workers is at least 1, got {workers}")
     writing = batch.Writing(
         format=None if format == "same" else format,
         compare=compare,
@@ -111,7 +116,7 @@ def restore(
         "faces": faces,
     }
     learnir.check(**options)
-    outcome = batch.run(learnir, plan.tasks, writing, options)
+    outcome = batch.run(learnir, plan.tasks, writing, options, workers)
     failed = len(outcome.failed) + len(plan.problems)
     print(f"{outcome.restored} restored, {outcome.skipped} skipped, {failed} failed -> {out}")
     return FAILED if failed else 0

@@ -114,7 +114,8 @@ def find_faces(picture: np.ndarray) -> list[Box]:
     the 128 or 192 pixels that a finder sees, whoever stands behind the others is lost. Of
     what overlaps, the more certain is kept.
     """
-    finders = _finders()
+    with _TURN:
+        finders = _finders()
     if finders is None:
         return []
     H, W = picture.shape[:2]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
@@ -27,6 +30,7 @@ from learnir.files import (
 from learnir.finding import COMPARE, OTHER_VIDEOS, find
 from learnir.images import ImageError, grid
 from learnir.pipeline import LearnIR
+from learnir.side_by_side import ROOM, Room, default_workers, side_by_side
 from learnir.tiling import out_of_memory
 from learnir.video import VIDEO_SUFFIXES, losses_of_video, restore_video
 from learnir.ways import reduce
@@ -212,32 +216,68 @@ def _check_outputs(tasks: Sequence[Task], writing: Writing) -> None:
 
 
 def run(
-    learnir: LearnIR, tasks: Sequence[Task], writing: Writing, options: dict[str, Any]
+    learnir: LearnIR,
+    tasks: Sequence[Task],
+    writing: Writing,
+    options: dict[str, Any],
+    workers: int | None = None,
 ) -> Outcome:
-    """Restores the tasks one after the other; a file that fails is told and does not stop the rest.
+    """Restores pictures side by side, then videos; a file that fails does not stop the rest.
 
     A folder that cannot be written to is told once, and its files are not restored in vain.
 
     Args:
         options: keyword arguments of ``LearnIR.restore``.
+        workers: pictures at a time; None is one for every core.
     """
     tasks, refused = _with_places(tasks, writing)
-    outcome = Outcome(failed=refused)
+    outcome, room = Outcome(failed=refused), Room()
     _say(dict.fromkeys(refused))
-    with tqdm(tasks, unit="file", disable=None, desc="restore", dynamic_ncols=True) as bar:
-        for task in bar:
+
+    def work(task: Task) -> list[str] | None:
+        """What could not be kept; None for a result that was there already."""
+        done = writing.resume and task.target.exists()
+        if done and not writing.compare:
+            return None
+        with room.taken(0 if task.is_video else _pixels(task.source)):
+            if done:
+                _add_compare(task, writing)
+                return None
+            return restore_file(learnir, task, writing, options)
+
+    pictures = side_by_side(
+        work, [task for task in tasks if not task.is_video], workers or default_workers()
+    )
+    videos = side_by_side(work, [task for task in tasks if task.is_video], 1)
+    bar = tqdm(total=len(tasks), unit="file", disable=None, desc="restore", dynamic_ncols=True)
+    with bar, closing(pictures), warnings.catch_warnings():
+        # readers of pictures do the same, each for itself, and may put back what another had set
+        warnings.simplefilter("ignore")
+        for task, result in chain(pictures, videos):
             bar.set_postfix_str(task.source.name[-24:])
             try:
-                if writing.resume and task.target.exists():
-                    _add_compare(task, writing)
-                    outcome.skipped += 1
-                else:
-                    _say(restore_file(learnir, task, writing, options))
-                    outcome.restored += 1
+                notes = result()
             except Exception as error:  # whatever one file brings about, the others go on
                 outcome.failed.append(_failure(task, error))
                 _say(outcome.failed[-1:])
+            else:
+                outcome.skipped += notes is None
+                outcome.restored += notes is not None
+                _say(notes or ())
+            bar.update()
     return outcome
+
+
+def _pixels(path: Path) -> int:
+    """Of a picture that is not read yet; as many as there is room for where its size is not told.
+
+    Whether it can be restored is for others to say.
+    """
+    try:
+        with Image.open(path) as image:
+            return image.width * image.height
+    except Exception:  # Pillow's parsers may raise anything
+        return ROOM
 
 
 def _with_places(tasks: Sequence[Task], writing: Writing) -> tuple[list[Task], list[str]]:

@@ -1,13 +1,16 @@
-"""Large pictures strip by strip: bounded memory, one thread per core."""
+"""Large pictures strip by strip: bounded memory, one thread per core, or the caller's alone."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 
 STRIP_PIXELS = 200_000
-MOST_THREADS = 4
+MOST_THREADS = min(os.cpu_count() or 1, 4)
+THREADS = ContextVar("THREADS", default=MOST_THREADS)
+"""Of one picture; 1 where other threads work on other pictures, who would only wait for more."""
 
 
 def strips(H: int, W: int) -> list[slice]:
@@ -18,6 +21,10 @@ def strips(H: int, W: int) -> list[slice]:
 
 def each_strip(shape: tuple[int, ...], work: Callable[[slice], None]) -> None:
     """``work`` on every strip of a picture (H, W, ...), in threads; raises what it raises."""
-    with ThreadPoolExecutor(min(os.cpu_count() or 1, MOST_THREADS)) as pool:
+    if THREADS.get() == 1:
+        for strip in strips(*shape[:2]):
+            work(strip)
+        return
+    with ThreadPoolExecutor(THREADS.get()) as pool:
         for _ in pool.map(work, strips(*shape[:2])):
             pass

@@ -79,6 +79,21 @@ def restore(found: dict[str, Any]) -> str:
     return f"{markdown([['picture', 'mode', 'seconds', 'peak memory, GiB'], *rows])}\n\n{told}"
 
 
+def folder(found: dict[str, Any]) -> str:
+    """Seconds a picture of a batch, both ways, and their ratio."""
+    rows = [
+        [
+            f"{row['width']} x {row['height']}",
+            f"{row['one']:.2f}",
+            f"{row['side by side']:.2f}",
+            f"**{row['ratio']:.2f}**",
+        ]
+        for row in found["rows"]
+    ]
+    table = markdown([["pictures", "one by one, s", "side by side, s", "ratio"], *rows])
+    return f"{table}\n\n{found['workers']} workers; {found['peak_gib']:.2f} GiB at most."
+
+
 def metrics(found: dict[str, Any]) -> str:
     """Pictures per second of each way."""
     pairs = found["pairs"]
@@ -164,6 +179,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "drm": drm,
     "network": network,
     "restore": restore,
+    "folder": folder,
     "metrics": metrics,
     "load": load,
     "framings": framings,

@@ -53,6 +53,26 @@ def test_one_seed_gives_the_same_file_twice(command, album, tmp_path):
     assert (tmp_path / "one/a.png").read_bytes() != (tmp_path / "three/a.png").read_bytes()
 
 
+@pytest.mark.parametrize("workers", [2, 3])
+def test_side_by_side_the_same_pictures_come_of_it(command, tmp_path, scene, workers):
+    (tmp_path / "in").mkdir()
+    for k in range(5):
+        Image.fromarray(scene(40 + 7 * k, 60, seed=k)).save(tmp_path / "in" / f"{k}.png")
+    for out, count in (("one", 1), ("more", workers)):
+        code, said, _ = command(tmp_path / "in", "-o", tmp_path / out, "--workers", count)
+        assert (code, said.split()[0]) == (0, "5")
+    for k in range(5):
+        one, more = (np.asarray(Image.open(tmp_path / out / f"{k}.png")) for out in ("one", "more"))
+        assert np.abs(one.astype(int) - more).max() <= 1  # rounding
+
+
+def test_no_workers_are_refused(command, album, tmp_path):
+    code, _, errors = command(album, "-o", tmp_path / "out", "--workers", 0)
+    assert code == 2
+    assert errors.splitlines() == ["learnir: --workers is at least 1, got 0"]
+    assert not (tmp_path / "out").exists()
+
+
 def test_resume_leaves_what_is_there(command, album, tmp_path):
     out = tmp_path / "out"
     command(album / "a.png", "-o", out)
@@ -190,7 +210,7 @@ def test_what_nobody_expects_is_one_line_and_the_rest_go_on(command, album, tmp_
     assert code == 1
     assert "1 restored, 0 skipped, 2 failed" in said
     names = [line.split(": unexpected KeyError ('width'); ")[0] for line in errors.splitlines()]
-    assert names == [str(album / "0.mp4"), str(album / "a.png")]
+    assert names == [str(album / "a.png"), str(album / "0.mp4")]  # videos come last
 
 
 def test_a_format_that_cannot_hold_the_picture_is_told_before_the_work(
