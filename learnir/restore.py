@@ -271,8 +271,10 @@ def run(
 def _pixels(path: Path) -> int:
     """Of a picture that is not read yet; as many as there is room for where its size is not told.
 
-    Whether it can be restored is for others to say.
+    Whether it can be restored is for others to say. What is no file (/dev/stdin) is read only once.
     """
+    if not path.is_file():
+        return ROOM
     try:
         with Image.open(path) as image:
             return image.width * image.height

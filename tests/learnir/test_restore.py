@@ -1,6 +1,7 @@
 """``learnir restore``: files, folders and globs in; as many out, each whole or not at all."""
 
 import io
+import os
 
 import numpy as np
 import pytest
@@ -64,6 +65,17 @@ def test_side_by_side_the_same_pictures_come_of_it(command, tmp_path, scene, wor
     for k in range(5):
         one, more = (np.asarray(Image.open(tmp_path / out / f"{k}.png")) for out in ("one", "more"))
         assert np.abs(one.astype(int) - more).max() <= 1  # rounding
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/fd"), reason="a system without /dev/fd")
+def test_what_a_shell_puts_at_dev_fd_is_read_once(command, tmp_path, scene):
+    out, into = os.pipe()
+    with os.fdopen(into, "wb") as pipe:
+        Image.fromarray(scene(20, 30)).save(pipe, "PNG")
+    code, said, _ = command(f"/dev/fd/{out}", "-o", tmp_path / "out.png")
+    os.close(out)
+    assert (code, said.split()[0]) == (0, "1")
+    assert Image.open(tmp_path / "out.png").size == (30, 20)
 
 
 def test_no_workers_are_refused(command, album, tmp_path):
