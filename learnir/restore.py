@@ -273,7 +273,7 @@ def _pixels(path: Path) -> int:
 
     Whether it can be restored is for others to say. What is no file (/dev/stdin) is read only once.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):  # Path.is_file may raise
         return ROOM
     try:
         with Image.open(path) as image:
