@@ -1,7 +1,7 @@
 """Pictures restored side by side, one thread each.
 
-The network's maps are small: a second core hardly makes one picture faster, but restores another
-one meanwhile, and files are read and written while it works.
+The network's maps are small: a second core makes one picture less than twice as fast, and can
+restore another one instead, while files are read and written.
 """
 
 from __future__ import annotations
