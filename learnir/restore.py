@@ -7,11 +7,12 @@ import sys
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryFile
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -234,6 +235,14 @@ def run(
     outcome, room = Outcome(failed=refused), Room()
     _say(dict.fromkeys(refused))
 
+    stopped = Event()
+
+    def go_on(_done: int, _total: int) -> None:
+        if stopped.is_set():
+            raise InterruptedError("stopped")
+
+    options = {**options, "progress": go_on}  # so that Ctrl-C waits for an evaluation at most
+
     def work(task: Task) -> list[str] | None:
         """What could not be kept; None for a result that was there already."""
         done = writing.resume and task.target.exists()
@@ -250,7 +259,8 @@ def run(
     )
     videos = side_by_side(work, [task for task in tasks if task.is_video], 1)
     bar = tqdm(total=len(tasks), unit="file", disable=None, desc="restore", dynamic_ncols=True)
-    with bar, closing(pictures), warnings.catch_warnings():
+    with bar, closing(pictures), ExitStack() as ending, warnings.catch_warnings():
+        ending.callback(stopped.set)  # before the pictures under way are waited for
         # readers of pictures do the same, each for itself, and may put back what another had set
         warnings.simplefilter("ignore")
         for task, result in chain(pictures, videos):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import partial
 from threading import Condition, Lock
@@ -46,13 +46,29 @@ def side_by_side(
         return
     threads = torch.get_num_threads()
     pool = ThreadPoolExecutor(min(workers, len(items)), initializer=_with_one_thread)
+    futures: list[Future[Result]] = []
     try:
-        futures = [pool.submit(work, item) for item in items]
+        futures += (pool.submit(work, item) for item in items)
         for item, future in zip(items, futures, strict=True):
             yield item, future.result
     finally:
-        pool.shutdown(cancel_futures=True)
+        _end(pool, futures)
         torch.set_num_threads(threads)
+
+
+def _end(pool: ThreadPoolExecutor, futures: Sequence[Future]) -> None:
+    """Begins nothing more, and waits for what is under way, also where Ctrl-C is pressed again.
+
+    A thread within PyTorch that outlives the interpreter would abort the process. Not by the pool's
+    own waiting: an interrupted ``Thread.join`` takes the thread for ended.
+    """
+    while True:
+        try:
+            wait([future for future in futures if not future.cancel()])
+            pool.shutdown(wait=False)
+            return
+        except KeyboardInterrupt:
+            continue
 
 
 def _with_one_thread() -> None:

@@ -2,6 +2,7 @@
 
 import io
 import os
+import time
 
 import numpy as np
 import pytest
@@ -76,6 +77,28 @@ def test_what_a_shell_puts_at_dev_fd_is_read_once(command, tmp_path, scene):
     os.close(out)
     assert (code, said.split()[0]) == (0, "1")
     assert Image.open(tmp_path / "out.png").size == (30, 20)
+
+
+def test_an_interrupt_ends_what_is_under_way(learnir, album, tmp_path, monkeypatch, scene):
+    """The network is asked no more by the pictures beside the one that Ctrl-C came in."""
+    for name in ("b.png", "c.png"):
+        save(album / name, scene(30, 40))
+    asked = []
+
+    def restored(_learnir, task, _writing, options):
+        if task.source.name == "a.png":
+            time.sleep(0.1)
+            raise KeyboardInterrupt
+        for _ in range(1000):
+            options["progress"](1, 5)
+            asked.append(task.source.name)
+            time.sleep(0.01)
+
+    monkeypatch.setattr(restore, "restore_file", restored)
+    tasks = plan([str(album / f"{name}.png") for name in "abc"], tmp_path / "out", Writing()).tasks
+    with pytest.raises(KeyboardInterrupt):
+        restore.run(learnir, tasks, Writing(), {}, workers=3)
+    assert 0 < len(asked) < 200
 
 
 def test_no_workers_are_refused(command, album, tmp_path):

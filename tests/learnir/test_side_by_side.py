@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+from concurrent.futures import wait
 from contextlib import closing
 
 import pytest
@@ -69,6 +70,30 @@ def test_closing_begins_nothing_more(workers):
     assert count < 10
     time.sleep(0.2)
     assert len(begun) == count
+
+
+def test_a_second_interrupt_does_not_leave_threads_behind(monkeypatch):
+    """They would run on while the interpreter ends, which aborts the process within PyTorch."""
+    ended, waited = [], []
+
+    def work(item):
+        time.sleep(0.1)
+        ended.append(item)
+
+    def impatient(futures):
+        waited.append(len(futures))
+        if len(waited) < 3:
+            raise KeyboardInterrupt
+        return wait(futures)
+
+    monkeypatch.setattr("learnir.side_by_side.wait", impatient)
+    with closing(side_by_side(work, range(50), 2)) as found:
+        next(found)
+    assert len(waited) == 3
+    count = len(ended)
+    assert 2 <= count <= 4
+    time.sleep(0.3)
+    assert len(ended) == count
 
 
 def test_there_is_a_worker_for_every_core():
