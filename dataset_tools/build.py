@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from dataset_tools import card, ledger, report
-from dataset_tools.curation import Thresholds, Verdict, drop_duplicates, judge
+from dataset_tools.curation import (
+    Thresholds,
+    Verdict,
+    drop_duplicates,
+    judge,
+    only_unevenly_lit,
+)
 from dataset_tools.duplicates import duplicate_clusters
 from dataset_tools.engines import EnginePlan, run
 from dataset_tools.facts import Facts
@@ -65,6 +71,15 @@ class BuildPlan:
         return str(Path(model).resolve()) if model else ""
 
 
+@dataclass(frozen=True)
+class Decision:
+    """Verdict of every photo; by split, the kept ones and those that only their light keeps out."""
+
+    verdicts: list[Verdict]
+    kept: dict[str, list[Source]]
+    uneven: dict[str, list[Source]]
+
+
 @dataclass
 class BuildResult:
     """Pairs per split, photos per verdict, seconds per stage."""
@@ -88,12 +103,12 @@ def _build(plan: BuildPlan, photos: list[Photo]) -> BuildResult:
     with _Timed(result, "survey"):
         facts = survey_photos(plan, photos)
     with _Timed(result, "curate"):
-        verdicts, dealt = decide(plan, photos, facts)
-        require_pairs(verdicts)
+        decision = decide(plan, photos, facts)
+        require_pairs(decision.verdicts)
     with _Timed(result, "render"):
-        shards = _render(plan, dealt)
+        shards = _render(plan, decision.kept)
     with _Timed(result, "describe"):
-        verdicts = _with_failures(verdicts, shards)
+        verdicts = _with_failures(decision.verdicts, shards)
         _describe(plan, photos, facts, verdicts, shards)
     result.photos = _count(v.status for v in verdicts)
     result.pairs = {s: sum(r.pairs for r in shards if _split(r) == s) for s in SPLITS}
@@ -144,23 +159,25 @@ def survey_photos(plan: BuildPlan, photos: list[Photo]) -> dict[str, Facts]:
     return facts
 
 
-def decide(
-    plan: BuildPlan, photos: list[Photo], facts: dict[str, Facts]
-) -> tuple[list[Verdict], dict[str, list[Source]]]:
-    """Verdict of every photo, and the kept ones dealt to the splits."""
+def decide(plan: BuildPlan, photos: list[Photo], facts: dict[str, Facts]) -> Decision:
+    """Judge every photo and deal them to the splits."""
     clusters = duplicate_clusters(list(facts.values()))
     verdicts = [judge(photo, facts[photo.key], plan.limits) for photo in photos]
     verdicts = drop_duplicates(verdicts, clusters)
-    kept = {v.key for v in verdicts if v.status == "kept"}
     settled = settle(plan.out, photos, groups(photos, clusters), facts)
     buckets = bucket_count(len(photos))
-    dealt: dict[str, list[Source]] = {split: [] for split in SPLITS}
-    for photo in photos:
-        if photo.key in kept:
-            bucket = bucket_path(plan.landmarks, bucket_of(photo.key, buckets), buckets)
-            source = Source(photo, facts[photo.key], bucket)
-            dealt[settled[photo.key]].append(source)
-    return verdicts, dealt
+
+    def dealt(keys: set[str]) -> dict[str, list[Source]]:
+        splits: dict[str, list[Source]] = {split: [] for split in SPLITS}
+        for photo in photos:
+            if photo.key in keys:
+                bucket = bucket_path(plan.landmarks, bucket_of(photo.key, buckets), buckets)
+                splits[settled[photo.key]].append(Source(photo, facts[photo.key], bucket))
+        return splits
+
+    kept = {v.key for v in verdicts if v.status == "kept"}
+    uneven = {p.key for p in photos if only_unevenly_lit(p, facts[p.key], plan.limits)}
+    return Decision(verdicts, dealt(kept), dealt(uneven - kept))
 
 
 def require_pairs(verdicts: list[Verdict]) -> None:

@@ -133,6 +133,15 @@ FILTERS: tuple[Filter, ...] = (
 REVIEW: tuple[Filter, ...] = (surely_shadow_free,)
 
 
+def only_unevenly_lit(photo: Photo, facts: Facts, limits: Thresholds) -> bool:
+    """Whether its light is all that keeps a photo out: from the side, or such that it may hold a
+    shadow. No target then, yet a picture in which nothing should be changed."""
+    others = (step for step in FILTERS if step is not evenly_lit)
+    if any(step(photo, facts, limits) for step in others):
+        return False
+    return any(step(photo, facts, limits) for step in (evenly_lit, *REVIEW))
+
+
 def judge(photo: Photo, facts: Facts, limits: Thresholds) -> Verdict:
     """The first filter that objects decides."""
     for status, steps in (("dropped", FILTERS), ("review", REVIEW)):

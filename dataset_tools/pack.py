@@ -2,14 +2,15 @@
 
 A rendered pair freezes one light, one colour and one depth of shadow. An archive keeps what cannot
 be redrawn cheaply (portrait, mattes, shading, visibility maps) and the recipes, so that a trainer
-draws light, colour and cloth anew at every step. Pairs to validate on and pairs of another origin
-may lie beside the layers. ``learnir.training.archive`` reads it.
+draws light, colour and cloth anew at every step. Pairs to validate on, pairs of another origin and
+pictures that a model has to leave alone may lie beside the layers. ``learnir.training.archive``
+reads it.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ from learnir.writing import replacing
 SHADE_MAX = 1.25  # direct_shading's ceiling, stored as 255
 MAPS = ("matte", "face", "shade", "gloss", "cloth", "skin")  # side by side in one grey picture
 BACKDROPS = 192
-QUALITY = {"base": 80, "maps": 60, "shadow": 72, "backdrop": 80, "pair": 76}
+QUALITY = {"base": 80, "maps": 60, "shadow": 72, "backdrop": 80, "pair": 76, "negative": 76}
 PHOTOS_PER_JOB = 8
 
 
@@ -47,7 +48,8 @@ PHOTOS_PER_JOB = 8
 class PackPlan:
     """frames: crops of every photo, each under a light of its own and as the first recipe frames
     it. shadows: maps per frame of each recipe, as many numbers as recipes. pairs: folders of pairs
-    whose train split is taken in. validation: at most so many photos of the val split, rendered."""
+    whose train split is taken in. validation: at most so many photos of the val split, rendered.
+    negatives: whether photos that only their light keeps out are taken in, to be left alone."""
 
     frames: int = 1
     shadows: tuple[int, ...] = (8,)
@@ -56,6 +58,7 @@ class PackPlan:
     recipes: tuple[Recipe, ...] = (Recipe(),)
     pairs: tuple[str, ...] = ()
     validation: int = 48
+    negatives: bool = False
 
 
 @dataclass(frozen=True)
@@ -183,25 +186,40 @@ def _photographed(plan: PackPlan) -> Iterator[bytes]:
                 yield _webp(reduced(picture, plan.size), "pair")
 
 
+def _negatives(sources: Iterable[Source], size: int) -> Iterator[bytes]:
+    """Each whole photo, the shorter side at most ``size``."""
+    for source in sources:
+        path = source.photo.path
+        yield _webp(reduced(decode_picture(read_bytes(path), str(path)), size), "negative")
+
+
 def pack(
-    dealt: Mapping[str, Sequence[Source]], out: Path, plan: PackPlan, engine: Any, model: str = ""
+    dealt: Mapping[str, Sequence[Source]],
+    out: Path,
+    plan: PackPlan,
+    engine: Any,
+    model: str = "",
+    uneven: Sequence[Source] = (),
 ) -> dict[str, int]:
     """Write the archive ``out`` (.npz, read without pickle) of the photos dealt to train and val.
 
-    model: the .task file that found the landmarks, if any. Returns how many scenes, and how many
-    pairs to train ("pairs") and to validate on ("val"), it holds.
+    model: the .task file that found the landmarks, if any. uneven: photos to be left alone, taken
+    in where the plan asks for negatives. Returns how many scenes, pairs to train ("pairs") and to
+    validate on ("val"), and negatives it holds.
     """
+    negatives = list(_negatives(uneven, plan.size)) if plan.negatives else []
     photographed = list(_photographed(plan))  # first: what cannot be read ends it at once
     scenes = _in_order(pack_photos, dealt["train"], plan, engine, model)
     validation = sorted(dealt.get("val", ()), key=_place)[: plan.validation]
     rendered = _in_order(render_photos, validation, plan, engine, model)
     pairs = {"train": photographed, "val": rendered}
     files = [data for one in scenes for data in one.files]
-    files += [*_backdrops(plan), *pairs["train"], *pairs["val"]]
+    files += [*_backdrops(plan), *pairs["train"], *pairs["val"], *negatives]
     counts = {split: len(encoded) // 2 for split, encoded in pairs.items()}
     about: dict[str, Any] = {"scenes": len(scenes), "shadows": plan.shadows, "size": plan.size}
     about |= {"seed": plan.seed, "maps": MAPS, "shade_max": SHADE_MAX, "backdrops": BACKDROPS}
     about |= {"pairs": counts, "recipes": [asdict(recipe) for recipe in plan.recipes]}
+    about |= {"negatives": len(negatives)}
     with replacing(out) as handle:
         np.savez(
             handle,
@@ -210,7 +228,8 @@ def pack(
             lengths=np.array([len(data) for data in files], np.int64),
             blob=np.frombuffer(b"".join(files), np.uint8),
         )
-    return {"scenes": len(scenes), "pairs": counts["train"], "val": counts["val"]}
+    held = {"scenes": len(scenes), "pairs": counts["train"], "val": counts["val"]}
+    return held | {"negatives": len(negatives)}
 
 
 def _place(source: Source) -> tuple[str, str]:
@@ -247,10 +266,11 @@ def pack_build(plan: Any, out: Path, layers: PackPlan) -> dict[str, int]:
             raise RecipeError(f"recipe {recipe.name!r} has a colour of its own; build pairs of it")
     leave_out(plan.out, plan.landmarks)
     photos = find_photos(plan)
-    verdicts, dealt = decide(plan, photos, survey_photos(plan, photos))
-    require_pairs(verdicts)
-    if not dealt["train"]:
+    decision = decide(plan, photos, survey_photos(plan, photos))
+    require_pairs(decision.verdicts)
+    if not decision.kept["train"]:
         raise PhotoError(
             "every photo was dealt to val or test; give more portraits, of more people and authors"
         )
-    return pack(dealt, out, layers, plan.engine, plan.landmarker)
+    uneven = decision.uneven["train"]
+    return pack(decision.kept, out, layers, plan.engine, plan.landmarker, uneven)

@@ -20,7 +20,8 @@ from learnir.training.layers import MAPS, Layers, Ranges
 
 @dataclass(frozen=True)
 class Archive:
-    """What one file holds. pairs: of "train" and "val", still encoded; there may be none."""
+    """What one file holds. pairs: of "train" and "val", still encoded; there may be none. Pictures
+    to be left alone are pairs of "train" whose input is the target."""
 
     layers: Layers
     pairs: dict[str, list[Pair]]
@@ -40,7 +41,7 @@ def load_archive(path: str | os.PathLike[str]) -> Archive:
         ranges = [Ranges.of(recipe) for recipe in about["recipes"]]
         cast = [number for number, n in enumerate(about["shadows"]) for _ in range(n)]
         scenes, backdrops, pairs = about["scenes"], about["backdrops"], about["pairs"]
-        shade_max = about["shade_max"]
+        shade_max, negatives = about["shade_max"], about.get("negatives", 0)
         if tuple(about["maps"]) != MAPS:
             raise ValueError(f"maps {', '.join(about['maps'])}")
     except (OSError, EOFError, ValueError, KeyError, TypeError, BadZipFile) as error:
@@ -76,6 +77,9 @@ def load_archive(path: str | os.PathLike[str]) -> Archive:
         ]
         for split, n in pairs.items()
     }
+    for i in range(negatives):
+        read = next(files).tobytes
+        kept["train"].append(Pair(f"{name}/negative/{i:06d}", read, read))
     return Archive(layers, kept)
 
 

@@ -11,7 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataset_tools.clean_target import examine, explained, spherical_harmonics
-from dataset_tools.curation import Thresholds, Verdict, drop_duplicates, is_unknown, judge
+from dataset_tools.curation import (
+    Thresholds,
+    Verdict,
+    drop_duplicates,
+    is_unknown,
+    judge,
+    only_unevenly_lit,
+)
 from dataset_tools.duplicates import _neighbours, _similar, duplicate_clusters
 from dataset_tools.facts import Facts, measure, skin_bin, thumbnail
 from dataset_tools.geometry import surface
@@ -54,6 +61,22 @@ def test_doubtful_targets_wait_for_review():
 def test_side_lit_photos_of_the_manifest_are_dropped():
     lit = replace(PHOTO, tags={"cheek_asym_L": "-18.5"})
     assert judge(lit, GOOD, Thresholds()).step == "evenly_lit"
+
+
+@pytest.mark.parametrize(
+    ("asymmetry", "change", "wanted"),
+    [
+        ("0", {}, False),  # a target
+        ("18", {}, True),
+        ("0", {"shadow_score": 0.33}, True),
+        ("18", {"shadow_score": 0.33}, True),
+        ("18", {"shadow_score": 0.9}, False),  # surely a shadow
+        ("18", {"sharpness": 1.0}, False),
+    ],
+)
+def test_what_only_its_light_keeps_out(asymmetry, change, wanted):
+    photo = replace(PHOTO, tags={"cheek_asym_L": asymmetry})
+    assert only_unevenly_lit(photo, replace(GOOD, **change), Thresholds()) is wanted
 
 
 def test_unknown_licences_are_refused_unless_asked():

@@ -87,7 +87,7 @@ def test_ctrl_c_with_daft_exits_as_interrupted(tmp_path, portraits):
 def test_an_archive_does_not_depend_on_the_order_of_results(tmp_path, portraits, monkeypatch):
     plan = BuildPlan((str(portraits),), tmp_path, licence="CC0", engine=EnginePlan("local", 1))
     photos = find_photos(plan)
-    dealt = decide(plan, photos, survey_photos(plan, photos))[1]
+    dealt = decide(plan, photos, survey_photos(plan, photos)).kept
     assert len(dealt["train"]) > pack.PHOTOS_PER_JOB  # more than one job
     monkeypatch.setattr(pack, "BACKDROPS", 2)
     layers = pack.PackPlan(shadows=(1,), size=64)

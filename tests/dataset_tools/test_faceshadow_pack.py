@@ -1,5 +1,6 @@
 """Archives of layers: the same bytes again, and readable by the trainer."""
 
+import csv
 from pathlib import Path
 
 import cv2
@@ -129,6 +130,30 @@ def test_several_recipes_share_a_scene_and_pairs_lie_beside_it(tmp_path, astrona
         assert np.abs(picture.astype(int) - small).mean() < 4
 
 
+def test_unevenly_lit_photos_are_taken_in_to_be_left_alone(
+    tmp_path, astronaut, write_variants, capsys
+):
+    photos = tmp_path / "photos"
+    write_variants(photos, astronaut, 3)
+    lit = [(f"portrait{k:03d}.png", "one person", 30 * (k > 0)) for k in range(3)]
+    with (photos / "manifest.csv").open("w", newline="") as lines:
+        csv.writer(lines).writerows([("path", "identity", "cheek_asym_L"), *lit])
+    assert pack(photos, tmp_path / "without.npz") == 0
+    assert load_archive(tmp_path / "without.npz").pairs["train"] == []
+    assert pack(photos, tmp_path / "with.npz", "--negatives") == 0
+    assert "1 scenes, 0 pairs beside them, 0 to validate on, 2 to leave alone" in (
+        capsys.readouterr().out
+    )
+    held = load_archive(tmp_path / "with.npz")
+    assert len(held.layers) == 1
+    for pair, number in zip(held.pairs["train"], (1, 2), strict=True):
+        y, x = pair.load()
+        assert np.array_equal(y, x)
+        photo = cv2.imread(str(photos / f"portrait{number:03d}.png"))[..., ::-1]
+        small = cv2.resize(photo, (128, 128), interpolation=cv2.INTER_AREA)
+        assert np.abs(y.astype(int) - small).mean() < 5
+
+
 def test_validation_pairs_are_of_the_val_split_and_recipes_take_turns(
     tmp_path, astronaut, write_variants
 ):
@@ -137,12 +162,12 @@ def test_validation_pairs_are_of_the_val_split_and_recipes_take_turns(
         (str(tmp_path / "photos"),), tmp_path, licence="CC0", engine=EnginePlan("local", 1)
     )
     photos = find_photos(plan)
-    dealt = decide(plan, photos, survey_photos(plan, photos))[1]
+    dealt = decide(plan, photos, survey_photos(plan, photos)).kept
     dealt = {"train": dealt["train"][:1], "val": dealt["train"][1:11]}
     recipes = (RECIPES["sunlit"], RECIPES["faceshadow"])
     layers = packing.PackPlan(shadows=(1, 1), size=64, recipes=recipes, validation=9)
     counts = packing.pack(dealt, tmp_path / "a.npz", layers, plan.engine)
-    assert counts == {"scenes": 1, "pairs": 0, "val": 9}
+    assert counts == {"scenes": 1, "pairs": 0, "val": 9, "negatives": 0}
 
     held = load_archive(tmp_path / "a.npz").pairs["val"]
     wanted = sorted(dealt["val"], key=lambda s: (s.bucket.name, s.photo.key))

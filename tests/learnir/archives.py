@@ -21,7 +21,7 @@ def scalar(value: float) -> torch.Tensor:
     return torch.full((1, 1, 1, 1), float(value))
 
 
-def write_archive(path, rng, recipes=("sunlit",), shadows=(3,), pairs=None):
+def write_archive(path, rng, recipes=("sunlit",), shadows=(3,), pairs=None, negatives=0):
     """A little archive as ``faceshadow pack`` writes them, of random layers."""
     size, pairs = 32, pairs or {"train": 0, "val": 0}
 
@@ -33,11 +33,15 @@ def write_archive(path, rng, recipes=("sunlit",), shadows=(3,), pairs=None):
         maps = noise(shape=(size, len(MAPS) * size))
         cast = [noise(shape=(size, size)) for _ in range(sum(shadows))]
         pictures += [noise(20, 230), maps, *cast]
-    pictures += [noise() for _ in range(1 + 2 * sum(pairs.values()))]
+    pictures += [noise() for _ in range(1 + 2 * sum(pairs.values()) + negatives)]
     files = [cv2.imencode(".webp", p)[1] for p in pictures]
     about = {"scenes": 5, "shadows": shadows, "size": size, "shade_max": 1.25, "backdrops": 1}
     about["maps"] = MAPS
-    about |= {"pairs": pairs, "recipes": [asdict(RECIPES[name]) for name in recipes]}
+    about |= {
+        "negatives": negatives,
+        "pairs": pairs,
+        "recipes": [asdict(RECIPES[name]) for name in recipes],
+    }
     np.savez(
         path,
         about=np.frombuffer(json.dumps(about).encode(), np.uint8),

@@ -16,6 +16,7 @@ from learnir.resolution import area_mean
 from learnir.training import command, layers, presets
 from learnir.training.archive import load_archive
 from learnir.training.data import PairError
+from learnir.training.sources import Pairs
 
 
 @pytest.fixture
@@ -161,6 +162,22 @@ def test_pairs_beside_the_layers_train_and_validate(tmp_path, rng):
     last = command.train("smoke", [path], tmp_path / "trained", device="cpu")
     record = json.loads((last / "training.json").read_text())
     assert (record["scenes"], record["pairs"]) == (5, 3)
+
+
+def test_pictures_to_leave_alone_are_pairs_whose_input_is_the_target(tmp_path, rng):
+    path = write_archive(tmp_path / "all.npz", rng, pairs={"train": 1, "val": 2}, negatives=2)
+    held = load_archive(path).pairs
+    assert [len(held["train"]), len(held["val"])] == [3, 2]
+    for pair in held["train"][1:]:
+        y, x = pair.load()
+        assert np.array_equal(y, x)
+    first, second = (pair.load()[0] for pair in held["train"][1:])
+    assert not np.array_equal(first, second)
+    config = dataclasses.replace(presets.PRESETS["smoke"], augment="shadow")
+    pairs = Pairs(config, held["train"][1:])
+    prepared = pairs.prepare(config.stages[0], [0, 1], np.random.default_rng(0))
+    y, x = pairs.finish(config.stages[0], prepared, torch.Generator().manual_seed(0))
+    assert float((y - x).abs().max()) < 1e-4
 
 
 def test_a_number_of_pairs_is_refused_where_there_are_none_to_count(tmp_path, rng, archive):
