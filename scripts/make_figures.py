@@ -18,7 +18,9 @@ import numpy as np
 import performance_tables
 from fill_page import fill, markdown
 from group_scores import LOOKS
+from left_alone import table as left_alone_table
 from PIL import Image
+from skin_tones import table as skin_tone_table
 
 from learnir.checkpoint import load_checkpoint
 from learnir.describe import IDENTICAL_DB, told_psnr
@@ -91,6 +93,10 @@ def main() -> None:
         fill(page, "scores", score_table(scores))
     groups = json.loads((ROOT / "docs" / "results" / "groups.json").read_text(encoding="utf-8"))
     fill(ROOT / "README.md", "groups", group_table(groups))
+    for name, table in (("left_alone", left_alone_table), ("skin_tones", skin_tone_table)):
+        found = json.loads((ROOT / "docs" / "results" / f"{name}.json").read_text(encoding="utf-8"))
+        for page in (ROOT / "docs" / "benchmarks.md", WEIGHTS / "README.md"):
+            fill(page, name, table(found["rows"]))
     fill(WEIGHTS / "README.md", "network", network_line())
     figures = ROOT / "docs" / "figures"
     figures.mkdir(parents=True, exist_ok=True)

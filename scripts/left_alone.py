@@ -1,0 +1,119 @@
+"""Portraits without a shadow of ours, restored: how many come back changed, by light and skin.
+
+    python scripts/left_alone.py DATASET PHOTOS CHECKPOINT [...] [--splits val test] \\
+        [-o docs/results/left_alone.json]
+
+DATASET: a build of ``faceshadow build PHOTOS DATASET``, which knows what curation found of every
+photo and to which split its person was dealt. Restored as a user's picture is, close-ups included,
+and compared with itself at its own size. "uneven light" are photos that only their light keeps out
+of the data set; some may hold a shadow that ought to go. Those that surely do, or that another
+filter left out for more than its exposure, are not counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from fill_page import markdown
+
+from benchmarks.metrics import psnr
+from dataset_tools.facts import Facts, skin_bin
+from dataset_tools.photos import Photo
+from dataset_tools.splits import names_of, remembered
+from learnir import LearnIR
+from learnir.decoding import decode_rgb
+from learnir.describe import IDENTICAL_DB
+from learnir.writing import write_json
+
+GROUPS = {
+    "": "kept",
+    "evenly_lit": "uneven light",
+    "surely_shadow_free": "uneven light",
+    "well_exposed": "badly exposed",
+}
+"""By the filter that a photo was left out by."""
+SURE = 0.4  # shadow score (``dataset_tools.curation.Thresholds.reject_score``)
+LIMITS = (36.0, 25.0)  # dB: changed visibly, and badly
+DARK = ("brown", "dark")
+DARK_SKIN, OTHER_SKIN = "brown or dark", "lighter"
+
+
+def listed(dataset: Path, splits: Sequence[str]) -> list[dict[str, str]]:
+    """Rows of the curation table, with "group" and "skin", of photos dealt to ``splits``."""
+    known = remembered(dataset)
+    found = []
+    for row in csv.DictReader((dataset / "report" / "curation.csv").open(encoding="utf-8")):
+        facts = Facts(row["photo"], row["sha256"], faces=int(row["faces"]))
+        names = names_of(Photo(row["photo"], Path(row["photo"]), identity=row["identity"]), facts)
+        split = next((known[name] for name in names if name in known), None)
+        sure = float(row["shadow_score"]) > SURE
+        if row["step"] in GROUPS and split in splits and not sure:
+            dark = DARK_SKIN if skin_bin(float(row["ita"])) in DARK else OTHER_SKIN
+            found.append(row | {"group": GROUPS[row["step"]], "skin": dark})
+    return found
+
+
+def unchanged(learnir: LearnIR, path: Path) -> float:
+    """PSNR of a restored picture against itself, at most IDENTICAL_DB."""
+    picture = decode_rgb(path.read_bytes(), str(path))
+    return min(psnr(learnir.restore(picture, seed=0).picture, picture), IDENTICAL_DB)
+
+
+def summary(checkpoint: str, rows: list[dict[str, str]], values: np.ndarray) -> list[dict]:
+    """Of every group and skin: photos, mean, shares below LIMITS."""
+    found: list[dict[str, Any]] = []
+    for group in dict.fromkeys(row["group"] for row in rows):
+        for skin in (DARK_SKIN, OTHER_SKIN):
+            of = values[[row["group"] == group and row["skin"] == skin for row in rows]]
+            if len(of):
+                shares = {f"under_{limit:.0f}": float((of < limit).mean()) for limit in LIMITS}
+                about = {"checkpoint": checkpoint, "group": group, "skin": skin}
+                found.append(about | {"photos": len(of), "psnr": float(of.mean())} | shares)
+    return found
+
+
+def table(found: Sequence[dict[str, Any]]) -> str:
+    """Markdown: one row a checkpoint, group and skin."""
+    head = ["weights", "photos", "skin", "pictures", "mean PSNR, dB"]
+    rows = [
+        [r["checkpoint"], r["group"], r["skin"], r["photos"], f"{r['psnr']:.1f}"]
+        + [f"{r[f'under_{limit:.0f}']:.1%}" for limit in LIMITS]
+        for r in found
+    ]
+    return markdown([[*head, *(f"under {limit:.0f} dB" for limit in LIMITS)], *rows])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("dataset", type=Path)
+    parser.add_argument("photos", type=Path, help="the folder that the table's names begin in")
+    parser.add_argument("checkpoints", nargs="+")
+    parser.add_argument("--splits", nargs="+", default=["val", "test"])
+    parser.add_argument("--only", type=Path, help="file of names, one a line: these photos alone")
+    parser.add_argument("-o", "--out", type=Path, help="the table; it names nobody")
+    parser.add_argument("--each", type=Path, help="PSNR of every photo, by name")
+    options = parser.parse_args()
+    rows = listed(options.dataset, options.splits)
+    if options.only:
+        names = set(options.only.read_text(encoding="utf-8").split("\n"))
+        rows = [row for row in rows if row["photo"] in names]
+    found, single = [], {}
+    for checkpoint in options.checkpoints:
+        learnir = LearnIR.from_pretrained(checkpoint)
+        values = [unchanged(learnir, options.photos / row["photo"]) for row in rows]
+        single[checkpoint] = {row["photo"]: v for row, v in zip(rows, values, strict=True)}
+        found += summary(checkpoint, rows, np.array(values))
+    print(table(found))
+    if options.out:
+        write_json(options.out, {"rows": found})
+    if options.each:
+        write_json(options.each, single)
+
+
+if __name__ == "__main__":
+    main()
