@@ -78,14 +78,23 @@ def summary(checkpoint: str, rows: list[dict[str, str]], values: np.ndarray) -> 
 
 
 def table(found: Sequence[dict[str, Any]]) -> str:
-    """Markdown: one row a checkpoint, group and skin."""
-    head = ["weights", "photos", "skin", "pictures", "mean PSNR, dB"]
+    """Markdown: one row a group and skin, of every checkpoint if there are several."""
+    limits = [(f"under {limit:.0f} dB", f"under_{limit:.0f}") for limit in LIMITS]
+    head = ["photos", "skin", "pictures", "mean PSNR, dB", *(label for label, _ in limits)]
     rows = [
-        [r["checkpoint"], r["group"], r["skin"], r["photos"], f"{r['psnr']:.1f}"]
-        + [f"{r[f'under_{limit:.0f}']:.1%}" for limit in LIMITS]
+        [
+            r["group"],
+            r["skin"],
+            r["photos"],
+            f"{r['psnr']:.1f}",
+            *(f"{r[k]:.1%}" for _, k in limits),
+        ]
         for r in found
     ]
-    return markdown([[*head, *(f"under {limit:.0f} dB" for limit in LIMITS)], *rows])
+    if len({r["checkpoint"] for r in found}) > 1:
+        head = ["weights", *head]
+        rows = [[r["checkpoint"], *row] for r, row in zip(found, rows, strict=True)]
+    return markdown([head, *rows])
 
 
 def main() -> None:
