@@ -7,7 +7,8 @@ DATASET: a build of ``faceshadow build PHOTOS DATASET``, which knows what curati
 photo and to which split its person was dealt. Restored as a user's picture is, close-ups included,
 and compared with itself at its own size. "uneven light" are photos that only their light keeps out
 of the data set; some may hold a shadow that ought to go. Those that surely do, or that another
-filter left out for more than its exposure, are not counted.
+filter left out for more than its exposure, are not counted. Skin is the typology angle measured in
+the picture, which dim light lowers.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import numpy as np
 from fill_page import markdown
 
 from benchmarks.metrics import psnr
+from dataset_tools.curation import Thresholds
 from dataset_tools.facts import Facts, skin_bin
 from dataset_tools.photos import Photo
 from dataset_tools.splits import names_of, remembered
@@ -37,7 +39,7 @@ GROUPS = {
     "well_exposed": "badly exposed",
 }
 """By the filter that a photo was left out by."""
-SURE = 0.4  # shadow score (``dataset_tools.curation.Thresholds.reject_score``)
+SURE = Thresholds().reject_score
 LIMITS = (36.0, 25.0)  # dB: changed visibly, and badly
 DARK = ("brown", "dark")
 DARK_SKIN, OTHER_SKIN = "brown or dark", "lighter"
