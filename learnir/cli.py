@@ -70,8 +70,8 @@ def restore(
         mirror: last step also on the mirror image, mean of both: slower, hardly better.
         strength: 0 changes nothing, 1 removes the shadow as estimated, up to 1.5.
         seed: of all noise.
-        faces: look closely, once more, at faces that do not fill the picture; --no-faces does
-            without.
+        faces: look closely, once more, at faces that do not fill the picture, and turn pictures
+            whose faces lie on their sides; --no-faces does without.
         format: of restored pictures.
         compare: write a before | after picture beside every restored picture (not videos), as
             photo.jpg.compare.jpg.

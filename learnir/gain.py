@@ -80,6 +80,10 @@ class GainMap:
         gain, guide = log_gain(observed, restored), log_luminance(observed)
         return cls(gain, slope(guide, gain), guide)
 
+    def turned(self, quarters: int) -> GainMap:
+        """That of the picture turned so, as by ``np.rot90``."""
+        return GainMap(*(np.rot90(x, quarters) for x in (self.gain, self.slope, self.guide)))
+
     def rows(self, linear: np.ndarray, first: int, height: int) -> np.ndarray:
         """The gain of the rows from ``first`` on of a picture ``height`` rows high.
 

@@ -17,7 +17,7 @@ from learnir import ways
 from learnir.checkpoint import find_checkpoint, load_checkpoint, read_training, save_checkpoint
 from learnir.describe import plain_card
 from learnir.device import choose_device
-from learnir.faces import close_ups, find_faces
+from learnir.faces import close_ups, find_faces, way_up
 from learnir.images import from_signed
 from learnir.kinds import restore_like
 from learnir.model import LearnIRModel
@@ -155,7 +155,8 @@ class LearnIR:
             strength: 0 returns the picture, 1 the restoration; up to 1.5.
             seed: of all noise; equal seeds give equal pictures, in every mode and on every device
                 up to rounding.
-            faces: look again, closely, at faces that do not fill the picture (not with tiles).
+            faces: restore a picture whose face lies or stands on its head the other way up, and
+                look again, closely, at faces that do not fill it (not with tiles).
             progress: called as (done, total) after every network evaluation, that of all close-ups
                 together counting each; what it raises ends the run.
             trajectory: keep a preview of every step (not with tiles).
@@ -168,6 +169,8 @@ class LearnIR:
         resolved = _check(self.model, sampling, mode, work_size, strength)
         job = Job(self._folded, sampling, resolved, NoiseField(seed), progress)
         began = time.perf_counter()
+        quarters = way_up(picture) if faces else 0
+        picture = np.ascontiguousarray(np.rot90(picture, quarters))
         how, sizes = _plan(picture, mode, work_size, self.config.enlarge)
         looks = faces and how != "tile"
         squares = close_ups(find_faces(picture), *picture.shape[:2]) if looks else []
@@ -181,9 +184,10 @@ class LearnIR:
         result = at_strength(picture, made.gain_map, made.restored, strength)
         seconds = time.perf_counter() - began
         previews = tuple(job.previews) if trajectory and made.mode != "tile" else ()
-        return Restoration(
+        upright = Restoration(
             result, made.gain, made.mode, seconds, previews, picture, made.gain_map, made.restored
         )
+        return upright.turned(-quarters)
 
     def restore_all(
         self,

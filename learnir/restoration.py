@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -37,6 +37,24 @@ class Restoration:
     def at_strength(self, strength: float) -> np.ndarray:
         """The picture re-blended, 0 the observed, 1 the restored, up to 1.5; no network."""
         return at_strength(self.observed, self.gain_map, self.restored, strength)
+
+    def turned(self, quarters: int) -> Restoration:
+        """The same restoration, everything in it turned as by ``np.rot90``."""
+        if quarters % 4 == 0:
+            return self
+
+        def turn(pixels: np.ndarray) -> np.ndarray:
+            return np.ascontiguousarray(np.rot90(pixels, quarters))
+
+        return replace(
+            self,
+            picture=turn(self.picture),
+            gain=turn(self.gain),
+            trajectory=tuple((t, s, turn(preview)) for t, s, preview in self.trajectory),
+            observed=turn(self.observed),
+            gain_map=self.gain_map and self.gain_map.turned(quarters),
+            restored=None if self.restored is None else turn(self.restored),
+        )
 
     def shadow_mask(self) -> np.ndarray:
         """Where the restoration added light: uint8 (H, W), 255 = in shadow, soft at the border."""

@@ -120,6 +120,8 @@ class Job:
             noise=self.noise.at(top, left, device),
             callback=stepped,
         )
+        grey = (y.amax(dim=1) == y.amin(dim=1)).all(dim=(1, 2)).view(-1, 1, 1, 1)
+        x = torch.where(grey, x.mean(dim=1, keepdim=True), x)  # light adds no colour to these
         return x[..., :h, :w].permute(0, 2, 3, 1).float().cpu().numpy()
 
 
