@@ -1,4 +1,4 @@
-"""Augmentation of shadow pairs, batched: photometry in (approximately) linear light, and mosaics.
+"""Augmentation of shadow pairs, batched: photometry in linear light, turns, faded colour, mosaics.
 
 A shadow multiplies linear light, so the pair itself tells its gain g = input / target; raising g to
 a random power makes the same shadow lighter or deeper, which re-draws its ambient share.
@@ -17,6 +17,7 @@ from learnir.resolution import area_mean
 
 GAMMA = 2.2  # close enough to sRGB for augmentation, and cheap
 DARK = 2e-3  # linear light under which a ratio says nothing
+LUMA = (0.299, 0.587, 0.114)  # Rec. 601, how most programs take a picture's colour away
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,54 @@ def clean_some(
     """The pairs (B, 3, H, W), a ``share`` of the inputs replaced by their targets."""
     chosen = torch.rand(len(x), 1, 1, 1, generator=generator, device=x.device) < share
     return torch.where(chosen, x, y), x
+
+
+def turn_some(
+    y: Tensor, x: Tensor, share: float, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """A ``share`` of the square pairs (B, 3, S, S) turned by one, two or three quarters.
+
+    Scans lie on their sides, people lie down, and not every camera knows which way is up.
+    """
+    B = len(x)
+    quarters = torch.randint(1, 4, (B, 1, 1, 1), generator=generator, device=x.device)
+    quarters *= torch.rand(B, 1, 1, 1, generator=generator, device=x.device) < share
+    pair = torch.cat([y, x], dim=1)
+    turned = pair
+    for k in (1, 2, 3):
+        turned = torch.where(quarters == k, pair.rot90(k, dims=(2, 3)), turned)
+    y, x = turned.chunk(2, dim=1)
+    return y, x
+
+
+def fade_some(
+    y: Tensor, x: Tensor, share: float, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """A ``share`` of the pairs, signed (B, 3, H, W), in black and white, or nearly so.
+
+    Films and programs weigh the channels differently; half of the pictures are toned, most of
+    these warm as old prints are; a third keep some of their colour, as faded ones do.
+    """
+
+    def uniform(low: float, high: float) -> Tensor:
+        u = torch.rand(len(x), 1, 1, 1, generator=generator, device=x.device)
+        return low + (high - low) * u
+
+    luma = torch.tensor(LUMA, device=x.device).view(1, 3, 1, 1)
+    weights = luma * _hues(x, 0.5, generator).exp()
+    weights = weights / weights.sum(dim=1, keepdim=True)
+    warm = uniform(-0.1, 0.35) * (uniform(0, 1) < 0.5)
+    tone = torch.cat([1 + warm / 2, torch.ones_like(warm), 1 - warm], dim=1)
+    tone = tone / tone.amax(dim=1, keepdim=True)  # white is the brightest that paper has
+    kept = uniform(0, 1) * (uniform(0, 1) < 1 / 3)
+    kept = torch.where(uniform(0, 1) < share, kept, 1.0)
+
+    def faded(signed: Tensor) -> Tensor:
+        unit = signed * 0.5 + 0.5
+        grey = (weights * unit).sum(dim=1, keepdim=True) * tone
+        return torch.where(kept < 1, (grey + kept * (unit - grey)) * 2 - 1, signed)
+
+    return faded(y), faded(x)
 
 
 def lay_mosaics(

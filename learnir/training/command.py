@@ -253,7 +253,7 @@ def _open_data(
     if pairs or not archives:
         stores.append(Pairs(config, pairs))
         facts |= {"pairs": len(pairs), "data_sha256": manifest_hash(pairs)}
-    source = Source(stores, config.seed, config.mosaic)
+    source = Source(config, stores)
     return source, _held_out([validation] if validation else data, pairs, opened), facts
 
 

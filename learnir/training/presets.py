@@ -62,6 +62,8 @@ class TrainConfig:
         clip: largest gradient norm.
         augment: "shadow" re-draws photometry in linear light, "geometric" only crops and flips.
         mosaic: share of pairs replaced by mosaics of four at half size (``lay_mosaics``).
+        turned: share of pairs turned by quarters (``turn_some``).
+        faded: share of pairs in black and white or nearly so (``fade_some``).
         turn: largest rotation of a view, degrees either way; views of layers are not turned.
         compile: the network compiled on the CPU; on one GPU steps recorded as CUDA graphs.
         precision: "fp32" or "bf16" autocast; None is bf16 on CUDA and fp32 on the CPU.
@@ -90,6 +92,8 @@ class TrainConfig:
     ema: float = 0.999
     augment: Literal["shadow", "geometric"] = "shadow"
     mosaic: float = 0.0
+    turned: float = 0.0
+    faded: float = 0.0
     turn: float = 0.0
     precision: Literal["fp32", "bf16"] | None = None
     compile: bool = False
@@ -207,6 +211,8 @@ PRESETS: dict[str, TrainConfig] = {
         perceptual_every=4,
         warmup=300,
         mosaic=0.125,
+        turned=0.15,
+        faded=0.1,
         compile=True,
         validate_every=4000,
         save_every=1000,

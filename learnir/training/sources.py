@@ -16,7 +16,13 @@ import torch
 from torch import Tensor
 
 from learnir.images import to_tensor
-from learnir.training.augment import clean_some, lay_mosaics, redraw_photometry
+from learnir.training.augment import (
+    clean_some,
+    fade_some,
+    lay_mosaics,
+    redraw_photometry,
+    turn_some,
+)
 from learnir.training.data import Pair, PairStore, shuffled_indices
 from learnir.training.layers import Layers, draw_pairs
 from learnir.training.presets import Stage, TrainConfig
@@ -86,10 +92,13 @@ class Scenes:
 
 
 class Source:
-    """An endless shuffled stream over all pairs of some stores, a share of them in mosaics."""
+    """An endless shuffled stream over all pairs of some stores.
 
-    def __init__(self, stores: Sequence[Store], seed: int, mosaic: float = 0.0) -> None:
-        self.stores, self.seed, self.mosaic = stores, seed, mosaic
+    Of what they give, the config's shares are turned, faded, and laid in mosaics.
+    """
+
+    def __init__(self, config: TrainConfig, stores: Sequence[Store]) -> None:
+        self.config, self.stores = config, stores
         self.starts = list(accumulate(map(len, stores), initial=0))
 
     def __len__(self) -> int:
@@ -100,7 +109,7 @@ class Source:
     ) -> list[tuple[Store, Prepared]]:
         """The ``count`` pairs from ``position`` on, by store."""
         shares: dict[int, list[int]] = {}
-        for index in shuffled_indices(len(self), position, count, self.seed):
+        for index in shuffled_indices(len(self), position, count, self.config.seed):
             which = bisect_right(self.starts, index) - 1
             shares.setdefault(which, []).append(index - self.starts[which])
         return [
@@ -114,4 +123,12 @@ class Source:
         """Input and target of the whole batch, signed (B, 3, size, size)."""
         parts = [store.finish(stage, prepared, generator) for store, prepared in shares]
         y, x = torch.cat([y for y, _ in parts]), torch.cat([x for _, x in parts])
-        return lay_mosaics(y, x, self.mosaic, generator) if self.mosaic else (y, x)
+        changes = (
+            (turn_some, self.config.turned),
+            (fade_some, self.config.faded),
+            (lay_mosaics, self.config.mosaic),
+        )
+        for change, share in changes:
+            if share:
+                y, x = change(y, x, share, generator)
+        return y, x

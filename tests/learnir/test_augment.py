@@ -1,4 +1,4 @@
-"""What training changes about its pairs: photometry, and mosaics of several."""
+"""What training changes about its pairs: photometry, turns, colour, and mosaics of several."""
 
 import dataclasses
 from itertools import product
@@ -13,10 +13,12 @@ from learnir.training.augment import (
     Photometry,
     clean_some,
     deepest_power,
+    fade_some,
     from_linear,
     lay_mosaics,
     redraw_photometry,
     to_linear,
+    turn_some,
 )
 from learnir.training.presets import PRESETS
 
@@ -144,16 +146,56 @@ def test_seams_and_tiles_lie_anywhere():
     assert set(drawn[:, 0, 0, 0].tolist()) == set(range(8))
 
 
-def test_training_lays_its_share_of_mosaics(tmp_path, pairs_folder, monkeypatch):
-    laid = []
+def test_a_share_of_the_pairs_is_turned_by_quarters():
+    generator = torch.Generator().manual_seed(0)
+    y, x = torch.randn(2, 600, 3, 4, 4, generator=generator).unbind()
+    y2, x2 = turn_some(y, x, 0.5, generator)
+    ways = []
+    for i in range(600):
+        (k,) = (k for k in range(4) if torch.equal(y2[i], y[i].rot90(k, (1, 2))))
+        assert torch.equal(x2[i], x[i].rot90(k, (1, 2)))  # input and target alike
+        ways.append(k)
+    assert ways.count(0) / 600 == pytest.approx(0.5, abs=0.06)
+    assert [ways.count(k) / 600 for k in (1, 2, 3)] == pytest.approx([1 / 6] * 3, abs=0.05)
 
-    def lay(y, x, share, generator):
-        laid.append(share)
+
+def test_a_share_of_the_pairs_fades():
+    """By one mixture of the channels and one tone, in input and target; the others stay."""
+    generator = torch.Generator().manual_seed(0)
+    y, x = torch.rand(2, 900, 3, 6, 6, generator=generator).unbind()
+    y2, x2 = (pair * 0.5 + 0.5 for pair in fade_some(y * 2 - 1, x * 2 - 1, 0.5, generator))
+    stays = (torch.stack([y2, x2]) - torch.stack([y, x])).abs().amax(dim=(0, 2, 3, 4)) < 1e-6
+    assert float(stays.float().mean()) == pytest.approx(0.5, abs=0.05)
+    grey = 0
+    for i in range(900):
+        if stays[i]:
+            continue
+        before = torch.cat([y[i].flatten(1), x[i].flatten(1)], dim=1)  # (3, 72)
+        after = torch.cat([y2[i].flatten(1), x2[i].flatten(1)], dim=1)
+        mixture = torch.linalg.lstsq(before.T, after.T).solution.T  # after = mixture before
+        assert torch.allclose(mixture @ before, after, atol=1e-4)
+        whole = mixture.sum(dim=1)  # what becomes of white
+        assert 0.55 < float(whole.min()) <= float(whole.max()) < 1 + 1e-4
+        grey += int(torch.linalg.matrix_rank(mixture, rtol=1e-3) == 1)
+    assert grey / int((~stays).sum()) == pytest.approx(2 / 3, abs=0.07)  # no colour of its own
+
+
+@pytest.mark.parametrize(
+    ("option", "change"),
+    [("mosaic", "lay_mosaics"), ("turned", "turn_some"), ("faded", "fade_some")],
+)
+def test_training_changes_its_share_of_the_pairs(
+    tmp_path, pairs_folder, monkeypatch, option, change
+):
+    shares = []
+
+    def record(y, x, share, generator):
+        shares.append(share)
         return y, x
 
-    monkeypatch.setattr("learnir.training.sources.lay_mosaics", lay)
-    for mosaic, expected in ((0.0, []), (0.5, [0.5] * 12)):
-        config = dataclasses.replace(PRESETS["smoke"], mosaic=mosaic)
-        laid.clear()
-        command.train(config, [pairs_folder], tmp_path / str(mosaic), device="cpu")
-        assert laid == expected
+    monkeypatch.setattr(f"learnir.training.sources.{change}", record)
+    for share, expected in ((0.0, []), (0.5, [0.5] * 12)):
+        config = dataclasses.replace(PRESETS["smoke"], **{option: share})
+        shares.clear()
+        command.train(config, [pairs_folder], tmp_path / str(share), device="cpu")
+        assert shares == expected
