@@ -19,6 +19,7 @@ import performance_tables
 from fill_page import fill, markdown
 from group_scores import LOOKS
 from left_alone import table as left_alone_table
+from odd_pictures import table as odd_table
 from PIL import Image
 from skin_tones import table as skin_tone_table
 
@@ -97,6 +98,8 @@ def main() -> None:
         found = json.loads((ROOT / "docs" / "results" / f"{name}.json").read_text(encoding="utf-8"))
         for page in (ROOT / "docs" / "benchmarks.md", WEIGHTS / "README.md"):
             fill(page, name, table(found["rows"]))
+    odd = json.loads((ROOT / "docs" / "results" / "odd_pictures.json").read_text(encoding="utf-8"))
+    fill(ROOT / "docs" / "benchmarks.md", "odd_pictures", odd_table(odd["rows"]))
     fill(WEIGHTS / "README.md", "network", network_line())
     figures = ROOT / "docs" / "figures"
     figures.mkdir(parents=True, exist_ok=True)
