@@ -4,8 +4,9 @@
         [-o docs/results/odd_pictures.json]
 
 Every change is made to input and target of a pair alike, but for JPEG and noise, which only the
-input gets; then the input is restored as a user's is. UCB's targets, changed and given as inputs,
-tell what a picture without a shadow loses beside what the change itself has taken.
+input gets; then the input is restored as a user's is. What lies in a shadow of these is brightened
+with it: how far the pair's own gain would come is told beside. UCB's targets, changed and given as
+inputs, tell what a picture without a shadow loses.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from tqdm import tqdm
 from benchmarks.metrics import psnr
 from learnir import LearnIR
 from learnir.describe import IDENTICAL_DB
+from learnir.gain import brighten, log_gain
 from learnir.images import decode_linear, encode_linear_quickly
 from learnir.side_by_side import default_workers, side_by_side
 from learnir.writing import write_json
@@ -128,13 +130,21 @@ ODD = (
 )
 
 
+def relit(observed: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """``observed`` under the gain that makes ``y`` into ``x``."""
+    linear = [decode_linear(picture) for picture in (observed, y, x)]
+    return encode_linear_quickly(brighten(linear[0], log_gain(*linear[1:])), np.uint8)
+
+
 def scored(learnir: LearnIR, odd: Odd, pictures: Pictures) -> list[list[float]]:
-    """PSNR before and after of every pair."""
+    """Of every pair PSNR before, after and, where only the input changed, with its own gain."""
 
     def work(pair: tuple[np.ndarray, np.ndarray]) -> list[float]:
         y, x = odd.pair(*pair)
-        result = learnir.restore(y, seed=0).picture
-        return [min(psnr(picture, x), IDENTICAL_DB) for picture in (y, result)]
+        results = [y, learnir.restore(y, seed=0).picture]
+        if not odd.both:
+            results.append(relit(y, *pair))
+        return [min(psnr(picture, x), IDENTICAL_DB) for picture in results]
 
     return [result() for _, result in side_by_side(work, pictures, default_workers())]
 
@@ -144,7 +154,9 @@ def row(learnir: LearnIR, odd: Odd, sets: dict[str, Pictures]) -> dict[str, Any]
     found: dict[str, Any] = {"odd": odd.name}
     for name, pictures in sets.items():
         scores = np.array(scored(learnir, odd, pictures))
-        found[name] = {"pictures": len(scores), "psnr": scores.mean(axis=0).tolist()}
+        found[name] = {"pictures": len(scores), "psnr": scores[:, :2].mean(axis=0).tolist()}
+        if not odd.both:
+            found[name]["own_gain"] = float(scores[:, 2].mean())
         found[name]["worse"] = int((scores[:, 1] < scores[:, 0]).sum())
     clean = [(x, x) for _, x in sets["UCB dev"]]
     if odd.both:
@@ -160,10 +172,15 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     head = ["pictures", *(f"{name}, dB" for name in names), f"clean ones under {UNHARMED:.0f} dB"]
     cells = []
     for one in rows:
-        scores = [one[name]["psnr"] for name in names]
         harmed = f"{one['clean']['harmed']} of {one['clean']['pictures']}" if "clean" in one else ""
-        cells.append([one["odd"], *(f"{a:.2f} → **{b:.2f}**" for a, b in scores), harmed])
+        cells.append([one["odd"], *(_change(one[name]) for name in names), harmed])
     return markdown([head, *cells])
+
+
+def _change(scores: dict[str, Any]) -> str:
+    before, after = scores["psnr"]
+    best = f" (its own gain: {scores['own_gain']:.2f})" if "own_gain" in scores else ""
+    return f"{before:.2f} → **{after:.2f}**{best}"
 
 
 def main() -> None:
