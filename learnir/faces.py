@@ -30,7 +30,7 @@ FAR_SEES = 192  # pixels, side of what the finder of far faces is shown
 CERTAIN = 0.7  # score; most faces have more, most of what is none (a collar, leaves) less
 UPRIGHT = 0.9  # score from which a face stands upright for certain; 19 of 20 that do have 0.86
 PLAINLY = 0.05  # by how much more certain a face must be in a turned picture
-TURNED_SEES = 480  # pixels, longest side of what a face is looked for in that may fill it
+WAY_SEEN = 480  # pixels, longest side of what is looked at for the way up
 BORDER = 0.12  # share of a close-up's side over which it fades into the rest, at most
 ABOVE = 0.08  # hair: the square lies this share of the box's height above its middle
 
@@ -114,25 +114,27 @@ def _inside(square: Square, row: float, column: float) -> bool:
 def way_up(picture: np.ndarray) -> int:
     """Quarter turns, as of ``np.rot90``, that put a uint8 or uint16 RGB picture (H, W, 3) upright.
 
-    The finder of near faces sees those that lie as well, but is more certain of those that stand.
-    0 where that tells nothing, and without MediaPipe.
+    The finders see faces that lie as well, but are more certain of those that stand. 0 where that
+    tells nothing, and without MediaPipe.
     """
     with _TURN:
         finders = _finders()
     if finders is None:
         return 0
-    small = _eight_bits(_at_most(picture, TURNED_SEES / max(picture.shape[:2])))
-
-    def certainty(quarters: int) -> float:
-        with _TURN:
-            found = finders[0](np.ascontiguousarray(np.rot90(small, quarters))).detections or ()
-        return max((face.score[0] for face in found), default=0.0)
-
-    as_it_is = certainty(0)
-    if as_it_is >= UPRIGHT:
+    seen = _eight_bits(_at_most(picture, WAY_SEEN / max(picture.shape[:2])))
+    near, _ = finders
+    if _certainty([near], seen) >= UPRIGHT:
         return 0
-    best, quarters = max((certainty(k), k) for k in (1, 2, 3))
-    return quarters if best >= max(CERTAIN, as_it_is + PLAINLY) else 0
+    as_it_is, *turned = (_certainty(finders, np.rot90(seen, k)) for k in range(4))
+    best = max(turned)
+    return 1 + turned.index(best) if best >= max(CERTAIN, as_it_is + PLAINLY) else 0
+
+
+def _certainty(finders: Sequence[Finder], picture: np.ndarray) -> float:
+    """The best score of a face; 0 without one."""
+    with _TURN:
+        looks = [finder(np.ascontiguousarray(picture)).detections or () for finder in finders]
+    return max((face.score[0] for found in looks for face in found), default=0.0)
 
 
 def find_faces(picture: np.ndarray) -> list[Box]:
