@@ -1,6 +1,6 @@
 """Portraits without a shadow of ours, restored: how many come back changed, by light and skin.
 
-    python scripts/left_alone.py DATASET PHOTOS CHECKPOINT [...] [--splits val test] \\
+    python scripts/left_alone.py DATASET PHOTOS CHECKPOINT [...] [--splits val test] [--grey] \\
         [-o docs/results/left_alone.json]
 
 DATASET: a build of ``faceshadow build PHOTOS DATASET``, which knows what curation found of every
@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 from fill_page import markdown
+from odd_pictures import grey as black_and_white
 
 from benchmarks.metrics import psnr
 from dataset_tools.curation import Thresholds
@@ -60,9 +61,11 @@ def listed(dataset: Path, splits: Sequence[str]) -> list[dict[str, str]]:
     return found
 
 
-def unchanged(learnir: LearnIR, path: Path) -> float:
+def unchanged(learnir: LearnIR, path: Path, grey: bool) -> float:
     """PSNR of a restored picture against itself, at most IDENTICAL_DB."""
     picture = decode_rgb(path.read_bytes(), str(path))
+    if grey:
+        picture = black_and_white(picture)
     return min(psnr(learnir.restore(picture, seed=0).picture, picture), IDENTICAL_DB)
 
 
@@ -105,6 +108,7 @@ def main() -> None:
     parser.add_argument("photos", type=Path, help="the folder that the table's names begin in")
     parser.add_argument("checkpoints", nargs="+")
     parser.add_argument("--splits", nargs="+", default=["val", "test"])
+    parser.add_argument("--grey", action="store_true", help="the photos in black and white")
     parser.add_argument("--only", type=Path, help="file of names, one a line: these photos alone")
     parser.add_argument("-o", "--out", type=Path, help="the table; it names nobody")
     parser.add_argument("--each", type=Path, help="PSNR of every photo, by name")
@@ -116,7 +120,7 @@ def main() -> None:
     found, single = [], {}
     for checkpoint in options.checkpoints:
         learnir = LearnIR.from_pretrained(checkpoint)
-        values = [unchanged(learnir, options.photos / row["photo"]) for row in rows]
+        values = [unchanged(learnir, options.photos / row["photo"], options.grey) for row in rows]
         single[checkpoint] = {row["photo"]: v for row, v in zip(rows, values, strict=True)}
         found += summary(checkpoint, rows, np.array(values))
     print(table(found))
