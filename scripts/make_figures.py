@@ -94,7 +94,12 @@ def main() -> None:
         fill(page, "scores", score_table(scores))
     groups = json.loads((ROOT / "docs" / "results" / "groups.json").read_text(encoding="utf-8"))
     fill(ROOT / "README.md", "groups", group_table(groups))
-    for name, table in (("left_alone", left_alone_table), ("skin_tones", skin_tone_table)):
+    tables = {
+        "left_alone": left_alone_table,
+        "left_alone_grey": left_alone_table,
+        "skin_tones": skin_tone_table,
+    }
+    for name, table in tables.items():
         found = json.loads((ROOT / "docs" / "results" / f"{name}.json").read_text(encoding="utf-8"))
         for page in (ROOT / "docs" / "benchmarks.md", WEIGHTS / "README.md"):
             fill(page, name, table(found["rows"]))

@@ -19,7 +19,6 @@ from learnir.training import compositing as light
 Number = float | Tensor
 """A number, or one for each pair of a batch: (B, 1, 1, 1)."""
 
-AS_TAKEN = 0.5  # of the pairs without a shadow: in the light that the photograph has
 MAPS = ("matte", "face", "shade", "gloss", "cloth", "skin")
 
 
@@ -194,8 +193,7 @@ def draw_pairs(
     base, maps, visible = _views(layers, scenes, which, size, view, draws)
     visible = light.scattered(visible, maps.skin, maps.mm / draws.log_uniform(*ranges.scattering))
     visible = light.bent(visible, _powers(draws, ranges))
-    bare = draws.happens(clean)
-    visible = light.mix(torch.ones_like(visible), visible, bare)
+    visible = torch.where(draws.happens(clean) > 0, torch.ones_like(visible), visible)
     colour = light.ambient_colour(draws.log_uniform(*ranges.ambient), _tint(draws, ranges))
     wave = light.upsampled(draws.white(1, 4, 4), size)
     ambient = light.ambient_field(colour, wave, ranges.ambient_spread)
@@ -204,7 +202,7 @@ def draw_pairs(
         base = light.mix(changed, base, draws.happens(ranges.dyed))
     look = _looks(layers, size, draws, ranges)
     lit, stays = light.relight(light.unmixed(base, maps), maps, ambient, look, wall=base)
-    relit = draws.happens(ranges.relit) * (1 - bare * draws.happens(AS_TAKEN))
+    relit = draws.happens(ranges.relit)
     base, stays = light.mix(lit, base, relit), light.mix(stays, ambient, relit)
     darkened = light.composite(base, stays, visible)
     f = reduction(layers, size)
