@@ -21,6 +21,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from candidate_scores import UNHARMED, Pictures
 from fill_page import markdown
 from PIL import Image
 from score_weights import load, pairs_of, split_by_shadow
@@ -34,12 +35,9 @@ from learnir.images import decode_linear, encode_linear_quickly
 from learnir.side_by_side import default_workers, side_by_side
 from learnir.writing import write_json
 
-Pictures = list[tuple[np.ndarray, np.ndarray]]
-"""(input, target) of every pair, uint8."""
 Change = Callable[[np.ndarray], np.ndarray]
 
 SIZE = 256
-UNHARMED = 36.0  # dB: what a picture without a shadow may lose
 SEPIA = (1.0, 0.86, 0.67)
 INDOORS, SHADE, FOREST = (1.25, 0.9, 0.5), (0.7, 0.95, 1.3), (0.8, 1.1, 0.8)
 
