@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, replace
 from functools import cached_property
 from itertools import accumulate
-from math import log
+from math import log, pi
 from typing import Any
 
 import torch
@@ -182,15 +182,17 @@ def draw_pairs(
     view: tuple[float, float],
     clean: float,
     generator: torch.Generator,
+    turn: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
     """Input and target, signed (B, 3, size, size), for the numbered ``scenes`` (B,).
 
-    Each gets a random shadow of its scene, crop, light and cloth; a share ``clean`` gets none.
+    Each gets a random shadow of its scene, crop, light and cloth, and is turned by up to ``turn``
+    degrees either way; a share ``clean`` gets no shadow.
     """
     draws = _Draws(len(scenes), generator)
     which = draws.uniform(0, layers.shadows.shape[1]).view(-1).long()
     ranges = layers.ranges_of(scenes, which)
-    base, maps, visible = _views(layers, scenes, which, size, view, draws)
+    base, maps, visible = _views(layers, scenes, which, size, view, turn, draws)
     visible = light.scattered(visible, maps.skin, maps.mm / draws.log_uniform(*ranges.scattering))
     visible = light.bent(visible, _powers(draws, ranges))
     visible = torch.where(draws.happens(clean) > 0, torch.ones_like(visible), visible)
@@ -226,9 +228,10 @@ def _views(
     which: Tensor,
     size: int,
     view: tuple[float, float],
+    turn: float,
     draws: _Draws,
 ) -> tuple[Tensor, light.Maps, Tensor]:
-    """The same random square of all layers, mirrored at random; pictures in linear light."""
+    """The same random square of all layers, mirrored and turned; pictures in linear light."""
     f = reduction(layers, size)
     pictures = area_mean(torch.cat([layers.base[scenes], layers.maps[scenes]], dim=1) / 255, f)
     visible = light.reduced_visibility(layers.shadows[scenes, which].unsqueeze(1) / 255, f)
@@ -237,8 +240,9 @@ def _views(
     slack = (1 - side).abs()
     x, y = slack * draws.uniform(-1, 1), slack * draws.uniform(-1, 1)
     flip = 1 - 2 * draws.happens(0.5)
-    zero = torch.zeros_like(side)
-    move = torch.cat([flip * side, zero, x, zero, side, y], dim=1).view(-1, 2, 3)
+    angle = draws.uniform(-turn, turn) * (pi / 180)
+    along, across = side * angle.cos(), side * angle.sin()
+    move = torch.cat([flip * along, -across, x, flip * across, along, y], dim=1).view(-1, 2, 3)
     grid = F.affine_grid(move, [len(scenes), 1, size, size], align_corners=False)
     seen = F.grid_sample(
         stack, grid, mode="bicubic", padding_mode="reflection", align_corners=False

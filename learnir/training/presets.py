@@ -64,7 +64,7 @@ class TrainConfig:
         mosaic: share of pairs replaced by mosaics of four at half size (``lay_mosaics``).
         turned: share of pairs turned by quarters (``turn_some``).
         faded: share of pairs in black and white or nearly so (``fade_some``).
-        turn: largest rotation of a view, degrees either way; views of layers are not turned.
+        turn: largest rotation of a view, degrees either way; what lies outside is mirrored in.
         compile: the network compiled on the CPU; on one GPU steps recorded as CUDA graphs.
         precision: "fp32" or "bf16" autocast; None is bf16 on CUDA and fp32 on the CPU.
         minutes: how long the run takes, in place of the sum of its iterations, which then say how

@@ -85,7 +85,9 @@ class Scenes:
         self, stage: Stage, prepared: Prepared, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
         scenes = prepared[0].to(generator.device)
-        y, x = draw_pairs(self.layers, scenes, stage.size, stage.view, stage.clean, generator)
+        y, x = draw_pairs(
+            self.layers, scenes, stage.size, stage.view, stage.clean, generator, self.config.turn
+        )
         if self.config.augment == "shadow":
             return redraw_photometry(y, x, 0.0, generator)
         return y, x

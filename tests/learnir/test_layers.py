@@ -72,6 +72,27 @@ def test_shadows_darken_and_clean_pairs_do_not(archive):
     assert float((x - y).abs().mean()) < 0.05  # JPEG and rounding at most
 
 
+@pytest.mark.parametrize("turn", [0.0, 25.0])
+def test_views_are_turned_either_way(archive, turn):
+    loaded = load_archive(archive).layers
+    plain = dataclasses.replace(loaded.ranges[0], relit=0.0, dyed=0.0, noisy=0.0, jpeg=0.0)
+    base = torch.zeros_like(loaded.base)
+    base[..., 14:18, 26:29] = 255  # right of the middle, 11.5 pixels from it
+    loaded = dataclasses.replace(loaded, base=base, ranges=(plain,))
+    generator = torch.Generator().manual_seed(0)
+    angles = []
+    for _ in range(12):
+        _, x = layers.draw_pairs(loaded, torch.arange(5), 32, (1, 1), 1.0, generator, turn)
+        for picture in (x.mean(dim=1) + 1).double():
+            rows, columns = torch.meshgrid(*[torch.arange(32) - 15.5] * 2, indexing="ij")
+            down, right = ((picture * to).sum() / picture.sum() for to in (rows, columns))
+            assert float(torch.hypot(down, right)) == pytest.approx(11.5, abs=0.4)
+            angles.append(float(torch.rad2deg(torch.atan2(down, right.abs()))))
+    assert max(map(abs, angles)) <= turn + 1
+    assert min(angles) <= -0.8 * turn
+    assert max(angles) >= 0.8 * turn
+
+
 def test_the_ranges_are_the_recipes(archive):
     ranges, recipe = load_archive(archive).layers.ranges[0], RECIPES["sunlit"]
     for name in layers.RECIPE:
@@ -220,16 +241,19 @@ def test_reduced_pairs_are_whole_ones_reduced(archive):
     plain = dataclasses.replace(loaded.ranges[0], noisy=0.0, jpeg=0.0, relit=0.0, dyed=0.0)
     loaded = dataclasses.replace(loaded, ranges=(plain,))
 
-    def whole_view(size):
-        generator = torch.Generator().manual_seed(4)
+    def whole_views(size, seed):
+        generator = torch.Generator().manual_seed(seed)
         return layers.draw_pairs(loaded, torch.arange(5), size, (1, 1), 0.0, generator)
 
-    (y, x), (y_large, x_large) = whole_view(16), whole_view(32)
-    assert torch.allclose(x, area_mean(x_large, 2), atol=1e-4)
-    # of noise for shadows, block by block nearly the same, and the same on the whole
-    error = y - area_mean(y_large, 2)
+    errors = []
+    for seed in range(20):
+        (y, x), (y_large, x_large) = whole_views(16, seed), whole_views(32, seed)
+        assert torch.allclose(x, area_mean(x_large, 2), atol=1e-4)
+        errors.append(y - area_mean(y_large, 2))
+    # of noise for shadows, block by block nearly the same, and on the whole within a level of 255
+    error = torch.stack(errors)
     assert float(error.abs().mean()) < 0.03
-    assert abs(float(error.mean())) < 0.005
+    assert abs(float(error.mean())) < 2 / 255
 
 
 def test_powers_are_a_shadows_and_its_channels_own():
