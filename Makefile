@@ -64,7 +64,7 @@ train-cpu: $(READY)  ## the small model on two CPU cores: make train-cpu DATA=fo
 	$(BIN)/learnir train cpu --data $(DATA) --out runs/cpu --processes 2 --resume
 
 data/release.npz: | $(READY)
-	$(BIN)/faceshadow pack $(PHOTOS) $@ --recipe sunlit faceshadow --shadows 3 1 --negatives --seed 67 \
+	$(BIN)/faceshadow pack $(PHOTOS) $@ --recipe sunlit faceshadow --shadows 2 1 --uneven --seed 67 \
 	$(if $(PAIRS),--pairs $(PAIRS)) $(if $(SPLITS),--splits $(SPLITS)) \
 	$(if $(LICENCE),--licence "$(LICENCE)",--allow-unlicensed)
 

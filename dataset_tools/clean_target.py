@@ -17,6 +17,7 @@ from dataset_tools.photometry import luminance
 
 DARK_RESIDUAL = -0.35  # log units below what the shape explains
 FLOOR = 0.03  # linear; keeps highlights and noise on dark skin from looking like shadows
+LEAST_SKIN = 100  # pixels of a 128-pixel face
 EDGE_STEP = 0.25  # log units across three pixels of a 128-pixel face
 
 
@@ -44,28 +45,50 @@ def spherical_harmonics(normals: np.ndarray) -> np.ndarray:
 
 
 def explained(log_light: np.ndarray, normals: np.ndarray, rounds: int = 6) -> np.ndarray:
-    """Robust fit of log brightness (N,) by order-2 harmonics of the normals; the fitted (N,).
+    """What the shape explains of log brightness (N,), whose normals are (N, 3); (N,)."""
+    return spherical_harmonics(normals) @ explaining(log_light, normals, rounds)
+
+
+def explaining(log_light: np.ndarray, normals: np.ndarray, rounds: int = 6) -> np.ndarray:
+    """Robust fit of log brightness (N,) by order-2 harmonics of the normals (N, 3): (9,).
 
     Reweighted least squares that trusts the brighter side: shadows must not pull the fit down.
     """
     basis = spherical_harmonics(normals)
     weight = np.ones(len(log_light))
-    fitted = log_light
+    coefficients = np.zeros(9)
     for _ in range(rounds):
         gram = basis.T @ (basis * weight[:, None]) + 0.01 * len(basis) * np.eye(9)
-        fitted = basis @ np.linalg.solve(gram, basis.T @ (weight * log_light))
-        residual: np.ndarray = log_light - fitted
+        coefficients = np.linalg.solve(gram, basis.T @ (weight * log_light))
+        residual: np.ndarray = log_light - basis @ coefficients
         weight = np.where(
             residual > 0, 1 / (1 + (residual / 0.3) ** 2), 1 / (1 + (residual / 0.12) ** 2)
         )
-    return fitted
+    return coefficients
+
+
+def own_light(linear: np.ndarray, scene: Surface) -> np.ndarray:
+    """Light that falls on a linear picture (H, W, 3), as far as its shape explains it, over that
+    on the best-lit skin: float32 (H, W) in [0, 1]; ones where too little skin is seen."""
+    small, skin, normals = _small(linear, scene)
+    if skin.sum() < LEAST_SKIN:
+        return np.ones(scene.depth.shape, np.float32)
+    fit = explaining(_log_light(small)[skin], normals[skin])
+    best = np.percentile(spherical_harmonics(normals[skin]) @ fit, 95)
+    everywhere = spherical_harmonics(scene.normals.reshape(-1, 3)) @ fit
+    over: np.ndarray = np.exp(np.minimum(everywhere - best, 0)).reshape(scene.depth.shape)
+    return over.astype(np.float32)
+
+
+def _log_light(linear: np.ndarray) -> np.ndarray:
+    return np.log(cv2.GaussianBlur(luminance(linear), (0, 0), 1) + FLOOR)
 
 
 def examine(linear: np.ndarray, scene: Surface) -> CleanTarget:
     """Measure a linear picture (H, W, 3) whose surface is ``scene``."""
     linear, skin, normals = _small(linear, scene)
-    light = np.log(cv2.GaussianBlur(luminance(linear), (0, 0), 1) + FLOOR)
-    if skin.sum() < 100:
+    light = _log_light(linear)
+    if skin.sum() < LEAST_SKIN:
         return CleanTarget(0.0, 0.0, 0.0)
     residual: np.ndarray = np.zeros(light.shape)
     residual[skin] = light[skin] - explained(light[skin], normals[skin])

@@ -112,9 +112,9 @@ def _pack(pack: argparse.ArgumentParser) -> None:
         "--pairs", nargs="+", default=[], metavar="DIR", help="pairs to take in as they are"
     )
     pack.add_argument(
-        "--negatives",
+        "--uneven",
         action="store_true",
-        help="take in photos that only uneven light keeps out, as pictures to leave alone",
+        help="take in photos that only uneven light keeps out, under the light they have",
     )
     pack.add_argument(
         "--splits", type=Path, default=None, help="a dataset; its val and test people stay out"
@@ -238,13 +238,13 @@ def _run_pack(options: argparse.Namespace) -> int:
         seed=options.seed,
         recipes=recipes,
         pairs=tuple(options.pairs),
-        negatives=options.negatives,
+        uneven=options.uneven,
     )
     held = pack_build(_plan(options, state, PairPlan()), options.out, layers)
     megabytes = options.out.stat().st_size / 1e6
     print(
-        f"{options.out}: {held['scenes']} scenes, {held['pairs']} pairs beside them, "
-        f"{held['val']} to validate on, {held['negatives']} to leave alone, {megabytes:.1f} MB"
+        f"{options.out}: {held['scenes']} scenes, {held['uneven']} of them in uneven light, "
+        f"{held['pairs']} pairs beside them, {held['val']} to validate on, {megabytes:.1f} MB"
     )
     return 0
 

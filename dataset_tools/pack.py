@@ -2,16 +2,17 @@
 
 A rendered pair freezes one light, one colour and one depth of shadow. An archive keeps what cannot
 be redrawn cheaply (portrait, mattes, shading, visibility maps) and the recipes, so that a trainer
-draws light, colour and cloth anew at every step. Pairs to validate on, pairs of another origin and
-pictures that a model has to leave alone may lie beside the layers. ``learnir.training.archive``
-reads it.
+draws light, colour and cloth anew at every step. Portraits that only their uneven light keeps out
+of a data set may be among them, under that light. Pairs to validate on and pairs of another origin
+may lie beside the layers. ``learnir.training.archive`` reads it.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import numpy as np
 
 from dataset_tools import shadows, visibility
 from dataset_tools.backdrops import backdrop
+from dataset_tools.clean_target import own_light
 from dataset_tools.dye import cloth
 from dataset_tools.engines import run
 from dataset_tools.frame import draw_frame, sharpen, warp_landmarks, warp_picture
@@ -29,7 +31,7 @@ from dataset_tools.light import draw_light, smoothstep
 from dataset_tools.photos import PhotoError, decode_picture, read_bytes
 from dataset_tools.progress import progress
 from dataset_tools.recipe import Recipe, RecipeError
-from dataset_tools.relight import direct_shading, highlight
+from dataset_tools.relight import carried_outward, direct_shading, highlight
 from dataset_tools.render import pair_seed, render
 from dataset_tools.shards import Source
 from dataset_tools.survey import load_landmarks
@@ -40,7 +42,7 @@ from learnir.writing import replacing
 SHADE_MAX = 1.25  # direct_shading's ceiling, stored as 255
 MAPS = ("matte", "face", "shade", "gloss", "cloth", "skin")  # side by side in one grey picture
 BACKDROPS = 192
-QUALITY = {"base": 76, "maps": 55, "shadow": 72, "backdrop": 80, "pair": 76, "negative": 72}
+QUALITY = {"base": 76, "maps": 55, "shadow": 72, "backdrop": 80, "pair": 76}
 PHOTOS_PER_JOB = 8
 
 
@@ -49,7 +51,7 @@ class PackPlan:
     """frames: crops of every photo, each under a light of its own and as the first recipe frames
     it. shadows: maps per frame of each recipe, as many numbers as recipes. pairs: folders of pairs
     whose train split is taken in. validation: at most so many photos of the val split, rendered.
-    negatives: whether photos that only their light keeps out are taken in, to be left alone."""
+    uneven: whether photos that only their light keeps out are taken in, under that light."""
 
     frames: int = 1
     shadows: tuple[int, ...] = (8,)
@@ -58,7 +60,7 @@ class PackPlan:
     recipes: tuple[Recipe, ...] = (Recipe(),)
     pairs: tuple[str, ...] = ()
     validation: int = 48
-    negatives: bool = False
+    uneven: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,8 +82,10 @@ class Scene:
     mm: float
 
 
-def scene(picture: np.ndarray, face: Landmarks, seed: tuple[int, ...], plan: PackPlan) -> Scene:
-    """Draws a crop, its light and the shadows of every recipe."""
+def scene(
+    picture: np.ndarray, face: Landmarks, seed: tuple[int, ...], plan: PackPlan, own: bool
+) -> Scene:
+    """Draws a crop, its light, unless the picture keeps its ``own``, and every recipe's shadows."""
     rng, size = np.random.default_rng(seed), plan.size
     shape = (picture.shape[0], picture.shape[1])
     recipe = plan.recipes[0]
@@ -92,7 +96,7 @@ def scene(picture: np.ndarray, face: Landmarks, seed: tuple[int, ...], plan: Pac
     person = smoothstep((moved.matte.astype(np.float32) / 255 - 0.25) / 0.5)
     crisp = float(rng.uniform(0, 0.7)) if frame.scale > 1 else 0.0
     base = sharpen(warp_picture(picture, frame, size), crisp, frame.scale)
-    maps = _maps(stage, person, base)
+    maps = _maps(stage, person, base, own)
     cast = [
         _shadow(rng, stage, person, recipe)
         for recipe, count in zip(plan.recipes, plan.shadows, strict=True)
@@ -102,15 +106,18 @@ def scene(picture: np.ndarray, face: Landmarks, seed: tuple[int, ...], plan: Pac
     return Scene([_webp(base, "base"), _webp(maps, "maps"), *shadow_files], stage.scene.mm)
 
 
-def _maps(stage: visibility.Stage, person: np.ndarray, base: np.ndarray) -> np.ndarray:
-    """MAPS side by side, uint8 (H, 6 W)."""
-    scene, light = stage.scene, stage.light
+def _maps(stage: visibility.Stage, person: np.ndarray, base: np.ndarray, own: bool) -> np.ndarray:
+    """MAPS side by side, uint8 (H, 6 W); shade is that of a new light or of the picture's own."""
+    scene, light, linear = stage.scene, stage.light, decode_linear(base)
+    shade = (
+        carried_outward(own_light(linear, scene), scene) if own else direct_shading(scene, light)
+    )
     maps = [
         person,
         scene.face.astype(np.float32),
-        direct_shading(scene, light) / SHADE_MAX,
+        shade / SHADE_MAX,
         highlight(scene, light),
-        cloth(decode_linear(base), scene, stage.face.points, person),
+        cloth(linear, scene, stage.face.points, person),
         scene.skin,
     ]
     return np.round(255 * np.clip(np.concatenate(maps, axis=1), 0, 1)).astype(np.uint8)
@@ -141,10 +148,10 @@ def _webp(picture: np.ndarray, kind: str) -> bytes:
     return data.tobytes()
 
 
-def pack_photos(job: PackJob) -> tuple[int, list[Scene]]:
+def pack_photos(job: PackJob, own: bool) -> tuple[int, list[Scene]]:
     """The job's number and the scenes of its photos."""
     scenes = [
-        scene(picture, face, pair_seed(job.plan.seed, key, index), job.plan)
+        scene(picture, face, pair_seed(job.plan.seed, key, index), job.plan, own)
         for key, picture, face in _opened(job)
         for index in range(job.plan.frames)
     ]
@@ -186,13 +193,6 @@ def _photographed(plan: PackPlan) -> Iterator[bytes]:
                 yield _webp(reduced(picture, plan.size), "pair")
 
 
-def _negatives(sources: Iterable[Source], size: int) -> Iterator[bytes]:
-    """Each whole photo, the shorter side at most ``size``."""
-    for source in sources:
-        path = source.photo.path
-        yield _webp(reduced(decode_picture(read_bytes(path), str(path)), size), "negative")
-
-
 def pack(
     dealt: Mapping[str, Sequence[Source]],
     out: Path,
@@ -203,33 +203,36 @@ def pack(
 ) -> dict[str, int]:
     """Write the archive ``out`` (.npz, read without pickle) of the photos dealt to train and val.
 
-    model: the .task file that found the landmarks, if any. uneven: photos to be left alone, taken
-    in where the plan asks for negatives. Returns how many scenes, pairs to train ("pairs") and to
-    validate on ("val"), and negatives it holds.
+    model: the .task file that found the landmarks, if any. uneven: photos whose scenes keep the
+    light they have, taken in where the plan asks for them. Returns how many "scenes" it holds, how
+    many of them "uneven", and how many pairs to train ("pairs") and to validate on ("val").
     """
-    negatives = list(_negatives(uneven, plan.size)) if plan.negatives else []
     photographed = list(_photographed(plan))  # first: what cannot be read ends it at once
-    scenes = _in_order(pack_photos, dealt["train"], plan, engine, model)
+    kinds = [
+        _in_order(partial(pack_photos, own=own), sources, plan, engine, model)
+        for own, sources in ((False, dealt["train"]), (True, uneven if plan.uneven else ()))
+    ]
+    scenes = [one for kind in kinds for one in kind]
     validation = sorted(dealt.get("val", ()), key=_place)[: plan.validation]
     rendered = _in_order(render_photos, validation, plan, engine, model)
     pairs = {"train": photographed, "val": rendered}
     files = [data for one in scenes for data in one.files]
-    files += [*_backdrops(plan), *pairs["train"], *pairs["val"], *negatives]
+    files += [*_backdrops(plan), *pairs["train"], *pairs["val"]]
     counts = {split: len(encoded) // 2 for split, encoded in pairs.items()}
     about: dict[str, Any] = {"scenes": len(scenes), "shadows": plan.shadows, "size": plan.size}
     about |= {"seed": plan.seed, "maps": MAPS, "shade_max": SHADE_MAX, "backdrops": BACKDROPS}
     about |= {"pairs": counts, "recipes": [asdict(recipe) for recipe in plan.recipes]}
-    about |= {"negatives": len(negatives)}
     with replacing(out) as handle:
         np.savez(
             handle,
             about=np.frombuffer(json.dumps(about).encode(), np.uint8),
             mm=np.array([one.mm for one in scenes], np.float32),
+            own=np.repeat([False, True], [len(kind) for kind in kinds]),
             lengths=np.array([len(data) for data in files], np.int64),
             blob=np.frombuffer(b"".join(files), np.uint8),
         )
-    held = {"scenes": len(scenes), "pairs": counts["train"], "val": counts["val"]}
-    return held | {"negatives": len(negatives)}
+    held = {"scenes": len(scenes), "uneven": len(kinds[1])}
+    return held | {"pairs": counts["train"], "val": counts["val"]}
 
 
 def _place(source: Source) -> tuple[str, str]:

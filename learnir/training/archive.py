@@ -20,8 +20,7 @@ from learnir.training.layers import MAPS, Layers, Ranges
 
 @dataclass(frozen=True)
 class Archive:
-    """What one file holds. pairs: of "train" and "val", still encoded; there may be none. Pictures
-    to be left alone are pairs of "train" whose input is the target."""
+    """What one file holds. pairs: of "train" and "val", still encoded; there may be none."""
 
     layers: Layers
     pairs: dict[str, list[Pair]]
@@ -37,11 +36,12 @@ def load_archive(path: str | os.PathLike[str]) -> Archive:
     try:
         with np.load(path) as archive:
             about = json.loads(archive["about"].tobytes())
-            ends, blob, mm = archive["lengths"].cumsum(), archive["blob"], archive["mm"]
+            ends, blob = archive["lengths"].cumsum(), archive["blob"]
+            mm, own = archive["mm"], archive["own"]
         ranges = [Ranges.of(recipe) for recipe in about["recipes"]]
         cast = [number for number, n in enumerate(about["shadows"]) for _ in range(n)]
         scenes, backdrops, pairs = about["scenes"], about["backdrops"], about["pairs"]
-        shade_max, negatives = about["shade_max"], about.get("negatives", 0)
+        shade_max = about["shade_max"]
         if tuple(about["maps"]) != MAPS:
             raise ValueError(f"maps {', '.join(about['maps'])}")
     except (OSError, EOFError, ValueError, KeyError, TypeError, BadZipFile) as error:
@@ -66,6 +66,7 @@ def load_archive(path: str | os.PathLike[str]) -> Archive:
         **decoded,
         cast=torch.tensor(cast).expand(scenes, -1),
         mm=torch.from_numpy(mm),
+        own=torch.from_numpy(own),
         shade_max=shade_max,
         ranges=tuple(ranges),
     )
@@ -77,9 +78,6 @@ def load_archive(path: str | os.PathLike[str]) -> Archive:
         ]
         for split, n in pairs.items()
     }
-    for i in range(negatives):
-        read = next(files).tobytes
-        kept["train"].append(Pair(f"{name}/negative/{i:06d}", read, read))
     return Archive(layers, kept)
 
 

@@ -68,6 +68,15 @@ def ambient_field(colour: Tensor, wave: Tensor, spread: float | Tensor) -> Tenso
     return (colour * (1 + spread * wave.clamp(-1.5, 1.5) / 1.5)).clamp(0, 1)
 
 
+def own_share(ambient: Tensor, shade: Tensor) -> Tensor:
+    """Each point's own ambient share, in a picture that keeps its light; (B, 3, H, W).
+
+    ``shade`` (B, 1, H, W): its light over that of the best-lit skin, of which ``ambient`` is the
+    share. Where less light falls there is less of the key in it, so a foreign shadow takes less.
+    """
+    return (ambient / shade.clamp(min=1e-2)).clamp(max=1)
+
+
 def composite(base: Tensor, ambient: Tensor, visible: Tensor) -> Tensor:
     """J = I [A + (1 - A) S], per channel."""
     return base * (ambient + (1 - ambient) * visible)

@@ -89,13 +89,15 @@ RECIPE = tuple(one.name for one in fields(Ranges) if one.default is MISSING)
 class Layers:
     """Scenes, uint8. base (N, 3, H, W); maps (N, 6, H, W), see MAPS; shadows (N, K, H, W), linear
     visibility before it scatters in the skin; backdrops (M, 3, H, W). mm (N,): of the face, per
-    pixel. ranges: of every recipe; cast (N, K): which of them a shadow is of."""
+    pixel. own (N,), bool: whether a scene keeps the light it has, which "shade" then tells, rather
+    than that of a new key. ranges: of every recipe; cast (N, K): which of them a shadow is of."""
 
     base: Tensor
     maps: Tensor
     shadows: Tensor
     backdrops: Tensor
     mm: Tensor
+    own: Tensor
     cast: Tensor
     shade_max: float
     ranges: tuple[Ranges, ...]
@@ -105,7 +107,7 @@ class Layers:
 
     def to(self, device: torch.device) -> Layers:
         """The same layers in the memory of ``device``."""
-        names = ("base", "maps", "shadows", "backdrops", "mm", "cast")
+        names = ("base", "maps", "shadows", "backdrops", "mm", "own", "cast")
         return replace(self, **{name: getattr(self, name).to(device) for name in names})
 
     def ranges_of(self, scenes: Tensor, which: Tensor) -> Ranges:
@@ -136,7 +138,7 @@ def joined(parts: Iterable[Layers]) -> list[Layers]:
 
 def _concatenated(group: Sequence[Layers]) -> Layers:
     before = accumulate((len(one.ranges) for one in group), initial=0)
-    names = ("base", "maps", "shadows", "backdrops", "mm")
+    names = ("base", "maps", "shadows", "backdrops", "mm", "own")
     tensors: Any = {name: torch.cat([getattr(one, name) for one in group]) for name in names}
     return replace(
         group[0],
@@ -204,8 +206,10 @@ def draw_pairs(
         base = light.mix(changed, base, draws.happens(ranges.dyed))
     look = _looks(layers, size, draws, ranges)
     lit, stays = light.relight(light.unmixed(base, maps), maps, ambient, look, wall=base)
-    relit = draws.happens(ranges.relit)
-    base, stays = light.mix(lit, base, relit), light.mix(stays, ambient, relit)
+    own = layers.own[scenes].view(-1, 1, 1, 1).float()
+    relit = draws.happens(ranges.relit) * (1 - own)
+    unchanged = light.mix(light.own_share(ambient, maps.shade), ambient, own)
+    base, stays = light.mix(lit, base, relit), light.mix(stays, unchanged, relit)
     darkened = light.composite(base, stays, visible)
     f = reduction(layers, size)
     noise = _noise(base, darkened, draws, ranges) / f

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataset_tools.clean_target import examine, explained, spherical_harmonics
+from dataset_tools.clean_target import examine, explained, own_light, spherical_harmonics
 from dataset_tools.curation import (
     Thresholds,
     Verdict,
@@ -102,6 +102,20 @@ def test_harmonics_explain_smooth_shading_but_not_a_cast_shadow(face, astronaut)
     assert clean.dark_share < 0.01
     assert shadowed.dark_share > 0.15
     assert shadowed.score > clean.score + 0.1
+
+
+def test_the_light_of_a_picture_is_told_from_what_it_falls_on(face):
+    scene = surface(face.points, (512, 512))
+    towards = np.array([0.8, -0.3, 0.52])
+    fallen = 0.3 + 0.7 * np.clip(scene.normals @ (towards / np.linalg.norm(towards)), 0, 1)
+    painted = np.where(np.indices(fallen.shape)[1] % 24 < 6, 0.45, 0.6)[..., None]  # stripes
+    found = own_light(np.float32(painted * fallen[..., None] * np.ones(3)), scene)
+    skin = scene.skin > 0.9
+    wanted = fallen / np.percentile(fallen[skin], 95)
+    assert found.shape == fallen.shape
+    assert float(found.max()) <= 1
+    assert np.abs(found - wanted.clip(max=1))[skin].mean() < 0.05
+    assert np.corrcoef(found[skin], wanted[skin])[0, 1] > 0.97
 
 
 def test_facts_of_the_astronaut(face, astronaut):

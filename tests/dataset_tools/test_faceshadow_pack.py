@@ -17,6 +17,7 @@ from dataset_tools.photos import decode_picture
 from dataset_tools.recipe import RECIPES
 from dataset_tools.render import pair_seed, render
 from dataset_tools.survey import load_landmarks
+from learnir.images import decode_linear
 from learnir.training.archive import load_archive
 from learnir.training.compositing import scattered
 from learnir.training.layers import draw_pairs
@@ -130,7 +131,7 @@ def test_several_recipes_share_a_scene_and_pairs_lie_beside_it(tmp_path, astrona
         assert np.abs(picture.astype(int) - small).mean() < 4
 
 
-def test_unevenly_lit_photos_are_taken_in_to_be_left_alone(
+def test_unevenly_lit_photos_are_taken_in_under_their_own_light(
     tmp_path, astronaut, write_variants, capsys
 ):
     photos = tmp_path / "photos"
@@ -139,19 +140,16 @@ def test_unevenly_lit_photos_are_taken_in_to_be_left_alone(
     with (photos / "manifest.csv").open("w", newline="") as lines:
         csv.writer(lines).writerows([("path", "identity", "cheek_asym_L"), *lit])
     assert pack(photos, tmp_path / "without.npz") == 0
-    assert load_archive(tmp_path / "without.npz").pairs["train"] == []
-    assert pack(photos, tmp_path / "with.npz", "--negatives") == 0
-    assert "1 scenes, 0 pairs beside them, 0 to validate on, 2 to leave alone" in (
-        capsys.readouterr().out
-    )
-    held = load_archive(tmp_path / "with.npz")
-    assert len(held.layers) == 1
-    for pair, number in zip(held.pairs["train"], (1, 2), strict=True):
-        y, x = pair.load()
-        assert np.array_equal(y, x)
-        photo = cv2.imread(str(photos / f"portrait{number:03d}.png"))[..., ::-1]
-        small = cv2.resize(photo, (128, 128), interpolation=cv2.INTER_AREA)
-        assert np.abs(y.astype(int) - small).mean() < 5
+    assert load_archive(tmp_path / "without.npz").layers.own.tolist() == [False]
+    assert pack(photos, tmp_path / "with.npz", "--uneven") == 0
+    assert "3 scenes, 2 of them in uneven light, 0 pairs beside them" in capsys.readouterr().out
+    held = load_archive(tmp_path / "with.npz").layers
+    assert held.own.tolist() == [False, True, True]
+    for base, maps in zip(held.base[1:], held.maps[1:], strict=True):
+        bright = decode_linear(base.numpy().transpose(1, 2, 0)).mean(-1)
+        shade, skin = maps[2].numpy() / 255 * held.shade_max, maps[5].numpy() > 200
+        assert float(shade.max()) < 1.05  # over the best-lit skin's, and losses of WebP
+        assert np.corrcoef(shade[skin], bright[skin])[0, 1] > 0.3  # of no light drawn at random
 
 
 def test_validation_pairs_are_of_the_val_split_and_recipes_take_turns(
@@ -167,7 +165,7 @@ def test_validation_pairs_are_of_the_val_split_and_recipes_take_turns(
     recipes = (RECIPES["sunlit"], RECIPES["faceshadow"])
     layers = packing.PackPlan(shadows=(1, 1), size=64, recipes=recipes, validation=9)
     counts = packing.pack(dealt, tmp_path / "a.npz", layers, plan.engine)
-    assert counts == {"scenes": 1, "pairs": 0, "val": 9, "negatives": 0}
+    assert counts == {"scenes": 1, "uneven": 0, "pairs": 0, "val": 9}
 
     held = load_archive(tmp_path / "a.npz").pairs["val"]
     wanted = sorted(dealt["val"], key=lambda s: (s.bucket.name, s.photo.key))

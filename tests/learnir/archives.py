@@ -21,8 +21,11 @@ def scalar(value: float) -> torch.Tensor:
     return torch.full((1, 1, 1, 1), float(value))
 
 
-def write_archive(path, rng, recipes=("sunlit",), shadows=(3,), pairs=None, negatives=0):
-    """A little archive as ``faceshadow pack`` writes them, of random layers."""
+def write_archive(path, rng, recipes=("sunlit",), shadows=(3,), pairs=None, own=0):
+    """A little archive as ``faceshadow pack`` writes them, of random layers.
+
+    own: so many scenes, the first, keep the light they have.
+    """
     size, pairs = 32, pairs or {"train": 0, "val": 0}
 
     def noise(low=0, high=255, shape=(size, size, 3)):
@@ -33,12 +36,11 @@ def write_archive(path, rng, recipes=("sunlit",), shadows=(3,), pairs=None, nega
         maps = noise(shape=(size, len(MAPS) * size))
         cast = [noise(shape=(size, size)) for _ in range(sum(shadows))]
         pictures += [noise(20, 230), maps, *cast]
-    pictures += [noise() for _ in range(1 + 2 * sum(pairs.values()) + negatives)]
+    pictures += [noise() for _ in range(1 + 2 * sum(pairs.values()))]
     files = [cv2.imencode(".webp", p)[1] for p in pictures]
     about = {"scenes": 5, "shadows": shadows, "size": size, "shade_max": 1.25, "backdrops": 1}
     about["maps"] = MAPS
     about |= {
-        "negatives": negatives,
         "pairs": pairs,
         "recipes": [asdict(RECIPES[name]) for name in recipes],
     }
@@ -46,6 +48,7 @@ def write_archive(path, rng, recipes=("sunlit",), shadows=(3,), pairs=None, nega
         path,
         about=np.frombuffer(json.dumps(about).encode(), np.uint8),
         mm=np.full(5, 1.2, np.float32),
+        own=np.arange(5) < own,
         lengths=np.array([len(f) for f in files]),
         blob=np.concatenate([f.ravel() for f in files]),
     )

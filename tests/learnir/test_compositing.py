@@ -55,6 +55,20 @@ def test_composite_and_shoulder_agree_with_the_renderer(smooth, rng):
     )
 
 
+@pytest.mark.parametrize("ambient", [0.1, 0.4])
+def test_a_foreign_shadow_takes_the_key_light_and_no_more(rng, ambient):
+    """Light A + (1 - A) D on an albedo: what stands in a full shadow is left with albedo A."""
+    albedo, key = rng.uniform(0.1, 0.9, (8, 8, 3)), rng.uniform(0, 1, (8, 8))
+    fallen = ambient + (1 - ambient) * key
+    colour = torch.full((1, 3, 1, 1), ambient)
+    share = compositing.own_share(colour, batched(fallen))
+    base = batched(albedo * fallen[..., None])
+    dark = compositing.composite(base, share, torch.zeros(1, 1, 8, 8))
+    assert np.allclose(dark, batched(albedo * ambient), atol=1e-6)
+    deeper = compositing.own_share(0.5 + colour, batched(fallen))
+    assert float(deeper.max()) == 1  # the side away from the light has none of the key to lose
+
+
 def test_sensor_noise_has_the_renderers_deviation(smooth):
     darkened, a, b = smooth * 0.3, 4e-4, 2e-6
     keep = np.clip((darkened + 1e-4) / (smooth + 1e-4), 0, 1)

@@ -16,7 +16,6 @@ from learnir.resolution import area_mean
 from learnir.training import command, layers, presets
 from learnir.training.archive import load_archive
 from learnir.training.data import PairError
-from learnir.training.sources import Pairs
 
 
 @pytest.fixture
@@ -185,20 +184,26 @@ def test_pairs_beside_the_layers_train_and_validate(tmp_path, rng):
     assert (record["scenes"], record["pairs"]) == (5, 3)
 
 
-def test_pictures_to_leave_alone_are_pairs_whose_input_is_the_target(tmp_path, rng):
-    path = write_archive(tmp_path / "all.npz", rng, pairs={"train": 1, "val": 2}, negatives=2)
-    held = load_archive(path).pairs
-    assert [len(held["train"]), len(held["val"])] == [3, 2]
-    for pair in held["train"][1:]:
-        y, x = pair.load()
-        assert np.array_equal(y, x)
-    first, second = (pair.load()[0] for pair in held["train"][1:])
-    assert not np.array_equal(first, second)
-    config = dataclasses.replace(presets.PRESETS["smoke"], augment="shadow")
-    pairs = Pairs(config, held["train"][1:])
-    prepared = pairs.prepare(config.stages[0], [0, 1], np.random.default_rng(0))
-    y, x = pairs.finish(config.stages[0], prepared, torch.Generator().manual_seed(0))
-    assert float((y - x).abs().max()) < 1e-4
+def test_scenes_that_keep_their_light_are_never_relit(tmp_path, rng):
+    loaded = load_archive(write_archive(tmp_path / "own.npz", rng, own=5)).layers
+    assert loaded.own.all()
+    always = dataclasses.replace(loaded.ranges[0], relit=1.0, dyed=0.0, noisy=0.0, jpeg=0.0)
+    never = dataclasses.replace(always, relit=0.0)
+
+    def drawn(ranges, **changes):
+        one = dataclasses.replace(loaded, ranges=(ranges,), **changes)
+        generator = torch.Generator().manual_seed(2)
+        return layers.draw_pairs(one, torch.arange(5), 32, (1, 1), 0.0, generator)
+
+    (y, x), (y_never, x_never) = drawn(always), drawn(never)
+    assert torch.equal(x, x_never)
+    assert torch.equal(y, y_never)
+    none = torch.zeros(5, dtype=torch.bool)
+    y_even, x_even = drawn(never, own=none)
+    assert torch.equal(x, x_even)
+    assert float((y - y_even).mean()) > 0.01  # what little light falls somewhere, less goes
+    _, x_relit = drawn(always, own=none)
+    assert float((x - x_relit).abs().mean()) > 0.05
 
 
 def test_a_number_of_pairs_is_refused_where_there_are_none_to_count(tmp_path, rng, archive):
