@@ -64,12 +64,12 @@ def turned(picture: np.ndarray, quarters: int) -> np.ndarray:
     return np.ascontiguousarray(np.rot90(picture, quarters))
 
 
-def tilted(picture: np.ndarray, degrees: float) -> np.ndarray:
-    """A square of the turned picture that holds nothing from outside."""
+def tilted(picture: np.ndarray, degrees: float, room: float) -> np.ndarray:
+    """A square of the turned picture; turned by ``room`` degrees it would hold nothing foreign."""
     H, W = picture.shape[:2]
     way = cv2.getRotationMatrix2D(((W - 1) / 2, (H - 1) / 2), degrees, 1)
     whole = cv2.warpAffine(picture, way, (W, H), flags=cv2.INTER_CUBIC)
-    angle = np.deg2rad(degrees)
+    angle = np.deg2rad(room)
     edge = int(np.ceil(H * (1 - 1 / (np.cos(angle) + np.sin(abs(angle)))) / 2))
     return np.ascontiguousarray(whole[edge : H - edge, edge : W - edge])
 
@@ -117,7 +117,8 @@ ODD = (
     Odd("one stop darker", lambda picture: lit(picture, 0.5)),
     Odd("two stops darker", lambda picture: lit(picture, 0.25)),
     Odd("0.8 stops brighter", lambda picture: lit(picture, 2**0.8)),
-    Odd("tilted by 20 degrees", partial(tilted, degrees=20)),
+    Odd("cut as the next", partial(tilted, degrees=0, room=20)),
+    Odd("tilted by 20 degrees", partial(tilted, degrees=20, room=20)),
     Odd("on its side", partial(turned, quarters=1)),
     Odd("upside down", partial(turned, quarters=2)),
     Odd("half as large", halved),

@@ -212,6 +212,7 @@ PRESETS: dict[str, TrainConfig] = {
         warmup=300,
         mosaic=0.125,
         turned=0.05,
+        turn=20.0,
         faded=0.2,
         compile=True,
         validate_every=4000,
