@@ -42,7 +42,7 @@ from learnir.writing import replacing
 SHADE_MAX = 1.25  # direct_shading's ceiling, stored as 255
 MAPS = ("matte", "face", "shade", "gloss", "cloth", "skin")  # side by side in one grey picture
 BACKDROPS = 192
-QUALITY = {"base": 76, "maps": 55, "shadow": 72, "backdrop": 80, "pair": 76}
+QUALITY = {"base": 76, "maps": 55, "shadow": 72, "backdrop": 80, "pair": 70}
 PHOTOS_PER_JOB = 8
 
 
