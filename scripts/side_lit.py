@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
+from candidate_scores import Pictures
 from fill_page import markdown
 
 from benchmarks.metrics import psnr
@@ -41,8 +42,6 @@ HEAD = (
     "tenth percentile",
     "targets left alone, dB",
 )
-
-Pictures = list[tuple[np.ndarray, np.ndarray]]
 
 
 def scenes(options: argparse.Namespace, folder: Path) -> Layers:
