@@ -34,15 +34,16 @@ from dataset_tools.recipe import Recipe, RecipeError
 from dataset_tools.relight import carried_outward, direct_shading, highlight
 from dataset_tools.render import pair_seed, render
 from dataset_tools.shards import Source
+from dataset_tools.sky import MOST, draw_surroundings, reaching
 from dataset_tools.survey import load_landmarks
 from learnir.images import decode_linear, encode_linear
 from learnir.training.data import open_pairs, reduced
 from learnir.writing import replacing
 
 SHADE_MAX = 1.25  # direct_shading's ceiling, stored as 255
-MAPS = ("matte", "face", "shade", "gloss", "cloth", "skin")  # side by side in one grey picture
+MAPS = ("matte", "face", "shade", "gloss", "cloth", "skin", "sky")  # in one grey picture
 BACKDROPS = 192
-QUALITY = {"base": 76, "maps": 55, "shadow": 72, "backdrop": 80, "pair": 70}
+QUALITY = {"base": 72, "maps": 50, "shadow": 68, "backdrop": 80, "pair": 62}
 PHOTOS_PER_JOB = 8
 
 
@@ -96,7 +97,7 @@ def scene(
     person = smoothstep((moved.matte.astype(np.float32) / 255 - 0.25) / 0.5)
     crisp = float(rng.uniform(0, 0.7)) if frame.scale > 1 else 0.0
     base = sharpen(warp_picture(picture, frame, size), crisp, frame.scale)
-    maps = _maps(stage, person, base, own)
+    maps = _maps(rng, stage, person, base, own)
     cast = [
         _shadow(rng, stage, person, recipe)
         for recipe, count in zip(plan.recipes, plan.shadows, strict=True)
@@ -106,8 +107,14 @@ def scene(
     return Scene([_webp(base, "base"), _webp(maps, "maps"), *shadow_files], stage.scene.mm)
 
 
-def _maps(stage: visibility.Stage, person: np.ndarray, base: np.ndarray, own: bool) -> np.ndarray:
-    """MAPS side by side, uint8 (H, 6 W); shade is that of a new light or of the picture's own."""
+def _maps(
+    rng: np.random.Generator,
+    stage: visibility.Stage,
+    person: np.ndarray,
+    base: np.ndarray,
+    own: bool,
+) -> np.ndarray:
+    """MAPS side by side, uint8 (H, 7 W); shade is that of a new light or of the picture's own."""
     scene, light, linear = stage.scene, stage.light, decode_linear(base)
     shade = (
         carried_outward(own_light(linear, scene), scene) if own else direct_shading(scene, light)
@@ -119,6 +126,7 @@ def _maps(stage: visibility.Stage, person: np.ndarray, base: np.ndarray, own: bo
         highlight(scene, light),
         cloth(linear, scene, stage.face.points, person),
         scene.skin,
+        reaching(scene, light, draw_surroundings(rng)) / MOST,
     ]
     return np.round(255 * np.clip(np.concatenate(maps, axis=1), 0, 1)).astype(np.uint8)
 
@@ -220,8 +228,9 @@ def pack(
     files += [*_backdrops(plan), *pairs["train"], *pairs["val"]]
     counts = {split: len(encoded) // 2 for split, encoded in pairs.items()}
     about: dict[str, Any] = {"scenes": len(scenes), "shadows": plan.shadows, "size": plan.size}
-    about |= {"seed": plan.seed, "maps": MAPS, "shade_max": SHADE_MAX, "backdrops": BACKDROPS}
-    about |= {"pairs": counts, "recipes": [asdict(recipe) for recipe in plan.recipes]}
+    about |= {"seed": plan.seed, "maps": MAPS, "shade_max": SHADE_MAX, "sky_max": MOST}
+    about |= {"backdrops": BACKDROPS, "pairs": counts}
+    about |= {"recipes": [asdict(recipe) for recipe in plan.recipes]}
     with replacing(out) as handle:
         np.savez(
             handle,

@@ -57,10 +57,17 @@ def share_and_tint(colour: np.ndarray) -> tuple[float, float]:
 
 
 def ambient_field(
-    rng: np.random.Generator, colour: np.ndarray, shape: tuple[int, int], spread: float
+    rng: np.random.Generator,
+    colour: np.ndarray,
+    shape: tuple[int, int],
+    spread: float,
+    sky: np.ndarray | float = 1.0,
 ) -> np.ndarray:
-    """The ambient share varying slowly in space by about +-``spread``; (H, W, 3)."""
-    wave = 1 + spread * np.clip(smooth_field(rng, shape, 2), -1.5, 1.5) / 1.5
+    """The ambient share varying slowly in space by about +-``spread``; (H, W, 3).
+
+    sky (H, W): what of the ambient light reaches each point, over its mean.
+    """
+    wave = (1 + spread * np.clip(smooth_field(rng, shape, 2), -1.5, 1.5) / 1.5) * sky
     return np.clip(wave[..., None] * colour, 0, 1).astype(np.float32)
 
 

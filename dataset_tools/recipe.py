@@ -24,11 +24,12 @@ class Recipe:
     relit: share of bases under a new light. person_only: share of shadows that end at the person.
     second_occluder: share with two. colour: "ambient" (light that stays in shadow) or "matrix"
     (Zhang 2020's gain and 3x3 matrix). ambient: log-uniform range of the linear luminance share
-    that stays. ambient_spread: its variation in space. outdoor: share with the outdoor tint, mean
-    and deviation of its blueness in tint_outdoor. coverage: accepted share of skin in shadow.
-    aim: shape of the Beta distribution that the wanted coverage is drawn from. noisy: share with
-    sensor noise. close_up: share with face_height (chin to forehead, of the frame) rather than
-    wide_height.
+    that stays. ambient_spread: its variation in space. sky: range of the exponent on what of it
+    reaches each point of a face (``dataset_tools.sky``), 0 = all alike. outdoor: share with the
+    outdoor tint, mean and deviation of its blueness in tint_outdoor. coverage: accepted share
+    of skin in shadow. aim: shape of the Beta distribution that the wanted coverage is drawn
+    from. noisy: share with sensor noise. close_up: share with face_height (chin to forehead, of
+    the frame) rather than wide_height.
 
     shares: occluders' shares in place of those of the mix. warmth: mean and deviation of the key's
     tint on relit bases. relief: range of the exponent on the detail of a relit base's direct light,
@@ -45,6 +46,7 @@ class Recipe:
     colour: str = "ambient"
     ambient: tuple[float, float] = (0.07, 0.30)
     ambient_spread: float = 0.28
+    sky: tuple[float, float] = (0.0, 0.0)
     outdoor: float = 0.8
     tint_outdoor: tuple[float, float] = (0.20, 0.07)
     coverage: tuple[float, float] = (0.06, 0.85)
@@ -78,6 +80,7 @@ RECIPES: dict[str, Recipe] = {
         relit=0.85,
         ambient=(0.07, 0.25),
         ambient_spread=0.40,
+        sky=(0.0, 2.5),
         tint_outdoor=(0.22, 0.09),
         coverage=(0.04, 0.97),
         aim=(1.5, 1.7),

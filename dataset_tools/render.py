@@ -18,6 +18,7 @@ from dataset_tools.landmarks import Landmarks
 from dataset_tools.light import draw_light, smoothstep
 from dataset_tools.recipe import Recipe
 from dataset_tools.relight import Look, draw_look, relight, shoulder
+from dataset_tools.sky import draw_surroundings, reaching
 from dataset_tools.visibility import Stage
 from dataset_tools.zhang2020 import Darkening
 from learnir.images import decode_linear, encode_linear
@@ -126,7 +127,8 @@ def _draw_base(
     dye = draw_dye(rng) if recipe.dyed and rng.random() < recipe.dyed else None
     if dye is not None:
         base = dyed(base, cloth(base, stage.scene, stage.face.points, person), dye)
-    ambient = photometry.ambient_field(rng, colour, (size, size), recipe.ambient_spread)
+    sky = _draw_sky(rng, stage, recipe)
+    ambient = photometry.ambient_field(rng, colour, (size, size), recipe.ambient_spread, sky)
     if recipe.colour == "matrix":
         darkening = zhang2020.draw_darkening(rng)
         stays = zhang2020.remaining_share(base, darkening.matrix)
@@ -157,6 +159,15 @@ def _draw_ambient(
     else:
         tint = float(rng.normal(0, 0.03))
     return photometry.ambient_colour(share, tint), {"ambient": share, "tint": tint}
+
+
+def _draw_sky(rng: np.random.Generator, stage: Stage, recipe: Recipe) -> np.ndarray | float:
+    """What of the ambient light reaches each point (H, W); takes no number where all is alike."""
+    low, high = recipe.sky
+    if high == 0:
+        return 1.0
+    around = draw_surroundings(rng)
+    return reaching(stage.scene, stage.light, around) ** np.float32(rng.uniform(low, high))
 
 
 def _draw_noise(rng: np.random.Generator, recipe: Recipe, base, darkened):

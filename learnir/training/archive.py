@@ -41,7 +41,7 @@ def load_archive(path: str | os.PathLike[str]) -> Archive:
         ranges = [Ranges.of(recipe) for recipe in about["recipes"]]
         cast = [number for number, n in enumerate(about["shadows"]) for _ in range(n)]
         scenes, backdrops, pairs = about["scenes"], about["backdrops"], about["pairs"]
-        shade_max = about["shade_max"]
+        shade_max, sky_max = about["shade_max"], about["sky_max"]
         if tuple(about["maps"]) != MAPS:
             raise ValueError(f"maps {', '.join(about['maps'])}")
     except (OSError, EOFError, ValueError, KeyError, TypeError, BadZipFile) as error:
@@ -68,6 +68,7 @@ def load_archive(path: str | os.PathLike[str]) -> Archive:
         mm=torch.from_numpy(mm),
         own=torch.from_numpy(own),
         shade_max=shade_max,
+        sky_max=sky_max,
         ranges=tuple(ranges),
     )
     name = Path(path).name

@@ -63,9 +63,12 @@ def ambient_colour(share: Tensor, tint: Tensor, skew: float = 0.5) -> Tensor:
     return share * colour / luminance(colour)
 
 
-def ambient_field(colour: Tensor, wave: Tensor, spread: float | Tensor) -> Tensor:
-    """The ambient share varying in space; ``wave`` (B, 1, H, W): unit variance, clipped at 1.5."""
-    return (colour * (1 + spread * wave.clamp(-1.5, 1.5) / 1.5)).clamp(0, 1)
+def ambient_field(
+    colour: Tensor, wave: Tensor, spread: float | Tensor, sky: Tensor | float = 1.0
+) -> Tensor:
+    """The ambient share varying in space; ``wave`` (B, 1, H, W): unit variance, clipped at 1.5;
+    ``sky`` (B, 1, H, W): what of it reaches each point, over its mean."""
+    return (colour * (1 + spread * wave.clamp(-1.5, 1.5) / 1.5) * sky).clamp(0, 1)
 
 
 def own_share(ambient: Tensor, shade: Tensor) -> Tensor:
@@ -137,8 +140,8 @@ class Looks:
 @dataclass(frozen=True)
 class Maps:
     """What the renderer knows of the scene, each (B, 1, H, W): person, face, cloth and skin in
-    [0, 1], the direct shading (about 1 where best lit) and the highlight lobe. mm (B, 1, 1, 1): of
-    the face, per pixel."""
+    [0, 1], the direct shading (about 1 where best lit), the highlight lobe, and the ambient light
+    over its mean on the face. mm (B, 1, 1, 1): of the face, per pixel."""
 
     person: Tensor
     face: Tensor
@@ -146,6 +149,7 @@ class Maps:
     gloss: Tensor
     cloth: Tensor
     skin: Tensor
+    sky: Tensor
     mm: Tensor
 
 

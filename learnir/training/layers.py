@@ -19,7 +19,7 @@ from learnir.training import compositing as light
 Number = float | Tensor
 """A number, or one for each pair of a batch: (B, 1, 1, 1)."""
 
-MAPS = ("matte", "face", "shade", "gloss", "cloth", "skin")
+MAPS = ("matte", "face", "shade", "gloss", "cloth", "skin", "sky")
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class Ranges:
     relit: Number
     ambient: tuple[Number, Number]
     ambient_spread: Number
+    sky: tuple[Number, Number]
     outdoor: Number
     tint_outdoor: tuple[Number, Number]
     noisy: Number
@@ -87,7 +88,7 @@ RECIPE = tuple(one.name for one in fields(Ranges) if one.default is MISSING)
 
 @dataclass(frozen=True)
 class Layers:
-    """Scenes, uint8. base (N, 3, H, W); maps (N, 6, H, W), see MAPS; shadows (N, K, H, W), linear
+    """Scenes, uint8. base (N, 3, H, W); maps (N, 7, H, W), see MAPS; shadows (N, K, H, W), linear
     visibility before it scatters in the skin; backdrops (M, 3, H, W). mm (N,): of the face, per
     pixel. own (N,), bool: whether a scene keeps the light it has, which "shade" then tells, rather
     than that of a new key. ranges: of every recipe; cast (N, K): which of them a shadow is of."""
@@ -100,6 +101,7 @@ class Layers:
     own: Tensor
     cast: Tensor
     shade_max: float
+    sky_max: float
     ranges: tuple[Ranges, ...]
 
     def __len__(self) -> int:
@@ -132,7 +134,7 @@ def joined(parts: Iterable[Layers]) -> list[Layers]:
     alike: dict[tuple[Any, ...], list[Layers]] = {}
     for part in parts:
         sizes = (part.base.shape[1:], part.shadows.shape[1:], part.backdrops.shape[1:])
-        alike.setdefault((*sizes, part.shade_max), []).append(part)
+        alike.setdefault((*sizes, part.shade_max, part.sky_max), []).append(part)
     return [group[0] if len(group) == 1 else _concatenated(group) for group in alike.values()]
 
 
@@ -200,7 +202,8 @@ def draw_pairs(
     visible = torch.where(draws.happens(clean) > 0, torch.ones_like(visible), visible)
     colour = light.ambient_colour(draws.log_uniform(*ranges.ambient), _tint(draws, ranges))
     wave = light.upsampled(draws.white(1, 4, 4), size)
-    ambient = light.ambient_field(colour, wave, ranges.ambient_spread)
+    sky = maps.sky ** draws.uniform(*ranges.sky)
+    ambient = light.ambient_field(colour, wave, ranges.ambient_spread, sky)
     if any(one.dyed for one in layers.ranges):
         changed = light.dyed(base, maps.cloth, _dyes(draws))
         base = light.mix(changed, base, draws.happens(ranges.dyed))
@@ -251,9 +254,13 @@ def _views(
     seen = F.grid_sample(
         stack, grid, mode="bicubic", padding_mode="reflection", align_corners=False
     ).clamp(0, 1)
-    base, (person, face, shade, gloss, cloth, skin, visible) = seen[:, :3], seen[:, 3:].split(1, 1)
+    base, (person, face, shade, gloss, cloth, skin, sky, visible) = (
+        seen[:, :3],
+        seen[:, 3:].split(1, 1),
+    )
     mm = layers.mm[scenes].view(-1, 1, 1, 1) * side * (layers.base.shape[-1] / size)
-    maps = light.Maps(person, face, shade * layers.shade_max, gloss, cloth, skin, mm)
+    shade, sky = shade * layers.shade_max, sky * layers.sky_max
+    maps = light.Maps(person, face, shade, gloss, cloth, skin, sky, mm)
     return light.decode(base), maps, visible
 
 

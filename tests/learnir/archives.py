@@ -34,12 +34,14 @@ def write_archive(path, rng, recipes=("sunlit",), shadows=(3,), pairs=None, own=
     pictures = []
     for _ in range(5):
         maps = noise(shape=(size, len(MAPS) * size))
+        sky = noise(64, 180, shape=(4, 4))  # the last, which is smooth
+        maps[:, -size:] = cv2.resize(sky, (size, size), interpolation=cv2.INTER_LINEAR)
         cast = [noise(shape=(size, size)) for _ in range(sum(shadows))]
         pictures += [noise(20, 230), maps, *cast]
     pictures += [noise() for _ in range(1 + 2 * sum(pairs.values()))]
     files = [cv2.imencode(".webp", p)[1] for p in pictures]
     about = {"scenes": 5, "shadows": shadows, "size": size, "shade_max": 1.25, "backdrops": 1}
-    about["maps"] = MAPS
+    about |= {"maps": MAPS, "sky_max": 2.0}
     about |= {
         "pairs": pairs,
         "recipes": [asdict(RECIPES[name]) for name in recipes],

@@ -9,6 +9,7 @@ from archives import batched, scalar
 from dataset_tools import dye, gaussian, photometry, relight
 from dataset_tools.geometry import Surface
 from dataset_tools.light import Light
+from dataset_tools.noise import smooth_field
 from learnir.images import linear_to_srgb, srgb_to_linear
 from learnir.resolution import area_mean
 from learnir.training import compositing
@@ -69,6 +70,17 @@ def test_a_foreign_shadow_takes_the_key_light_and_no_more(rng, ambient):
     assert float(deeper.max()) == 1  # the side away from the light has none of the key to lose
 
 
+def test_the_ambient_field_has_the_renderers_sky(rng):
+    sky = rng.uniform(0.4, 1.6, (SIZE, SIZE)).astype(np.float32)
+    colour = photometry.ambient_colour(0.3, 0.1)
+    theirs = photometry.ambient_field(np.random.default_rng(0), colour, (SIZE, SIZE), 0.4, sky)
+    wave = smooth_field(np.random.default_rng(0), (SIZE, SIZE), 2)
+    ours = compositing.ambient_field(
+        torch.from_numpy(colour).view(1, 3, 1, 1), batched(wave), 0.4, batched(sky)
+    )
+    assert np.allclose(ours, batched(theirs), atol=1e-6)
+
+
 def test_sensor_noise_has_the_renderers_deviation(smooth):
     darkened, a, b = smooth * 0.3, 4e-4, 2e-6
     keep = np.clip((darkened + 1e-4) / (smooth + 1e-4), 0, 1)
@@ -102,6 +114,7 @@ def test_relighting_agrees_with_the_renderer(smooth, rng):
         batched(relight.highlight(scene, lamp)),
         batched(skin),
         batched(skin),
+        scalar(1.0).expand(1, 1, SIZE, SIZE),
         scalar(scene.mm),
     )
     values = (look.strength, look.warmth, look.exposure, look.contrast, look.saturation, look.gloss)

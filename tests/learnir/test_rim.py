@@ -27,7 +27,9 @@ def test_the_rim_takes_the_persons_colour_as_in_the_renderer(mm):
     other, _ = head_before_a_wall(10 * HAIR)  # pictures of a batch keep apart
     zero = torch.zeros(2, 1, 128, 128)
     sizes = torch.tensor([mm, 1.0]).view(2, 1, 1, 1)
-    maps = compositing.Maps(batched(person).repeat(2, 1, 1, 1), zero, zero, zero, zero, zero, sizes)
+    maps = compositing.Maps(
+        batched(person).repeat(2, 1, 1, 1), zero, zero, zero, zero, zero, zero, sizes
+    )
     both = compositing.unmixed(torch.cat([batched(picture), batched(other)]), maps)
     ours, others = both.permute(0, 2, 3, 1).numpy()
     seen = person > 0.4
@@ -42,7 +44,9 @@ def test_the_inside_and_single_hairs_keep_what_they_are():
     _, person = head_before_a_wall(HAIR, 96, 30.0)
     person[:, 90] = 1
     zero = torch.zeros(1, 1, 96, 96)
-    maps = compositing.Maps(batched(person), zero, zero, zero, zero, zero, torch.ones(1, 1, 1, 1))
+    maps = compositing.Maps(
+        batched(person), zero, zero, zero, zero, zero, zero, torch.ones(1, 1, 1, 1)
+    )
     base = compositing.unmixed(batched(picture), maps)[0].permute(1, 2, 0).numpy()
     _, inner = head_before_a_wall(HAIR, 96, 26.0)
     assert np.allclose(base[inner == 1], picture[inner == 1])
@@ -53,9 +57,10 @@ def test_pairs_have_no_pale_rim_before_a_dark_wall(tmp_path, monkeypatch):
     """A dark head cut from a white wall, relit before a dark one: nothing between is brighter."""
     stored = load_archive(write_archive(tmp_path / "a.npz", np.random.default_rng(0))).layers
     picture, person = head_before_a_wall(HAIR)
-    maps = torch.zeros(5, 6, 128, 128, dtype=torch.uint8)
+    maps = torch.zeros(5, 7, 128, 128, dtype=torch.uint8)
     maps[:, 0] = torch.from_numpy(np.round(255 * person).astype(np.uint8))
     maps[:, 2] = 200  # shade
+    maps[:, 6] = 128  # sky
     base = (255 * compositing.encode(batched(picture))).round().to(torch.uint8)
     drawn = layers._looks
 

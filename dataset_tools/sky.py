@@ -1,0 +1,75 @@
+"""The light that stays in a shadow: from how much of its surroundings each point gets light.
+
+Sockets of eyes, the sides of a nose and what lies under lips and chin see less of the sky than a
+forehead does, the cheeks see another part of it, and what casts the shadow hides a part. Direct
+light knows nothing of that, so the shadow of a face is not the sunlit face made darker.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from dataset_tools.geometry import Surface
+from dataset_tools.light import Light, lambert, self_shadow
+from dataset_tools.relight import carried_outward
+
+PATCHES = 24  # of the surroundings, as large as each other
+BEHIND = -0.9  # z from which on they count: the side of a face sees what is behind it
+RADIUS = 18.0  # degrees, of a patch
+COARSE = 2  # pixels between those it is summed at: it has no edges
+SPARED = 0.25  # of the face's mean, the least that reaches a point
+MOST = 2.0  # of the face's mean
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """brighter: (3,) unit vector to where they are brightest. slant: 0 alike everywhere .. 1 dark
+    on the other side. hidden: share of the patches around the key that the occluder hides."""
+
+    brighter: np.ndarray
+    slant: float
+    hidden: float
+
+
+def draw_surroundings(rng: np.random.Generator) -> Surroundings:
+    """Mostly brighter above, as the sky is, but walls, sand and water are bright too."""
+    towards = rng.normal(0, 0.6, 3) + np.array([0, -1, 0])
+    return Surroundings(
+        brighter=(towards / np.linalg.norm(towards)).astype(np.float32),
+        slant=float(rng.uniform(0, 1)),
+        hidden=float(rng.uniform(0, 1)),
+    )
+
+
+def patches() -> list[Light]:
+    """Lights spread evenly over the sphere before ``BEHIND`` (a Fibonacci lattice)."""
+    z = BEHIND + (1 - BEHIND) * (np.arange(PATCHES) + 0.5) / PATCHES
+    turn = 180 * (3 - 5**0.5) * np.arange(PATCHES)
+    elevation = np.degrees(np.arcsin(z))
+    return [Light(float(a), float(e), RADIUS) for a, e in zip(turn, elevation, strict=True)]
+
+
+def reaching(scene: Surface, key: Light, around: Surroundings) -> np.ndarray:
+    """Ambient light that reaches each point, over its mean on the face; float32 (H, W).
+
+    E = sum_k w_k max(n.l_k, 0) V_k over the patches, V the horizon of ``self_shadow``, w the
+    patch's radiance 1 + slant (l_k.brighter), less what is ``hidden`` where it is near the key.
+    """
+    width, height = (max(side // COARSE, 1) for side in scene.depth.shape[::-1])
+    depth, normals = (
+        cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA)
+        for part in (scene.depth, scene.normals)
+    )
+    total = np.zeros((height, width), np.float32)
+    for patch in patches():
+        radiance = 1 + around.slant * float(patch.direction @ around.brighter)
+        near = np.clip(2 * float(patch.direction @ key.direction) - 1, 0, 1)
+        weight = np.float32(radiance * (1 - around.hidden * near))
+        seen = self_shadow(depth, COARSE * scene.mm, patch)
+        total += weight * lambert(normals, patch) * seen
+    total = carried_outward(cv2.resize(total, scene.depth.shape[::-1]), scene)
+    mean = float(total[scene.face].mean()) if scene.face.any() else float(total.mean())
+    return np.clip(total / max(mean, 1e-6), SPARED, MOST).astype(np.float32)

@@ -1,0 +1,122 @@
+"""The ambient light that reaches each point of a face, against brute force."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from dataset_tools import photometry, render
+from dataset_tools.geometry import Surface, surface
+from dataset_tools.light import Light
+from dataset_tools.recipe import RECIPES
+from dataset_tools.sky import BEHIND, Surroundings, draw_surroundings, patches, reaching
+
+ABOVE = np.array([0, -1, 0], np.float32)
+KEY = Light(-90, 45, 1.0)
+ALIKE = Surroundings(ABOVE, 0.0, 0.0)
+
+
+def wall(size: int = 64) -> Surface:
+    """A flat wall facing the camera."""
+    normals = np.zeros((size, size, 3), np.float32)
+    normals[..., 2] = 1
+    ones = np.ones((size, size), np.float32)
+    centre = np.array([size / 2, size / 2, 0], np.float32)
+    return Surface(np.zeros((size, size), np.float32), normals, ones > 0, ones, 1.0, centre)
+
+
+def seen_from(depth: np.ndarray, mm: float, direction: np.ndarray) -> np.ndarray:
+    """Whether each point's ray leaves the surface, in steps of a millimetre; bool (H, W)."""
+    rows, columns = np.mgrid[: depth.shape[0], : depth.shape[1]].astype(np.float32)
+    seen = np.ones(depth.shape, bool)
+    for t in np.arange(2.0, 120.0, 1.0):
+        x, y = columns + direction[0] * t / mm, rows + direction[1] * t / mm
+        ahead = cv2.remap(depth, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        seen &= ahead <= depth + direction[2] * t + 0.5
+    return seen
+
+
+def test_a_wall_is_lit_evenly():
+    assert reaching(wall(), KEY, ALIKE) == pytest.approx(1.0, abs=1e-3)
+
+
+def many_rays() -> np.ndarray:
+    """Unit vectors all around, mirrored at both axes so that none of the sides is favoured."""
+    rays = np.random.default_rng(0).normal(size=(240, 3))
+    rays /= np.linalg.norm(rays, axis=1, keepdims=True)
+    mirrors = np.array([[x, y, 1] for x in (-1, 1) for y in (-1, 1)])
+    rays = (rays[:, None] * mirrors).reshape(-1, 3).astype(np.float32)
+    return rays[rays[:, 2] > BEHIND]
+
+
+def test_a_face_gets_what_many_rays_say(face):
+    """Nearly a thousand rays, each followed until it leaves the face, in place of 24 patches."""
+    scene = surface(face.points * 0.5, (256, 256))
+    total = np.zeros(scene.depth.shape)
+    for ray in many_rays():
+        seen = seen_from(scene.depth, scene.mm, ray)
+        total += np.maximum(scene.normals @ ray, 0) * seen
+    inner = cv2.erode(scene.face.astype(np.uint8), np.ones((15, 15))) > 0
+    wanted, found = total / total[scene.face].mean(), reaching(scene, KEY, ALIKE)
+    assert np.corrcoef(found[inner], wanted[inner])[0, 1] > 0.9
+    assert np.abs(found - wanted)[inner].mean() < 0.04
+
+
+def test_sockets_see_less_than_the_forehead(face):
+    scene = surface(face.points * 0.5, (256, 256))
+    found = reaching(scene, KEY, ALIKE)
+    inner_corners, forehead = face.points[[133, 362], :2] * 0.5, face.points[[151], :2] * 0.5
+    at = [found[round(y), round(x)] for x, y in (*inner_corners, *forehead)]
+    assert max(at[:2]) < 0.85 * at[2]
+
+
+def test_the_bright_side_of_the_surroundings_lights_its_side_of_the_face(face):
+    scene = surface(face.points * 0.5, (256, 256))
+    columns = np.arange(256) < face.points[1, 0] * 0.5
+    left = scene.face & columns
+    right = scene.face & ~columns
+    for x in (-1, 1):
+        around = Surroundings(np.array([x, 0, 0], np.float32), 1.0, 0.0)
+        found = reaching(scene, KEY, around)
+        ratio = found[left].mean() / found[right].mean()
+        assert ratio > 1.15 if x < 0 else ratio < 1 / 1.15
+
+
+def test_what_casts_the_shadow_hides_what_is_near_the_key(face):
+    """Under a key from above the forehead loses more than the chin."""
+    scene = surface(face.points * 0.5, (256, 256))
+    open_sky, hidden = (reaching(scene, KEY, Surroundings(ABOVE, 0.5, h)) for h in (0.0, 1.0))
+    (fx, fy), (cx, cy) = (face.points[k, :2] * 0.5 for k in (151, 199))
+    change = hidden / open_sky
+    assert change[round(fy), round(fx)] < change[round(cy), round(cx)]
+
+
+def test_patches_are_even_and_drawn_surroundings_unit():
+    directions = np.array([patch.direction for patch in patches()])
+    assert directions[:, :2].mean(0) == pytest.approx(0, abs=0.05)
+    assert directions[:, 2].mean() == pytest.approx((1 + BEHIND) / 2, abs=0.02)
+    rng = np.random.default_rng(0)
+    drawn = [draw_surroundings(rng) for _ in range(200)]
+    assert np.linalg.norm([one.brighter for one in drawn], axis=1) == pytest.approx(1, abs=1e-5)
+    assert np.mean([one.brighter[1] < 0 for one in drawn]) > 0.8  # above, mostly
+
+
+def test_a_full_shadow_is_left_with_what_the_sky_gives():
+    """J = I A E where nothing of the key arrives, E = 1 on the whole of a picture for others."""
+    rng, colour = np.random.default_rng(0), np.array([0.1, 0.2, 0.3], np.float32)
+    sky = np.linspace(0.5, 2, 64, dtype=np.float32).reshape(8, 8)
+    base = rng.uniform(0.1, 0.9, (8, 8, 3)).astype(np.float32)
+    ambient = photometry.ambient_field(rng, colour, (8, 8), 0.0, sky)
+    dark = photometry.composite(base, ambient, np.zeros((8, 8, 3), np.float32))
+    assert dark == pytest.approx(base * colour * sky[..., None], rel=1e-5)
+
+
+def test_only_recipes_with_a_sky_draw_one(face):
+    stage = render.Stage(surface(face.points * 0.5, (256, 256)), face, KEY)
+    rng = np.random.default_rng(0)
+    assert render._draw_sky(rng, stage, RECIPES["faceshadow"]) == 1.0
+    assert rng.bit_generator.state == np.random.default_rng(0).bit_generator.state
+    drawn = [render._draw_sky(rng, stage, RECIPES["sunlit"]) for _ in range(6)]
+    spreads = [float(np.log(one)[stage.scene.face].std()) for one in drawn]
+    assert min(spreads) < 0.2 < max(spreads)
