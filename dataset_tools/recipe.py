@@ -32,10 +32,12 @@ class Recipe:
     the frame) rather than wide_height.
 
     shares: occluders' shares in place of those of the mix. warmth: mean and deviation of the key's
-    tint on relit bases. relief: range of the exponent on the detail of a relit base's direct light,
-    which grazes pores and threads. scattering: log-uniform factor on the widths of scattering in
-    skin. dyed: share of bases whose cloth takes another colour. Of relit bases, exposure: mean and
-    deviation of the gain's logarithm; contrast, saturation: ranges of the grading, 1 keeps it."""
+    tint on relit bases. strength: range of its shading there, 1 = none of it left where it does not
+    fall. relief: range of the exponent on the detail of a relit base's direct light, which grazes
+    pores and threads. sheen: range of what of the key all of the person mirrors. scattering:
+    log-uniform factor on the widths of scattering in skin. dyed: share of bases whose cloth takes
+    another colour. Of relit bases, exposure: mean and deviation of the gain's logarithm; contrast,
+    saturation: ranges of the grading, 1 keeps it."""
 
     name: str = "faceshadow"
     mix: Mapping[str, float] = field(default_factory=lambda: dict(DEFAULT_MIX))
@@ -57,7 +59,9 @@ class Recipe:
     wide_height: tuple[float, float] = (0.28, 0.60)
     shares: Mapping[str, float] = field(default_factory=dict)
     warmth: tuple[float, float] = (0.05, 0.07)
+    strength: tuple[float, float] = (0.45, 1.0)
     relief: tuple[float, float] = (0.0, 0.0)
+    sheen: tuple[float, float] = (0.0, 0.0)
     scattering: tuple[float, float] = (1.0, 1.0)
     dyed: float = 0.0
     exposure: tuple[float, float] = (0.4, 0.3)
@@ -80,13 +84,15 @@ RECIPES: dict[str, Recipe] = {
         relit=0.85,
         ambient=(0.07, 0.25),
         ambient_spread=0.40,
-        sky=(0.0, 2.5),
+        sky=(0.5, 3.5),
         tint_outdoor=(0.22, 0.09),
         coverage=(0.04, 0.97),
         aim=(1.5, 1.7),
         close_up=0.7,
         warmth=(0.15, 0.13),
+        strength=(0.7, 1.0),
         relief=(0.0, 0.5),
+        sheen=(0.0, 0.04),
         scattering=(0.8, 2.5),
         dyed=0.6,
         exposure=(0.6, 0.3),

@@ -26,7 +26,8 @@ class Look:
     """strength: 0..1 of the directional shading. warmth: key tint, + = warm. exposure: linear
     gain of the skin's mean. contrast: exponent. saturation. gloss: highlight, linear.
     background: linear gain; backdrop: seed of a procedural background, None keeps the photo's.
-    relief: exponent on the detail of the direct light."""
+    relief: exponent on the detail of the direct light. sheen: what of the key everything on the
+    person mirrors, linear: hair and cloth, whose black is lighter in the sun."""
 
     strength: float
     warmth: float
@@ -37,6 +38,7 @@ class Look:
     background: float
     backdrop: int | None
     relief: float = 0.0
+    sheen: float = 0.0
 
 
 def draw_look(rng: np.random.Generator, recipe: Recipe) -> Look:
@@ -44,7 +46,7 @@ def draw_look(rng: np.random.Generator, recipe: Recipe) -> Look:
     dark = rng.random() < 0.2
     background = rng.uniform(0.01, 0.2) if dark else np.exp(rng.normal(-0.2, 0.5))
     return Look(
-        strength=float(rng.uniform(0.45, 1.0)),
+        strength=float(rng.uniform(*recipe.strength)),
         warmth=float(rng.normal(*recipe.warmth)),
         exposure=float(np.exp(rng.normal(*recipe.exposure))),
         contrast=float(rng.uniform(*recipe.contrast)),
@@ -53,6 +55,7 @@ def draw_look(rng: np.random.Generator, recipe: Recipe) -> Look:
         background=float(background),
         backdrop=int(rng.integers(2**31)) if rng.random() < 0.45 else None,
         relief=float(rng.uniform(*recipe.relief)) if recipe.relief[1] > 0 else 0.0,
+        sheen=float(rng.uniform(*recipe.sheen)) if recipe.sheen[1] > 0 else 0.0,
     )
 
 
@@ -102,14 +105,14 @@ def relight(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Base under the new light and each point's own ambient share; both (H, W, 3).
 
-    I = albedo A + [albedo (1 - A) K D + gloss V_self (n.h)^24], the bracket being what a foreign
-    shadow can block. ``person`` (H, W) in [0, 1] limits the key to the person; what stands behind
-    is taken from ``wall`` (H, W, 3) where ``linear`` does not show it as it is.
+    I = albedo A + [albedo (1 - A) K D + (gloss (n.h)^24 + sheen) D], the bracket being what a
+    foreign shadow can block. ``person`` (H, W) in [0, 1] limits the key to the person; what stands
+    behind is taken from ``wall`` (H, W, 3) where ``linear`` does not show it as it is.
     """
     graded = _grade(linear, look)
     shading = 1 - look.strength * (1 - direct_shading(scene, light))
     key = np.array([1 + look.warmth, 1.0, 1 - look.warmth], np.float32)
-    gloss = look.gloss * highlight(scene, light) * np.clip(shading, 0, 1)
+    gloss = (look.gloss * highlight(scene, light) + look.sheen) * np.clip(shading, 0, 1)
     indirect = graded * ambient
     if look.relief:
         shading = shading * relief(graded, scene.mm) ** look.relief

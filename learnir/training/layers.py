@@ -41,7 +41,9 @@ class Ranges:
     tint_outdoor: tuple[Number, Number]
     noisy: Number
     warmth: tuple[Number, Number]
+    strength: tuple[Number, Number]
     relief: tuple[Number, Number]
+    sheen: tuple[Number, Number]
     dyed: Number
     exposure: tuple[Number, Number]
     contrast: tuple[Number, Number]
@@ -295,13 +297,14 @@ def _looks(layers: Layers, size: int, draws: _Draws, ranges: Ranges) -> light.Lo
     which = draws.uniform(0, len(layers.backdrops)).view(-1).long()
     backdrop = F.interpolate(layers.backdrops[which].float() / 255, size=(size, size), mode="area")
     return light.Looks(
-        strength=draws.uniform(0.45, 1.0),
+        strength=draws.uniform(*ranges.strength),
         warmth=draws.normal(*ranges.warmth),
         exposure=draws.normal(*ranges.exposure).exp(),
         contrast=draws.uniform(*ranges.contrast),
         saturation=draws.uniform(*ranges.saturation),
         gloss=draws.normal(0.02, 0.03).clamp(min=0),
         relief=draws.uniform(*ranges.relief),
+        sheen=draws.uniform(*ranges.sheen),
         background=light.mix(dark, lit, draws.happens(0.2)),
         has_backdrop=draws.happens(ranges.backdrop),
         backdrop=light.decode(backdrop),

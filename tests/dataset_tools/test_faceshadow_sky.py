@@ -119,4 +119,4 @@ def test_only_recipes_with_a_sky_draw_one(face):
     assert rng.bit_generator.state == np.random.default_rng(0).bit_generator.state
     drawn = [render._draw_sky(rng, stage, RECIPES["sunlit"]) for _ in range(6)]
     spreads = [float(np.log(one)[stage.scene.face].std()) for one in drawn]
-    assert min(spreads) < 0.2 < max(spreads)
+    assert 0.04 < min(spreads) < max(spreads) / 2  # by another power each time

@@ -103,7 +103,7 @@ def test_relighting_agrees_with_the_renderer(smooth, rng):
     lamp = Light(-60.0, 40.0, 1.0)
     person = np.clip(2 * skin + 0.3, 0, 1).astype(np.float32)
     ambient = photometry.ambient_field(rng, photometry.ambient_colour(0.2, 0.1), (SIZE, SIZE), 0.1)
-    look = relight.Look(0.8, 0.05, 1.3, 1.1, 0.9, 0.03, 0.6, None, relief=0.4)
+    look = relight.Look(0.8, 0.05, 1.3, 1.1, 0.9, 0.03, 0.6, None, relief=0.4, sheen=0.02)
     lit, stays = relight.relight(
         smooth, scene, person=person, light=lamp, ambient=ambient, look=look
     )
@@ -118,7 +118,7 @@ def test_relighting_agrees_with_the_renderer(smooth, rng):
         scalar(scene.mm),
     )
     values = (look.strength, look.warmth, look.exposure, look.contrast, look.saturation, look.gloss)
-    values += (look.relief,)
+    values += (look.relief, look.sheen)
     looks = compositing.Looks(
         *map(scalar, values), scalar(look.background), scalar(0), batched(smooth)
     )
