@@ -43,7 +43,7 @@ from learnir.writing import replacing
 SHADE_MAX = 1.25  # direct_shading's ceiling, stored as 255
 MAPS = ("matte", "face", "shade", "gloss", "cloth", "skin", "sky")  # in one grey picture
 BACKDROPS = 192
-QUALITY = {"base": 72, "maps": 50, "shadow": 68, "backdrop": 80, "pair": 62}
+QUALITY = {"base": 72, "maps": 48, "shadow": 72, "backdrop": 80, "pair": 60}
 PHOTOS_PER_JOB = 8
 
 

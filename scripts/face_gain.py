@@ -42,7 +42,8 @@ HEAD += ("restored", "correlation", "error")
 def at(values: np.ndarray, points: np.ndarray) -> np.ndarray:
     """A map (H, W) or (H, W, C) read at points (N, 2)."""
     x, y = np.float32(points.T)
-    return cv2.remap(np.float32(values), x[None], y[None], cv2.INTER_LINEAR)[0]
+    edge = cv2.BORDER_REPLICATE  # of a landmark outside of the frame
+    return cv2.remap(np.float32(values), x[None], y[None], cv2.INTER_LINEAR, borderMode=edge)[0]
 
 
 def light_at(picture: np.ndarray, points: np.ndarray, sigma: float) -> np.ndarray:
