@@ -27,7 +27,8 @@ class Look:
     gain of the skin's mean. contrast: exponent. saturation. gloss: highlight, linear.
     background: linear gain; backdrop: seed of a procedural background, None keeps the photo's.
     relief: exponent on the detail of the direct light. sheen: what of the key everything on the
-    person mirrors, linear: hair and cloth, whose black is lighter in the sun."""
+    person mirrors, linear: hair and cloth, whose black is lighter in the sun, most of all where a
+    strand or thread is lighter than its surroundings."""
 
     strength: float
     warmth: float
@@ -105,17 +106,18 @@ def relight(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Base under the new light and each point's own ambient share; both (H, W, 3).
 
-    I = albedo A + [albedo (1 - A) K D + (gloss (n.h)^24 + sheen) D], the bracket being what a
-    foreign shadow can block. ``person`` (H, W) in [0, 1] limits the key to the person; what stands
+    I = albedo A + [albedo (1 - A) K D + (gloss (n.h)^24 + sheen relief^2) D], the bracket being
+    what a foreign shadow can block. ``person`` (H, W) in [0, 1] limits the key to the person; what stands
     behind is taken from ``wall`` (H, W, 3) where ``linear`` does not show it as it is.
     """
     graded = _grade(linear, look)
     shading = 1 - look.strength * (1 - direct_shading(scene, light))
     key = np.array([1 + look.warmth, 1.0, 1 - look.warmth], np.float32)
-    gloss = (look.gloss * highlight(scene, light) + look.sheen) * np.clip(shading, 0, 1)
+    detail = relief(graded, scene.mm) if look.relief or look.sheen else np.float32(1)
+    mirrored = look.gloss * highlight(scene, light) + look.sheen * detail**2
+    gloss = mirrored * np.clip(shading, 0, 1)
     indirect = graded * ambient
-    if look.relief:
-        shading = shading * relief(graded, scene.mm) ** look.relief
+    shading = shading * detail**look.relief
     direct = graded * (1 - ambient) * (shading[..., None] * key) + gloss[..., None]
     lit = indirect + direct
     gain = look.exposure * _mean_skin(linear, scene) / max(_mean_skin(lit, scene), 1e-4)

@@ -38,6 +38,7 @@ def restore(
     strength: float = 1.0,
     seed: int = 0,
     faces: bool = True,
+    borders: bool = True,
     device: Device = None,
     format: Literal["same", "jpeg", "png", "webp", "tiff"] = "same",
     compare: bool = False,
@@ -72,6 +73,8 @@ def restore(
         seed: of all noise.
         faces: look closely, once more, at faces that do not fill the picture, and turn pictures
             whose faces lie on their sides; --no-faces does without.
+        borders: leave bars of one colour around a photograph out of it; --no-borders restores them
+            as parts of it.
         format: of restored pictures.
         compare: write a before | after picture beside every restored picture (not videos), as
             photo.jpg.compare.jpg.
@@ -114,6 +117,7 @@ def restore(
         "strength": strength,
         "seed": seed,
         "faces": faces,
+        "borders": borders,
     }
     learnir.check(**options)
     outcome = batch.run(learnir, plan.tasks, writing, options, workers)

@@ -1,7 +1,8 @@
 """The frames of a video, restored one after another so that the result does not flicker.
 
 The noise of the sampler is the same for every frame, its gain is steadied along the motion, and
-faces that do not fill the picture are followed and looked at closely.
+faces that do not fill the picture are followed and looked at closely. What is a border in every
+frame so far stays as it is.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from learnir.borders import Place, all_of, both, inside, one_colour
 from learnir.faces import Square, close_ups, find_faces
 from learnir.following import Follower
 from learnir.gain import GainMap, apply_gain, log_gain, log_luminance, slope
@@ -22,7 +24,7 @@ from learnir.restoration import Restoration
 from learnir.steady import KEPT, Steady
 from learnir.ways import TOGETHER, fade_in, reduce, resized
 
-APART = ("mode", "work_size", "strength", "faces")  # options that do not come to the sampler
+APART = ("mode", "work_size", "strength", "faces", "borders")  # do not come to the sampler
 CUT = 0.25  # agreement of two frames under which they are of different shots
 
 
@@ -39,15 +41,38 @@ class FrameRestorer:
         own = {k: v for k, v in options.items() if k not in APART}
         self._restore_all: Callable[[np.ndarray], np.ndarray] = partial(learnir.restore_all, **own)
         self._work_size = options.get("work_size") or learnir.config.work_size
-        own |= {"work_size": self._work_size, "faces": False}
+        own |= {"work_size": self._work_size, "faces": False, "borders": False}
         self._restore: Callable[..., Restoration] = partial(learnir.restore, **own)
         self._close = min(self._work_size, learnir.config.work_size)
         self._strength = options.get("strength", 1.0)
-        self._whole = Steady(kept)
-        self._follower = Follower(_squares, kept) if options.get("faces", True) else None
+        self._faces, self._borders = (options.get(name, True) for name in ("faces", "borders"))
+        self._kept = kept
+        self._shown: Place | None = None
+        self._place: Place | None = None
+        self._begin()
 
     def __call__(self, frame: np.ndarray) -> np.ndarray:
         """The restored frame, uint8 RGB (H, W, 3) like the one given."""
+        place, restored = self._photograph(frame), frame.copy()
+        restored[place] = self._restored(np.ascontiguousarray(frame[place]))
+        return restored
+
+    def _begin(self) -> None:
+        self._whole = Steady(self._kept)
+        self._follower = Follower(_squares, self._kept) if self._faces else None
+
+    def _photograph(self, frame: np.ndarray) -> Place:
+        """What is no border in all frames so far; where that has grown, all begins anew."""
+        if self._borders and not one_colour(frame):
+            place = inside(frame)
+            self._shown = both(self._shown or place, place)
+        place = self._shown or all_of(frame)
+        if place != self._place:
+            self._place = place
+            self._begin()
+        return place
+
+    def _restored(self, frame: np.ndarray) -> np.ndarray:
         small = reduce(frame, self._work_size)
         seen = self._restore(_finely(small)).picture
         restored = self._relit(frame, small, self._whole, seen)

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from learnir import ways
+from learnir.borders import all_of, inside
 from learnir.checkpoint import find_checkpoint, load_checkpoint, read_training, save_checkpoint
 from learnir.describe import plain_card
 from learnir.device import choose_device
@@ -117,6 +118,7 @@ class LearnIR:
         strength: float = 1.0,
         seed: int = 0,  # any will do
         faces: bool = True,  # as well
+        borders: bool = True,
         **sampling: Any,
     ) -> None:
         """ValueError where ``restore`` would refuse these options, whatever the picture."""
@@ -139,6 +141,7 @@ class LearnIR:
         strength: float = 1.0,
         seed: int = 0,
         faces: bool = True,
+        borders: bool = True,
         progress: Progress | None = None,
         trajectory: bool = False,
     ) -> Restoration:
@@ -157,6 +160,8 @@ class LearnIR:
                 up to rounding.
             faces: restore a picture whose face lies or stands on its head the other way up, and
                 look again, closely, at faces that do not fill it (not with tiles).
+            borders: leave bars of one colour around a photograph as they are, and out of what the
+                network sees.
             progress: called as (done, total) after every network evaluation, that of all close-ups
                 together counting each; what it raises ends the run.
             trajectory: keep a preview of every step (not with tiles).
@@ -169,8 +174,10 @@ class LearnIR:
         resolved = _check(self.model, sampling, mode, work_size, strength)
         job = Job(self._folded, sampling, resolved, NoiseField(seed), progress)
         began = time.perf_counter()
-        quarters = way_up(picture) if faces else 0
-        picture = np.ascontiguousarray(np.rot90(picture, quarters))
+        whole = picture
+        place = inside(whole) if borders else all_of(whole)
+        quarters = way_up(whole[place]) if faces else 0
+        picture = np.ascontiguousarray(np.rot90(whole[place], quarters))
         how, sizes = _plan(picture, mode, work_size, self.config.enlarge)
         looks = faces and how != "tile"
         squares = close_ups(find_faces(picture), *picture.shape[:2]) if looks else []
@@ -187,7 +194,7 @@ class LearnIR:
         upright = Restoration(
             result, made.gain, made.mode, seconds, previews, picture, made.gain_map, made.restored
         )
-        return upright.turned(-quarters)
+        return upright.turned(-quarters).within(whole, place)
 
     def restore_all(
         self,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from learnir.borders import Place
 from learnir.gain import GainMap, apply_gain, blend, shadow_mask
 
 STRONGEST = 1.5
@@ -21,7 +22,8 @@ class Restoration:
         mode: how it was made: "native", "gain" or "tile".
         seconds: wall time.
         trajectory: (t, s(t), preview) per step, the previews uint8 RGB estimates of the restored
-            picture at the resolution that the step went to; empty unless asked for.
+            picture at the resolution that the step went to, without borders of one colour; empty
+            unless asked for.
         observed: the picture given.
     """
 
@@ -56,9 +58,38 @@ class Restoration:
             restored=None if self.restored is None else turn(self.restored),
         )
 
+    def within(self, observed: np.ndarray, place: Place) -> Restoration:
+        """The same as that of ``observed`` (H, W, 3), of which ``place`` was restored alone.
+
+        The trajectory goes on showing that part.
+        """
+        if self.observed.shape == observed.shape:
+            return self
+
+        def joined(part: np.ndarray) -> np.ndarray:
+            full = observed.copy()
+            full[place] = part
+            return full
+
+        picture = joined(self.picture)
+        restored = joined(self.at_strength(1.0))
+        gain = _surrounded(self.gain, place, observed.shape)
+        return replace(
+            self, picture=picture, gain=gain, observed=observed, gain_map=None, restored=restored
+        )
+
     def shadow_mask(self) -> np.ndarray:
         """Where the restoration added light: uint8 (H, W), 255 = in shadow, soft at the border."""
         return shadow_mask(self.gain, *self.observed.shape[:2])
+
+
+def _surrounded(small: np.ndarray, place: Place, whole: tuple[int, ...]) -> np.ndarray:
+    """A map (h, w, C) of ``place``, with zeros for as much as lies around it in the whole."""
+    margins = []
+    for n, part, side in zip(small.shape, place, whole, strict=False):
+        f = n / (part.stop - part.start)
+        margins.append((round(f * part.start), round(f * (side - part.stop))))
+    return np.pad(small, (*margins, (0, 0)))
 
 
 def check_strength(strength: float) -> float:

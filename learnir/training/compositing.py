@@ -226,16 +226,17 @@ def relight(
 ) -> tuple[Tensor, Tensor]:
     """Base under the new light, and each point's own ambient share.
 
-    I = albedo A + [albedo (1 - A) K D + (gloss H + sheen) D], the bracket being what a foreign
-    shadow blocks.
+    I = albedo A + [albedo (1 - A) K D + (gloss H + sheen relief^2) D], the bracket being what a
+    foreign shadow blocks.
     What stands behind the person is taken from ``wall`` where ``linear`` does not show it.
     """
     graded = grade(linear, look.contrast, look.saturation)
     shading = 1 - look.strength * (1 - maps.shade)
     key = torch.cat([1 + look.warmth, torch.ones_like(look.warmth), 1 - look.warmth], dim=1)
-    gloss = (look.gloss * maps.gloss + look.sheen) * shading.clamp(0, 1)
+    detail = relief(graded, maps.mm)
+    gloss = (look.gloss * maps.gloss + look.sheen * detail**2) * shading.clamp(0, 1)
     indirect = graded * ambient
-    shading = shading * relief(graded, maps.mm) ** look.relief
+    shading = shading * detail**look.relief
     lit = indirect + graded * (1 - ambient) * (shading * key) + gloss
     gain = _exposure(linear, lit, maps.face > 0.5, look.exposure)
     share = indirect / lit.clamp(min=1e-5)
