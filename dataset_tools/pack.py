@@ -36,6 +36,7 @@ from dataset_tools.render import pair_seed, render
 from dataset_tools.shards import Source
 from dataset_tools.sky import MOST, draw_surroundings, reaching
 from dataset_tools.survey import load_landmarks
+from dataset_tools.worn import put_on
 from learnir.images import decode_linear, encode_linear
 from learnir.training.data import open_pairs, reduced
 from learnir.writing import replacing
@@ -93,10 +94,14 @@ def scene(
     close = recipe.face_height if rng.random() < recipe.close_up else recipe.wide_height
     frame = draw_frame(rng, face, shape, size, close)
     moved = warp_landmarks(face, frame, shape, size)
-    stage = visibility.Stage(surface(moved.points, (size, size)), moved, draw_light(rng))
+    bare, light = surface(moved.points, (size, size)), draw_light(rng)
     person = smoothstep((moved.matte.astype(np.float32) / 255 - 0.25) / 0.5)
     crisp = float(rng.uniform(0, 0.7)) if frame.scale > 1 else 0.0
     base = sharpen(warp_picture(picture, frame, size), crisp, frame.scale)
+    if recipe.worn and rng.random() < recipe.worn:
+        linear, bare, _ = put_on(rng, decode_linear(base), moved.points, bare)
+        base = encode_linear(linear)
+    stage = visibility.Stage(bare, moved, light)
     maps = _maps(rng, stage, person, base, own)
     cast = [
         _shadow(rng, stage, person, recipe)

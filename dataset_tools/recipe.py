@@ -36,8 +36,9 @@ class Recipe:
     fall. relief: range of the exponent on the detail of a relit base's direct light, which grazes
     pores and threads. sheen: range of what of the key all of the person mirrors. scattering:
     log-uniform factor on the widths of scattering in skin. dyed: share of bases whose cloth takes
-    another colour. Of relit bases, exposure: mean and deviation of the gain's logarithm; contrast,
-    saturation: ranges of the grading, 1 keeps it."""
+    another colour. worn: share of faces that wear or have something that no shadow made
+    (``dataset_tools.worn``). Of relit bases, exposure: mean and deviation of the gain's logarithm;
+    contrast, saturation: ranges of the grading, 1 keeps it."""
 
     name: str = "faceshadow"
     mix: Mapping[str, float] = field(default_factory=lambda: dict(DEFAULT_MIX))
@@ -64,6 +65,7 @@ class Recipe:
     sheen: tuple[float, float] = (0.0, 0.0)
     scattering: tuple[float, float] = (1.0, 1.0)
     dyed: float = 0.0
+    worn: float = 0.0
     exposure: tuple[float, float] = (0.4, 0.3)
     contrast: tuple[float, float] = (0.75, 1.2)
     saturation: tuple[float, float] = (0.85, 1.2)
@@ -95,6 +97,7 @@ RECIPES: dict[str, Recipe] = {
         sheen=(0.0, 0.04),
         scattering=(0.8, 2.5),
         dyed=0.6,
+        worn=0.25,
         exposure=(0.6, 0.3),
         contrast=(0.9, 1.5),
         saturation=(0.95, 1.3),

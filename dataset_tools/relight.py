@@ -107,8 +107,8 @@ def relight(
     """Base under the new light and each point's own ambient share; both (H, W, 3).
 
     I = albedo A + [albedo (1 - A) K D + (gloss (n.h)^24 + sheen relief^2) D], the bracket being
-    what a foreign shadow can block. ``person`` (H, W) in [0, 1] limits the key to the person; what stands
-    behind is taken from ``wall`` (H, W, 3) where ``linear`` does not show it as it is.
+    what a foreign shadow can block. ``person`` (H, W) in [0, 1] limits the key to the person; what
+    stands behind is taken from ``wall`` (H, W, 3) where ``linear`` does not show it as it is.
     """
     graded = _grade(linear, look)
     shading = 1 - look.strength * (1 - direct_shading(scene, light))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from dataset_tools.recipe import Recipe
 from dataset_tools.relight import Look, draw_look, relight, shoulder
 from dataset_tools.sky import draw_surroundings, reaching
 from dataset_tools.visibility import Stage
+from dataset_tools.worn import put_on
 from dataset_tools.zhang2020 import Darkening
 from learnir.images import decode_linear, encode_linear
 
@@ -40,13 +41,22 @@ class Pair:
 
 
 @dataclass(frozen=True)
+class _Photo:
+    """The framed photograph. linear: (H, W, 3). crisp: how much it was sharpened. worn: what was
+    put on its face, "" for nothing."""
+
+    linear: np.ndarray
+    crisp: float
+    worn: str
+
+
+@dataclass(frozen=True)
 class _Base:
     """The picture before anything is cast on it. clean: (H, W, 3) linear. stays: share of it that
-    shadow leaves, alike. crisp: how much it was sharpened. The others: as drawn, None where not."""
+    shadow leaves, alike. The others: as drawn, None where not."""
 
     clean: np.ndarray
     stays: np.ndarray
-    crisp: float
     dye: Dye | None
     look: Look | None = None
     darkening: Darkening | None = None
@@ -71,7 +81,8 @@ def render(
     frame, stage = _draw_stage(rng, picture, face, recipe, size)
     person = smoothstep((stage.face.matte.astype(np.float32) / 255 - 0.25) / 0.5)
     colour, meta = _draw_ambient(rng, recipe, kind)
-    base = _draw_base(rng, picture, frame, stage, person=person, colour=colour, recipe=recipe)
+    photo, stage = _draw_photo(rng, picture, frame, stage, recipe=recipe, size=size)
+    base = _draw_base(rng, photo.linear, stage, person=person, colour=colour, recipe=recipe)
     visible, layers = visibility.draw(rng, stage, kind, recipe)
     on_person = kind == "none" or bool(rng.random() < recipe.person_only)
     if on_person:
@@ -88,7 +99,7 @@ def render(
         clean=encode_linear(finish(base.clean)),
         mask=np.round(255 * (1 - visible)).astype(np.uint8),
         depth=stage.scene.depth,
-        meta=meta | noise_meta | _describe(stage, frame, base),
+        meta=meta | noise_meta | _describe(stage, frame, photo, base),
     )
 
 
@@ -111,30 +122,44 @@ def _draw_stage(
     return frame, Stage(surface(face.points, (size, size)), face, draw_light(rng))
 
 
-def _draw_base(
+def _draw_photo(
     rng: np.random.Generator,
     picture: np.ndarray,
     frame: Frame,
+    stage: Stage,
+    *,
+    recipe: Recipe,
+    size: int,
+) -> tuple[_Photo, Stage]:
+    """The photograph, and the stage without what of the skin is covered."""
+    crisp = float(rng.uniform(0, 0.7)) if frame.scale > 1 else 0.0
+    linear = decode_linear(sharpen(warp_picture(picture, frame, size), crisp, frame.scale))
+    if not (recipe.worn and rng.random() < recipe.worn):
+        return _Photo(linear, crisp, ""), stage
+    linear, scene, worn = put_on(rng, linear, stage.face.points, stage.scene)
+    return _Photo(linear, crisp, worn), replace(stage, scene=scene)
+
+
+def _draw_base(
+    rng: np.random.Generator,
+    base: np.ndarray,
     stage: Stage,
     *,
     person: np.ndarray,
     colour: np.ndarray,
     recipe: Recipe,
 ) -> _Base:
-    size = len(person)
-    crisp = float(rng.uniform(0, 0.7)) if frame.scale > 1 else 0.0
-    base = decode_linear(sharpen(warp_picture(picture, frame, size), crisp, frame.scale))
     dye = draw_dye(rng) if recipe.dyed and rng.random() < recipe.dyed else None
     if dye is not None:
         base = dyed(base, cloth(base, stage.scene, stage.face.points, person), dye)
-    sky = _draw_sky(rng, stage, recipe)
-    ambient = photometry.ambient_field(rng, colour, (size, size), recipe.ambient_spread, sky)
+    sky, shape = _draw_sky(rng, stage, recipe), (person.shape[0], person.shape[1])
+    ambient = photometry.ambient_field(rng, colour, shape, recipe.ambient_spread, sky)
     if recipe.colour == "matrix":
         darkening = zhang2020.draw_darkening(rng)
         stays = zhang2020.remaining_share(base, darkening.matrix)
-        return _Base(base, stays, crisp, dye, darkening=darkening)
+        return _Base(base, stays, dye, darkening=darkening)
     if rng.random() >= recipe.relit:
-        return _Base(base, ambient, crisp, dye)
+        return _Base(base, ambient, dye)
     look = draw_look(rng, recipe)
     lit, stays = relight(
         unmixed(base, person, stage.scene.mm),
@@ -145,7 +170,7 @@ def _draw_base(
         look=look,
         wall=base,
     )
-    return _Base(lit, stays, crisp, dye, look)
+    return _Base(lit, stays, dye, look)
 
 
 def _draw_ambient(
@@ -179,18 +204,20 @@ def _draw_noise(rng: np.random.Generator, recipe: Recipe, base, darkened):
     return noise, {"noise_a": a, "noise_b": b}
 
 
-def _describe(stage: Stage, frame: Frame, base: _Base) -> dict[str, Any]:
+def _describe(stage: Stage, frame: Frame, photo: _Photo, base: _Base) -> dict[str, Any]:
     points = stage.face.points
+    worn = {"worn": photo.worn} if photo.worn else {}  # pairs of other recipes stay as they are
     return _darkened_by(base.darkening) | {
         "light": asdict(stage.light),
         "look": asdict(base.look) if base.look else None,
         "dye": asdict(base.dye) if base.dye else None,
-        "crisp": base.crisp,
+        "crisp": photo.crisp,
         "frame": frame.move.astype(float).round(5).tolist(),
         "mirrored": frame.mirrored,
         "yaw": round(pose.yaw(points), 2),
         "pitch": round(pose.pitch(points), 2),
         "mm_per_pixel": round(stage.scene.mm, 5),
+        **worn,
     }
 
 

@@ -81,7 +81,8 @@ def test_a_program_sums_gradients_over_several_tiles(level, monkeypatch):
     few = results(fused_copy(level), x, condition, towards)
     monkeypatch.setattr(fused, "PROGRAMS", 3)  # 8 tiles, 2 to a program
     for name, value in results(fused_copy(level), x, condition, towards).items():
-        assert torch.allclose(value, few[name], rtol=1e-5, atol=1e-6), name
+        error = (value - few[name]).norm() / few[name].norm()  # single numbers cancel: 1 of 5 seeds
+        assert error < 1e-5, f"{name}: {error:.1e}"
 
 
 def test_kernels_keep_to_autocast(level):
