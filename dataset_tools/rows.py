@@ -41,8 +41,8 @@ FIELDS: dict[str, str] = {
     "mm_per_pixel": "scale of the frame at the face",
     "ita": "individual typology angle of the source's skin, degrees",
     "skin_tone": "ITA bin: very light, light, intermediate, tan, brown, dark",
-    "parameters": "frame, light, look, dye, darkening, layers and noise as drawn, JSON; shapes and "
-    "slow variations follow from the seed",
+    "parameters": "frame, light, look, dye, what is worn, darkening, layers and noise as drawn, "
+    "JSON; shapes and slow variations follow from the seed",
 }
 
 

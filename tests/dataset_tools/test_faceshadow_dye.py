@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from dataset_tools.dye import Dye, cloth, draw_dye, dyed
-from dataset_tools.geometry import surface
-from dataset_tools.light import smoothstep
+from dataset_tools.geometry import Surface, surface
+from dataset_tools.light import Light, smoothstep
 from dataset_tools.occluders import OCCLUDERS, choose
 from dataset_tools.photometry import luminance
 from dataset_tools.recipe import RECIPES
-from dataset_tools.relight import relief
+from dataset_tools.relight import Look, relief, relight
 from dataset_tools.render import render
 from learnir.images import decode_linear
 
@@ -79,6 +79,31 @@ def test_relief_is_the_detail_alone():
     assert np.corrcoef(relief(rough, 1.0).ravel(), own.ravel())[0, 1] > 0.95
     assert relief(rough, 1.0).min() >= 0.5
     assert relief(rough, 1.0).max() <= 2.0
+
+
+def test_what_mirrors_the_key_follows_the_strands():
+    """What sheen adds to the direct light, times the albedo, goes with the square of the detail."""
+    size, rng = 64, np.random.default_rng(0)
+    strands = 0.1 * np.exp(rng.normal(0, 0.2, (1, size, 1)))
+    hair = np.broadcast_to(strands, (size, size, 3)).astype(np.float32)
+    normals = np.zeros((size, size, 3), np.float32)
+    normals[..., 2] = 1
+    ones = np.ones((size, size), np.float32)
+    scene = Surface(0 * ones, normals, ones > 0, 0 * ones, 1.0, np.array([32, 32, 0], np.float32))
+    ambient = np.full((size, size, 3), 0.2, np.float32)
+
+    def over_ambient(sheen: float) -> np.ndarray:
+        look = Look(1.0, 0.0, 1.0, 1.0, 1.0, 0.0, 1.0, None, sheen=sheen)
+        _, share = relight(
+            hair, scene, person=ones, light=Light(-90, 45, 1.0), ambient=ambient, look=look
+        )
+        return 1 / share[..., 1] - 1
+
+    added = (over_ambient(0.02) - over_ambient(0.0)) * hair[..., 1]
+    assert added.min() > 0
+    detail = relief(hair, 1.0)
+    slope, _ = np.polyfit(np.log(detail).ravel(), np.log(added).ravel(), 1)
+    assert slope == pytest.approx(2.0, abs=0.02)
 
 
 def test_shares_of_a_recipe_replace_those_of_the_mix():

@@ -1,0 +1,99 @@
+"""Faces that wear something, restored: what is taken for a shadow.
+
+    python scripts/worn_things.py DATASET CHECKPOINT [...] [-o docs/results/worn_things.json]
+
+DATASET: a build of ``faceshadow build ... --format imagefolder``. Every shadow-free picture of its
+test split has each of ``dataset_tools.worn.THINGS`` drawn on, drawn as for training but on people
+that no training has seen, and is compared with itself. Pictures that come back changed without the
+thing as well are left out: they tell of something else.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from fill_page import markdown
+
+from benchmarks.metrics import psnr
+from dataset_tools.geometry import surface
+from dataset_tools.landmarks import Landmarks, open_detector
+from dataset_tools.worn import THINGS, Canvas
+from learnir import LearnIR
+from learnir.decoding import decode_rgb
+from learnir.describe import IDENTICAL_DB
+from learnir.images import decode_linear, encode_linear
+from learnir.writing import write_json
+
+LIMITS = (36.0, 25.0)  # dB: changed visibly, and badly
+Face = tuple[np.ndarray, Landmarks]
+
+
+def faces(dataset: Path) -> list[Face]:
+    """The shadow-free pictures of the test split in which a face is found, uint8."""
+    paths = sorted((dataset / "test" / "clean").glob("*.png"))
+    with open_detector() as detector:
+        pictures = [decode_rgb(path.read_bytes(), str(path)) for path in paths]
+        found = [(picture, detector.detect(picture)) for picture in pictures]
+    return [(picture, face) for picture, face in found if face is not None]
+
+
+def wearing(face: Face, name: str, seed: int) -> np.ndarray:
+    """The picture with the thing on, uint8."""
+    picture, landmarks = face
+    scene = surface(landmarks.points, (picture.shape[0], picture.shape[1]))
+    canvas = Canvas.of(decode_linear(picture), landmarks.points, scene)
+    put = THINGS[name][0](np.random.default_rng([seed, list(THINGS).index(name)]), canvas)
+    return encode_linear(np.clip(put.linear, 0, 1))
+
+
+def kept(learnir: LearnIR, picture: np.ndarray) -> float:
+    """PSNR of the restored picture against itself, at most IDENTICAL_DB."""
+    return min(psnr(learnir.restore(picture, seed=0).picture, picture), IDENTICAL_DB)
+
+
+def rows_of(checkpoint: str, people: list[Face]) -> list[dict[str, Any]]:
+    """Of every thing: pictures, mean PSNR, shares below LIMITS."""
+    learnir = LearnIR.from_pretrained(checkpoint)
+    calm = [(seed, face) for seed, face in enumerate(people) if kept(learnir, face[0]) >= LIMITS[0]]
+    found = []
+    for name in THINGS:
+        values = np.array([kept(learnir, wearing(face, name, seed)) for seed, face in calm])
+        shares = {f"under_{limit:.0f}": float((values < limit).mean()) for limit in LIMITS}
+        about = {"checkpoint": checkpoint, "thing": name, "pictures": len(values)}
+        found.append(about | {"psnr": float(values.mean())} | shares)
+    return found
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """Markdown: a row a thing, of every checkpoint if there are several."""
+    several = len({row["checkpoint"] for row in rows}) > 1
+    limits = [(f"under {limit:.0f} dB", f"under_{limit:.0f}") for limit in LIMITS]
+    head = ["thing", "pictures", "mean PSNR, dB", *(label for label, _ in limits)]
+    body = [
+        [r["thing"], r["pictures"], f"{r['psnr']:.1f}", *(f"{r[key]:.1%}" for _, key in limits)]
+        for r in rows
+    ]
+    if several:
+        head = ["weights", *head]
+        body = [[r["checkpoint"], *cells] for r, cells in zip(rows, body, strict=True)]
+    return markdown([head, *body])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("dataset", type=Path)
+    parser.add_argument("checkpoints", nargs="+")
+    parser.add_argument("-o", "--out", type=Path, help="the table; it names nobody")
+    options = parser.parse_args()
+    people = faces(options.dataset)
+    rows = [row for checkpoint in options.checkpoints for row in rows_of(checkpoint, people)]
+    print(table(rows))
+    if options.out:
+        write_json(options.out, {"rows": rows})
+
+
+if __name__ == "__main__":
+    main()
