@@ -22,6 +22,7 @@ from left_alone import table as left_alone_table
 from odd_pictures import table as odd_table
 from PIL import Image
 from skin_tones import table as skin_tone_table
+from worn_things import table as worn_table
 
 from learnir.checkpoint import load_checkpoint
 from learnir.describe import IDENTICAL_DB, told_psnr
@@ -98,6 +99,7 @@ def main() -> None:
         "left_alone": left_alone_table,
         "left_alone_grey": left_alone_table,
         "skin_tones": skin_tone_table,
+        "worn_things": worn_table,
     }
     for name, table in tables.items():
         found = json.loads((ROOT / "docs" / "results" / f"{name}.json").read_text(encoding="utf-8"))

@@ -86,9 +86,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("dataset", type=Path)
     parser.add_argument("checkpoints", nargs="+")
+    parser.add_argument("--faces", type=int, help="the first so many alone")
     parser.add_argument("-o", "--out", type=Path, help="the table; it names nobody")
     options = parser.parse_args()
-    people = faces(options.dataset)
+    people = faces(options.dataset)[: options.faces]
     rows = [row for checkpoint in options.checkpoints for row in rows_of(checkpoint, people)]
     print(table(rows))
     if options.out:
