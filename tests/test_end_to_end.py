@@ -94,6 +94,24 @@ def test_shipped_weights_leave_clean_faces_alone(rows):
     assert min(kept) > 36, kept  # black cloth is what goes wrong first
 
 
+def test_shipped_weights_leave_sunglasses_alone(rows):
+    from benchmarks.metrics import psnr
+    from dataset_tools.studio import open_portrait
+    from dataset_tools.worn import Canvas, glasses
+    from learnir import LearnIR
+    from learnir.images import decode_linear, encode_linear
+
+    portrait, learnir = open_portrait(rows[0].clean), LearnIR.from_pretrained()
+    bare = Canvas.of(decode_linear(portrait.picture), portrait.face.points, portrait.scene)
+    changed = []
+    for seed in range(6):
+        picture = encode_linear(glasses(np.random.default_rng(seed), bare).linear)
+        assert psnr(picture, portrait.picture) < 30  # they are seen
+        changed.append(psnr(learnir.restore(picture).picture, picture))
+    assert sorted(changed)[1] > 36, changed  # black glass is dark, not in shadow
+    assert min(changed) > 28, changed
+
+
 def test_shipped_weights_are_small_and_described():
     names = {path.name for path in SHIPPED.iterdir()}
     assert {"model.safetensors", "config.json", "training.json", "README.md"} <= names
