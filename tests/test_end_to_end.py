@@ -109,7 +109,7 @@ def test_shipped_weights_leave_sunglasses_alone(rows):
         assert psnr(picture, portrait.picture) < 30  # they are seen
         changed.append(psnr(learnir.restore(picture).picture, picture))
     assert sorted(changed)[1] > 36, changed  # black glass is dark, not in shadow
-    assert min(changed) > 28, changed
+    assert min(changed) > 25, changed
 
 
 def test_shipped_weights_are_small_and_described():
