@@ -237,7 +237,7 @@ def _blobs(rng: np.random.Generator, canvas: Canvas) -> np.ndarray:
 
 
 def pigment(rng: np.random.Generator, canvas: Canvas) -> Canvas:
-    """Birthmarks: skin that keeps blue and green more than red, as no shadow does."""
+    """Birthmarks: skin that keeps red best, where a shadow outdoors keeps blue best."""
     per = np.array([rng.uniform(0.35, 0.8), 1.0, rng.uniform(1.05, 1.7)])
     kept = np.exp(-rng.uniform(0.3, 1.6) * per)
     return canvas.painted(_blobs(rng, canvas), canvas.linear * kept, opaque=False)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import argparse
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ GROUPS = {
 """By the filter that a photo was left out by."""
 SURE = Thresholds().reject_score
 LIMITS = (36.0, 25.0)  # dB: changed visibly, and badly
+ABOUT = {"photos": "group", "skin": "skin", "pictures": "photos"}
 DARK = ("brown", "dark")
 DARK_SKIN, OTHER_SKIN = "brown or dark", "lighter"
 
@@ -69,6 +70,12 @@ def unchanged(learnir: LearnIR, path: Path, grey: bool) -> float:
     return min(psnr(learnir.restore(picture, seed=0).picture, picture), IDENTICAL_DB)
 
 
+def changes(values: np.ndarray) -> dict[str, float]:
+    """Mean of PSNRs of pictures against themselves, and shares below LIMITS."""
+    shares = {f"under_{limit:.0f}": float((values < limit).mean()) for limit in LIMITS}
+    return {"psnr": float(values.mean())} | shares
+
+
 def summary(checkpoint: str, rows: list[dict[str, str]], values: np.ndarray) -> list[dict]:
     """Of every group and skin: photos, mean, shares below LIMITS."""
     found: list[dict[str, Any]] = []
@@ -76,23 +83,23 @@ def summary(checkpoint: str, rows: list[dict[str, str]], values: np.ndarray) -> 
         for skin in (DARK_SKIN, OTHER_SKIN):
             of = values[[row["group"] == group and row["skin"] == skin for row in rows]]
             if len(of):
-                shares = {f"under_{limit:.0f}": float((of < limit).mean()) for limit in LIMITS}
                 about = {"checkpoint": checkpoint, "group": group, "skin": skin}
-                found.append(about | {"photos": len(of), "psnr": float(of.mean())} | shares)
+                found.append(about | {"photos": len(of)} | changes(of))
     return found
 
 
-def table(found: Sequence[dict[str, Any]]) -> str:
-    """Markdown: one row a group and skin, of every checkpoint if there are several."""
+def table(found: Sequence[dict[str, Any]], about: Mapping[str, str] = ABOUT) -> str:
+    """Markdown: one row a group and skin, of every checkpoint if there are several.
+
+    ``about``: the columns that say what ``changes`` are of, and their keys in a row.
+    """
     limits = [(f"under {limit:.0f} dB", f"under_{limit:.0f}") for limit in LIMITS]
-    head = ["photos", "skin", "pictures", "mean PSNR, dB", *(label for label, _ in limits)]
+    head = [*about, "mean PSNR, dB", *(label for label, _ in limits)]
     rows = [
         [
-            r["group"],
-            r["skin"],
-            r["photos"],
+            *(r[key] for key in about.values()),
             f"{r['psnr']:.1f}",
-            *(f"{r[k]:.1%}" for _, k in limits),
+            *(f"{r[key]:.1%}" for _, key in limits),
         ]
         for r in found
     ]

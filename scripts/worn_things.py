@@ -15,19 +15,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from fill_page import markdown
+from candidate_scores import UNHARMED, kept
+from left_alone import changes
+from left_alone import table as table_of
 
-from benchmarks.metrics import psnr
 from dataset_tools.geometry import surface
 from dataset_tools.landmarks import Landmarks, open_detector
 from dataset_tools.worn import THINGS, Canvas
 from learnir import LearnIR
 from learnir.decoding import decode_rgb
-from learnir.describe import IDENTICAL_DB
 from learnir.images import decode_linear, encode_linear
 from learnir.writing import write_json
 
-LIMITS = (36.0, 25.0)  # dB: changed visibly, and badly
+ABOUT = {"thing": "thing", "pictures": "pictures"}
 Face = tuple[np.ndarray, Landmarks]
 
 
@@ -46,40 +46,26 @@ def wearing(face: Face, name: str, seed: int) -> np.ndarray:
     scene = surface(landmarks.points, (picture.shape[0], picture.shape[1]))
     canvas = Canvas.of(decode_linear(picture), landmarks.points, scene)
     put = THINGS[name][0](np.random.default_rng([seed, list(THINGS).index(name)]), canvas)
-    return encode_linear(np.clip(put.linear, 0, 1))
-
-
-def kept(learnir: LearnIR, picture: np.ndarray) -> float:
-    """PSNR of the restored picture against itself, at most IDENTICAL_DB."""
-    return min(psnr(learnir.restore(picture, seed=0).picture, picture), IDENTICAL_DB)
+    return encode_linear(put.linear)
 
 
 def rows_of(checkpoint: str, people: list[Face]) -> list[dict[str, Any]]:
-    """Of every thing: pictures, mean PSNR, shares below LIMITS."""
+    """Of every thing: how many pictures, and what changed in them."""
     learnir = LearnIR.from_pretrained(checkpoint)
-    calm = [(seed, face) for seed, face in enumerate(people) if kept(learnir, face[0]) >= LIMITS[0]]
+    bare = kept(learnir, [(picture, picture) for picture, _ in people])
+    calm = [seed for seed, value in enumerate(bare) if value >= UNHARMED]
     found = []
     for name in THINGS:
-        values = np.array([kept(learnir, wearing(face, name, seed)) for seed, face in calm])
-        shares = {f"under_{limit:.0f}": float((values < limit).mean()) for limit in LIMITS}
+        pictures = [wearing(people[seed], name, seed) for seed in calm]
+        values = np.array(kept(learnir, [(picture, picture) for picture in pictures]))
         about = {"checkpoint": checkpoint, "thing": name, "pictures": len(values)}
-        found.append(about | {"psnr": float(values.mean())} | shares)
+        found.append(about | changes(values))
     return found
 
 
 def table(rows: list[dict[str, Any]]) -> str:
     """Markdown: a row a thing, of every checkpoint if there are several."""
-    several = len({row["checkpoint"] for row in rows}) > 1
-    limits = [(f"under {limit:.0f} dB", f"under_{limit:.0f}") for limit in LIMITS]
-    head = ["thing", "pictures", "mean PSNR, dB", *(label for label, _ in limits)]
-    body = [
-        [r["thing"], r["pictures"], f"{r['psnr']:.1f}", *(f"{r[key]:.1%}" for _, key in limits)]
-        for r in rows
-    ]
-    if several:
-        head = ["weights", *head]
-        body = [[r["checkpoint"], *cells] for r, cells in zip(rows, body, strict=True)]
-    return markdown([head, *body])
+    return table_of(rows, ABOUT)
 
 
 def main() -> None:

@@ -66,11 +66,13 @@ def test_covered_skin_is_not_skin(name, astronauts_face):
 
 def test_sunglasses_hide_both_eyes_alike(astronauts_face):
     _, points, _ = astronauts_face
+    x, y = np.round([points[list(eye), :2].mean(0) for eye in EYES]).astype(int).T
     for seed in SEEDS:
-        put = draw("glasses", astronauts_face, seed)
-        x, y = np.round([points[list(eye), :2].mean(0) for eye in EYES]).astype(int).T
-        assert (put.covered[y, x] > 0.9).all()
-        assert put.covered.mean() == pytest.approx(put.covered[:, ::-1].mean())
+        covered = draw("glasses", astronauts_face, seed).covered
+        assert (covered[y, x] > 0.9).all()
+        middle = int(x.mean())
+        halves = covered[:, :middle].sum(), covered[:, middle:].sum()
+        assert max(halves) < 1.5 * min(halves)
 
 
 def test_a_birthmark_keeps_less_of_blue_than_of_red(astronauts_face):
@@ -106,7 +108,7 @@ def test_what_is_worn_is_in_input_and_target_alike(astronaut, face):
 
 def test_a_shadow_falls_on_what_is_worn_as_well(astronaut, face):
     """Black glass stays black in the target; a shadow is cast over it, not instead of it."""
-    recipe = replace(RECIPES["sunlit"], mix={"edge": 1.0}, noisy=0.0, dyed=0.0, worn=1.0)
+    recipe = replace(RECIPES["sunlit"], mix={"occluder": 1.0}, noisy=0.0, dyed=0.0, worn=1.0)
     darker = 0
     for seed in range(6):
         pair = render(astronaut, face, seed, recipe, 256)
