@@ -39,6 +39,7 @@ def restore(
     seed: int = 0,
     faces: bool = True,
     borders: bool = True,
+    mask: Path | None = None,
     device: Device = None,
     format: Literal["same", "jpeg", "png", "webp", "tiff"] = "same",
     compare: bool = False,
@@ -75,6 +76,8 @@ def restore(
             whose faces lie on their sides; --no-faces does without.
         borders: leave bars of one colour around a photograph out of it; --no-borders restores them
             as parts of it.
+        mask: a grey picture as large as the one to restore: white is restored, black stays as it
+            is; or a folder of such, NAME.png for NAME.jpg. Pictures without one are restored whole.
         format: of restored pictures.
         compare: write a before | after picture beside every restored picture (not videos), as
             photo.jpg.compare.jpg.
@@ -85,12 +88,13 @@ def restore(
         workers: pictures restored side by side, as far as memory is sure to last; None is one for
             every core, up to eight.
     """
-    from learnir import restore as batch
     from learnir.pipeline import LearnIR
+    from learnir.planning import Writing, plan
+    from learnir.restore import run
 
     if workers is not None and workers < 1:
         raise ValueError(f"--workers is at least 1, got {workers}")
-    writing = batch.Writing(
+    writing = Writing(
         format=None if format == "same" else format,
         compare=compare,
         resume=resume,
@@ -98,10 +102,10 @@ def restore(
         strip_metadata=strip_metadata,
         most_pixels=parse_megapixels(max_megapixels),
     )
-    plan = batch.plan(paths, out, writing)
-    for line in (*plan.problems, *plan.notes):
+    todo = plan(paths, out, writing, mask)
+    for line in (*todo.problems, *todo.notes):
         print(line, file=sys.stderr)
-    if not plan.tasks:
+    if not todo.tasks:
         return FAILED
     learnir = LearnIR.from_pretrained(checkpoint, device)
     options: dict[str, Any] = {
@@ -120,8 +124,8 @@ def restore(
         "borders": borders,
     }
     learnir.check(**options)
-    outcome = batch.run(learnir, plan.tasks, writing, options, workers)
-    failed = len(outcome.failed) + len(plan.problems)
+    outcome = run(learnir, todo.tasks, writing, options, workers)
+    failed = len(outcome.failed) + len(todo.problems)
     print(f"{outcome.restored} restored, {outcome.skipped} skipped, {failed} failed -> {out}")
     return FAILED if failed else 0
 

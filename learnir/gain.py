@@ -21,6 +21,8 @@ FLOOR = 1.0 / 1024  # added to linear light: below it a ratio is noise
 LARGEST = 6.0  # stops; deeper shadows hold nothing to bring back
 ROUNDING = 1e-4  # variance, in stops^2, below which a correlation is that of rounding errors
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)  # Rec. 709
+Strength = float | np.ndarray
+"""How much of a gain: 0 none, 1 all of it. One number, or a map float32 (h, w) of any size."""
 RADIUS = 1  # pixels at working resolution
 FLATNESS = 0.05  # variance, in stops^2, that counts as flat
 
@@ -31,9 +33,16 @@ def log_gain(observed: np.ndarray, restored: np.ndarray) -> np.ndarray:
     return np.clip(gain, -LARGEST, LARGEST).astype(np.float32)
 
 
-def brighten(linear: np.ndarray, gain: np.ndarray, strength: float = 1.0) -> np.ndarray:
+def brighten(linear: np.ndarray, gain: np.ndarray, strength: Strength = 1.0) -> np.ndarray:
     """The inverse of ``log_gain`` at strength 1; strength 0 returns ``linear``."""
     return (linear + FLOOR) * np.exp2(np.float32(strength) * gain) - FLOOR
+
+
+def strength_of_rows(strength: Strength, rows: slice, H: int, W: int) -> Strength:
+    """Of those rows of a picture (H, W): (n, W, 1) from a map, else the number."""
+    if not isinstance(strength, np.ndarray):
+        return strength
+    return enlarge_rows(strength, H, W, rows.start, rows.stop - rows.start)[..., None]
 
 
 def log_luminance(linear: np.ndarray) -> np.ndarray:
@@ -112,28 +121,37 @@ def enlarge_rows(x: np.ndarray, H: int, W: int, first: int, count: int) -> np.nd
     return cv2.resize(mixed, (W, count), interpolation=cv2.INTER_LINEAR)
 
 
-def apply_gain(picture: np.ndarray, gain_map: GainMap, strength: float = 1.0) -> np.ndarray:
-    """The picture (H, W, 3), relit; strip by strip, so that memory stays bounded."""
-    H = picture.shape[0]
+def apply_gain(picture: np.ndarray, gain_map: GainMap, strength: Strength = 1.0) -> np.ndarray:
+    """The picture (H, W, 3), relit; strip by strip, so that memory stays bounded.
+
+    Where the strength is 0 it stays as it is, to the last bit.
+    """
+    H, W = picture.shape[:2]
     out = np.empty_like(picture)
 
     def relight(rows: slice) -> None:
         linear = decode_linear(picture[rows])
-        relit = brighten(linear, gain_map.rows(linear, rows.start, H), strength)
+        s = strength_of_rows(strength, rows, H, W)
+        relit = brighten(linear, gain_map.rows(linear, rows.start, H), s)
         out[rows] = encode_linear_quickly(relit, picture.dtype.type)
+        np.copyto(out[rows], picture[rows], where=np.equal(s, 0))
 
     each_strip(picture.shape, relight)
     return out
 
 
-def blend(observed: np.ndarray, restored: np.ndarray, strength: float) -> np.ndarray:
+def blend(observed: np.ndarray, restored: np.ndarray, strength: Strength) -> np.ndarray:
     """Two pictures of one size and dtype, joined along their gain: 0 observed, 1 restored."""
+    H, W = observed.shape[:2]
     out = np.empty_like(observed)
 
     def mix(rows: slice) -> None:
         linear = decode_linear(observed[rows])
         gain = log_gain(linear, decode_linear(restored[rows]))
-        out[rows] = encode_linear_quickly(brighten(linear, gain, strength), observed.dtype.type)
+        s = strength_of_rows(strength, rows, H, W)
+        out[rows] = encode_linear_quickly(brighten(linear, gain, s), observed.dtype.type)
+        for picture, end in ((observed, 0), (restored, 1)):
+            np.copyto(out[rows], picture[rows], where=np.equal(s, end))
 
     each_strip(observed.shape, mix)
     return out

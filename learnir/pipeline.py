@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +20,7 @@ from learnir.checkpoint import find_checkpoint, load_checkpoint, read_training, 
 from learnir.describe import plain_card
 from learnir.device import choose_device
 from learnir.faces import close_ups, find_faces, way_up
+from learnir.gain import Strength
 from learnir.images import from_signed
 from learnir.kinds import restore_like
 from learnir.model import LearnIRModel
@@ -115,7 +117,7 @@ class LearnIR:
         *,
         mode: str = "auto",
         work_size: int | None = None,
-        strength: float = 1.0,
+        strength: Strength = 1.0,
         seed: int = 0,  # any will do
         faces: bool = True,  # as well
         borders: bool = True,
@@ -138,7 +140,7 @@ class LearnIR:
         weight: float | None = None,
         eta: float | None = None,
         mirror: bool | None = None,
-        strength: float = 1.0,
+        strength: Strength = 1.0,
         seed: int = 0,
         faces: bool = True,
         borders: bool = True,
@@ -155,7 +157,9 @@ class LearnIR:
                 resolution, else by gain.
             work_size: longest side, in pixels, that the network sees at once; None is the config's.
             steps, scales, schedule, correction, weight, eta, mirror: see ``LearnIRModel.sample``.
-            strength: 0 returns the picture, 1 the restoration; up to 1.5.
+            strength: 0 returns the picture, 1 the restoration; up to 1.5. A map float (h, w), of
+                any size, for a strength that differs from place to place: 0 where the picture
+                shall stay as it is, to the last bit.
             seed: of all noise; equal seeds give equal pictures, in every mode and on every device
                 up to rounding.
             faces: restore a picture whose face lies or stands on its head the other way up, and
@@ -188,13 +192,17 @@ class LearnIR:
 
         with torch.inference_mode():
             made = with_smaller_sizes(make, *sizes)
-        result = at_strength(picture, made.gain_map, made.restored, strength)
+        one = 1.0 if isinstance(strength, np.ndarray) else strength
+        result = at_strength(picture, made.gain_map, made.restored, one)
         seconds = time.perf_counter() - began
         previews = tuple(job.previews) if trajectory and made.mode != "tile" else ()
         upright = Restoration(
             result, made.gain, made.mode, seconds, previews, picture, made.gain_map, made.restored
         )
-        return upright.turned(-quarters).within(whole, place)
+        done = upright.turned(-quarters).within(whole, place)
+        if isinstance(strength, np.ndarray):  # which lies over the picture as it was given
+            return replace(done, picture=done.at_strength(strength))
+        return done
 
     def restore_all(
         self,
@@ -230,7 +238,7 @@ def _check_picture(picture: np.ndarray) -> None:
 
 
 def _check(
-    model: LearnIRModel, sampling: Sampling, mode: str, work_size: int, strength: float
+    model: LearnIRModel, sampling: Sampling, mode: str, work_size: int, strength: Strength
 ) -> Scales:
     """The scales of the run; ValueError names the option that does not fit."""
     if mode not in MODES:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from learnir.borders import Place
-from learnir.gain import GainMap, apply_gain, blend, shadow_mask
+from learnir.gain import GainMap, Strength, apply_gain, blend, shadow_mask
 
 STRONGEST = 1.5
 
@@ -36,8 +36,12 @@ class Restoration:
     gain_map: GainMap | None = field(repr=False)
     restored: np.ndarray | None = field(repr=False)
 
-    def at_strength(self, strength: float) -> np.ndarray:
-        """The picture re-blended, 0 the observed, 1 the restored, up to 1.5; no network."""
+    def at_strength(self, strength: Strength) -> np.ndarray:
+        """The picture re-blended, 0 the observed, 1 the restored, up to 1.5; no network.
+
+        Args:
+            strength: one number, or a map (h, w), whatever its size, laid over the picture.
+        """
         return at_strength(self.observed, self.gain_map, self.restored, strength)
 
     def turned(self, quarters: int) -> Restoration:
@@ -92,24 +96,28 @@ def _surrounded(small: np.ndarray, place: Place, whole: tuple[int, ...]) -> np.n
     return np.pad(small, (*margins, (0, 0)))
 
 
-def check_strength(strength: float) -> float:
-    """``strength`` itself; ValueError unless it lies in [0, 1.5]."""
-    if not 0 <= strength <= STRONGEST:
-        raise ValueError(f"strength goes from 0 (input) over 1 (restored) to 1.5, got {strength}")
-    return float(strength)
+def check_strength(strength: Strength) -> Strength:
+    """``strength`` itself, a map as float32; ValueError unless it lies in [0, 1.5]."""
+    if isinstance(strength, np.ndarray) and (strength.ndim != 2 or strength.size == 0):
+        raise ValueError(f"a map of strengths is (h, w) and not empty, got {strength.shape}")
+    wrong = [x for x in (np.min(strength), np.max(strength)) if not 0 <= x <= STRONGEST]
+    if wrong:
+        raise ValueError(f"strength goes from 0 (input) over 1 (restored) to 1.5, got {wrong[0]}")
+    return strength.astype(np.float32) if isinstance(strength, np.ndarray) else float(strength)
 
 
 def at_strength(
     observed: np.ndarray,
     gain_map: GainMap | None,
     restored: np.ndarray | None,
-    strength: float,
+    strength: Strength,
 ) -> np.ndarray:
     """The observed picture relit by a gain map, or joined with a restored one of its own size."""
-    if check_strength(strength) == 0:
+    strength = check_strength(strength)
+    if np.all(strength == 0):
         return observed.copy()
     if restored is None:
         if gain_map is None:
             raise ValueError("neither a gain nor a restored picture to blend with")
         return apply_gain(observed, gain_map, strength)
-    return restored.copy() if strength == 1 else blend(observed, restored, strength)
+    return restored.copy() if np.all(strength == 1) else blend(observed, restored, strength)

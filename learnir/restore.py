@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -19,88 +18,23 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from learnir.decoding import MOST_PIXELS, OTHER_PICTURES, READ_ONLY
 from learnir.files import (
     FORMAT_OF,
-    SUFFIX_OF,
     check_format,
     encode_photo,
     losses,
     read_photo,
 )
-from learnir.finding import COMPARE, OTHER_VIDEOS, find
-from learnir.images import ImageError, grid
+from learnir.images import ImageError, grid, to_unit
 from learnir.pipeline import LearnIR
+from learnir.planning import Task, Writing
 from learnir.side_by_side import ROOM, Room, default_workers, side_by_side
 from learnir.tiling import out_of_memory
-from learnir.video import VIDEO_SUFFIXES, losses_of_video, restore_video
+from learnir.video import losses_of_video, restore_video
 from learnir.ways import reduce
 from learnir.writing import write_atomically
 
 COMPARE_SIDE = 2048
-
-
-class PlanError(ValueError):
-    """Inputs and outputs that do not go together; said before anything is written."""
-
-
-@dataclass(frozen=True)
-class Task:
-    """One file to restore and where its result goes."""
-
-    source: Path
-    target: Path
-
-    @property
-    def is_video(self) -> bool:
-        """Whether it is restored frame by frame."""
-        return self.source.suffix.lower() in VIDEO_SUFFIXES
-
-    @property
-    def compare(self) -> Path:
-        """Where the before | after picture goes; a.jpg and a.png have one each."""
-        return self.target.with_name(self.target.name + COMPARE)
-
-    @property
-    def in_place(self) -> bool:
-        """Whether the result replaces the source."""
-        return self.source.resolve() == self.target.resolve()
-
-    @property
-    def place(self) -> Path:
-        """The file that is written: in place, the one that a link leads to."""
-        return self.target.resolve() if self.in_place else self.target
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is to be done; a line for what cannot be, and one for what is left out on purpose."""
-
-    tasks: list[Task]
-    problems: list[str]
-    notes: list[str]
-
-
-@dataclass(frozen=True)
-class Writing:
-    """What to write.
-
-    Attributes:
-        format: "jpeg", "png", "webp", "tiff", or None for that of the input; HEIC and AVIF, which
-            are only read, become JPEG.
-        compare: a before | after picture beside every result.
-        resume: leave alone what is there already.
-        overwrite: results may replace inputs.
-        strip_metadata: no EXIF in the results.
-        most_pixels: larger pictures are refused unread.
-    """
-
-    format: str | None = None
-    compare: bool = False
-    resume: bool = False
-    overwrite: bool = False
-    strip_metadata: bool = False
-    most_pixels: int = MOST_PIXELS
 
 
 @dataclass
@@ -110,110 +44,6 @@ class Outcome:
     restored: int = 0
     skipped: int = 0
     failed: list[str] = field(default_factory=list)
-
-
-def plan(paths: Sequence[str], out: Path, writing: Writing) -> Plan:
-    """Tasks for files, folders (searched through, structure kept) and globs.
-
-    ``out`` is a folder, or a file name with a known suffix when there is one input file. What lies
-    in ``out`` is not taken from a folder that holds it, nor are before | after pictures. PlanError
-    for two inputs with one output, for an output that is an input unless ``writing.overwrite`` (and
-    then for ``writing.resume``), and for one of a format that cannot be written.
-    """
-    if not paths:
-        raise PlanError("no pictures given; name files, folders or globs")
-    found, problems, notes = find(paths, out)
-    single = _is_file_name(out)
-    # no one means a folder by such a name
-    if out.suffix.lower() in READ_ONLY | OTHER_PICTURES | OTHER_VIDEOS and not out.is_dir():
-        raise PlanError(
-            f"{out}: {out.suffix} cannot be written; name a .jpg, .png, .webp, .tif or .mp4 file"
-        )
-    if not single and os.path.isfile(out):
-        raise PlanError(f"{out}: a file, not a folder; choose another -o")
-    if single and len(found) > 1:
-        raise PlanError(f"{out}: a file name for {len(found)} pictures; give a folder with -o")
-    if single:
-        _check_suffix(out, found, writing.format)
-    elif out.suffix and len(found) == 1 and not out.exists():
-        notes.append(f"{out}: a folder; for a file, end its name with .jpg, .png or .mp4")
-    tasks = [Task(path, out if single else _target(out / name, writing)) for path, name in found]
-    tasks, links = _without_links(tasks)
-    tasks = _apart(tasks)
-    _check_outputs(tasks, writing)
-    return Plan(tasks, problems, [*notes, *links])
-
-
-def _apart(tasks: Sequence[Task]) -> list[Task]:
-    """Tasks whose files get names of their own where two formats become one.
-
-    Beside a.jpg, the JPEG of a.heic is a.heic.jpg. Capitals are no difference on some systems.
-    """
-    results = Counter(str(task.target).casefold() for task in tasks)
-
-    def shared(task: Task) -> bool:
-        converted = task.target.name != task.source.name
-        return converted and results[str(task.target).casefold()] > 1
-
-    return [
-        replace(task, target=task.target.with_name(task.source.name + task.target.suffix))
-        if shared(task)
-        else task
-        for task in tasks
-    ]
-
-
-def _without_links(tasks: Sequence[Task]) -> tuple[list[Task], list[str]]:
-    """Tasks without links that would restore a file in place once more; a note for each."""
-    first: dict[tuple[Path, Path], Task] = {}
-    notes = []
-    for task in tasks:
-        other = first.setdefault((task.source.resolve(), task.target.resolve()), task)
-        if other is not task:
-            notes.append(f"{task.source}: the same file as {other.source}, restored once")
-    return list(first.values()), notes
-
-
-def _is_file_name(out: Path) -> bool:
-    return out.suffix.lower() in (FORMAT_OF.keys() | VIDEO_SUFFIXES) and not out.is_dir()
-
-
-def _check_suffix(out: Path, found: Sequence[tuple[Path, Path]], format: str | None) -> None:
-    video = out.suffix.lower() in VIDEO_SUFFIXES
-    if any((path.suffix.lower() in VIDEO_SUFFIXES) != video for path, _ in found):
-        raise PlanError(f"{out}: a picture becomes a picture and a video a video; rename it")
-    if not video and format not in (None, FORMAT_OF[out.suffix.lower()]):
-        raise PlanError(f"{out}: not the name of a {format} file; leave --format out or rename it")
-
-
-def _target(path: Path, writing: Writing) -> Path:
-    suffix = path.suffix.lower()
-    format = writing.format or ("jpeg" if suffix in READ_ONLY else None)
-    if suffix in VIDEO_SUFFIXES or format in (None, FORMAT_OF.get(suffix)):
-        return path
-    return path.with_suffix(SUFFIX_OF[format])
-
-
-def _check_outputs(tasks: Sequence[Task], writing: Writing) -> None:
-    sources = {task.source.resolve() for task in tasks}
-    taken: dict[Path, Path] = {}
-    for task in tasks:
-        compare = [task.compare] if writing.compare and not task.is_video else []
-        for target in [task.target, *compare]:
-            place = target.resolve()
-            if place in sources and not writing.overwrite:
-                raise PlanError(f"{target}: is an input; choose another -o, or --overwrite it")
-            if task.in_place and writing.resume:
-                raise PlanError(
-                    f"{target}: --resume cannot tell whether an input was restored already; "
-                    "choose another -o, or leave --resume out"
-                )
-            if place in taken:
-                raise PlanError(
-                    f"{taken[place]} and {task.source}: both would become {target}; "
-                    "restore them into different folders"
-                )
-            taken[place] = task.source
 
 
 def run(
@@ -355,6 +185,9 @@ def restore_file(
     format = FORMAT_OF.get(task.target.suffix.lower(), photo.written_as)
     check_format(photo, format)  # before the work, not after it
     task.target.parent.mkdir(parents=True, exist_ok=True)
+    if task.mask is not None:
+        mask = read_mask(task.mask, photo.picture.shape[:2], writing.most_pixels)
+        options = {**options, "strength": options.get("strength", 1.0) * mask}
     restored = learnir.restore(photo.picture, **options).picture
     data = encode_photo(photo, restored, format, writing.strip_metadata)
     compare = _before_after(photo.picture, restored) if writing.compare else None
@@ -363,6 +196,19 @@ def restore_file(
     write_atomically(task.place, data)
     notes = [*photo.notes, *losses(photo, format, writing.strip_metadata)]
     return [f"{task.source}: {note}" for note in notes]
+
+
+def read_mask(path: Path, size: tuple[int, ...], most_pixels: int) -> np.ndarray:
+    """Levels of grey in a picture file, float32 (H, W) in [0, 1]; transparent parts count as black.
+
+    ImageError unless it has the proportions of a picture of ``size`` (H, W), to a pixel.
+    """
+    photo = read_photo(path, most_pixels)
+    (h, w), (H, W) = photo.pixels.shape[:2], size
+    if abs(h * W - w * H) > max(h * W, w * H) / min(h, w, H, W):
+        raise ImageError(f"{path}: {w} x {h}, of a picture {W} x {H}; save the mask as large as it")
+    levels = to_unit(photo.pixels).mean(axis=2)
+    return levels if photo.alpha is None else levels * to_unit(photo.alpha)
 
 
 def _add_compare(task: Task, writing: Writing) -> None:

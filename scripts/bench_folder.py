@@ -21,7 +21,8 @@ import cv2
 from skimage.data import astronaut
 
 from learnir import LearnIR
-from learnir.restore import Writing, plan, run
+from learnir.planning import Writing, plan
+from learnir.restore import run
 from learnir.side_by_side import default_workers
 from learnir.writing import write_json
 

@@ -12,7 +12,7 @@ from skimage.data import astronaut
 from dataset_tools.photos import PhotoError, decode_picture
 from learnir.files import decode_photo, encode_photo
 from learnir.images import ImageError
-from learnir.restore import Writing, plan
+from learnir.planning import Writing, plan
 
 pillow_heif = pytest.importorskip("pillow_heif")
 pillow_heif.register_heif_opener()

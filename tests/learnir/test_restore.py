@@ -10,7 +10,7 @@ from albums import save
 from PIL import Image
 
 from learnir import restore
-from learnir.restore import PlanError, Writing, plan
+from learnir.planning import PlanError, Writing, plan
 
 
 def files(folder):

@@ -12,7 +12,7 @@ from albums import save
 
 from learnir import restore
 from learnir.pipeline import LearnIR
-from learnir.restore import PlanError, Writing, plan
+from learnir.planning import PlanError, Writing, plan
 
 
 def test_hidden_files_and_folders_are_left_alone(album, tmp_path, scene):

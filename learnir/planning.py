@@ -1,0 +1,224 @@
+"""What ``learnir restore`` is about to do: which files in, and where each result goes."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from learnir.decoding import MOST_PIXELS, OTHER_PICTURES, READ_ONLY
+from learnir.files import FORMAT_OF, SUFFIX_OF
+from learnir.finding import COMPARE, OTHER_VIDEOS, find
+from learnir.video import VIDEO_SUFFIXES
+
+
+class PlanError(ValueError):
+    """Inputs and outputs that do not go together; said before anything is written."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One file to restore, where its result goes, and the mask that says where to restore it."""
+
+    source: Path
+    target: Path
+    mask: Path | None = None
+
+    @property
+    def is_video(self) -> bool:
+        """Whether it is restored frame by frame."""
+        return self.source.suffix.lower() in VIDEO_SUFFIXES
+
+    @property
+    def compare(self) -> Path:
+        """Where the before | after picture goes; a.jpg and a.png have one each."""
+        return self.target.with_name(self.target.name + COMPARE)
+
+    @property
+    def in_place(self) -> bool:
+        """Whether the result replaces the source."""
+        return self.source.resolve() == self.target.resolve()
+
+    @property
+    def place(self) -> Path:
+        """The file that is written: in place, the one that a link leads to."""
+        return self.target.resolve() if self.in_place else self.target
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done; a line for what cannot be, and one for what is left out on purpose."""
+
+    tasks: list[Task]
+    problems: list[str]
+    notes: list[str]
+
+
+@dataclass(frozen=True)
+class Writing:
+    """What to write.
+
+    Attributes:
+        format: "jpeg", "png", "webp", "tiff", or None for that of the input; HEIC and AVIF, which
+            are only read, become JPEG.
+        compare: a before | after picture beside every result.
+        resume: leave alone what is there already.
+        overwrite: results may replace inputs.
+        strip_metadata: no EXIF in the results.
+        most_pixels: larger pictures are refused unread.
+    """
+
+    format: str | None = None
+    compare: bool = False
+    resume: bool = False
+    overwrite: bool = False
+    strip_metadata: bool = False
+    most_pixels: int = MOST_PIXELS
+
+
+def plan(paths: Sequence[str], out: Path, writing: Writing, masks: Path | None = None) -> Plan:
+    """Tasks for files, folders (searched through, structure kept) and globs.
+
+    ``out`` is a folder, or a file name with a known suffix when there is one input file. What lies
+    in ``out`` or ``masks`` is not taken from a folder that holds it, nor are before | after
+    pictures. ``masks`` is the mask of the one input, or a folder in which masks have the names of
+    their pictures. PlanError for two inputs with one output, for an output that is an input unless
+    ``writing.overwrite`` (and then for ``writing.resume``), for one of a format that cannot be
+    written, and for masks that belong to nothing.
+    """
+    if not paths:
+        raise PlanError("no pictures given; name files, folders or globs")
+    found, problems, notes = find(paths, out)
+    if masks is not None:
+        found = _without_masks(found, masks)
+    single = _is_file_name(out)
+    # no one means a folder by such a name
+    if out.suffix.lower() in READ_ONLY | OTHER_PICTURES | OTHER_VIDEOS and not out.is_dir():
+        raise PlanError(
+            f"{out}: {out.suffix} cannot be written; name a .jpg, .png, .webp, .tif or .mp4 file"
+        )
+    if not single and os.path.isfile(out):
+        raise PlanError(f"{out}: a file, not a folder; choose another -o")
+    if single and len(found) > 1:
+        raise PlanError(f"{out}: a file name for {len(found)} pictures; give a folder with -o")
+    if single:
+        _check_suffix(out, found, writing.format)
+    elif out.suffix and len(found) == 1 and not out.exists():
+        notes.append(f"{out}: a folder; for a file, end its name with .jpg, .png or .mp4")
+    mask_of = _masks(masks, found)
+    tasks = [
+        Task(path, out if single else _target(out / name, writing), mask_of.get(path))
+        for path, name in found
+    ]
+    tasks, links = _without_links(tasks)
+    tasks = _apart(tasks)
+    _check_outputs(tasks, writing)
+    whole = sum(task.mask is None for task in tasks)
+    if masks and whole:
+        notes.append(f"{masks}: no mask for {whole} of {len(tasks)}, which are restored whole")
+    return Plan(tasks, problems, [*notes, *links])
+
+
+def _without_masks(found: Sequence[tuple[Path, Path]], masks: Path) -> list[tuple[Path, Path]]:
+    """The inputs that are no masks."""
+    place = masks.resolve()
+    left = [one for one in found if place not in (one[0].resolve(), *one[0].resolve().parents)]
+    if found and not left:
+        raise PlanError(f"{masks}: an input itself; give masks a folder of their own")
+    return left
+
+
+def _masks(masks: Path | None, found: Sequence[tuple[Path, Path]]) -> dict[Path, Path]:
+    """The mask of every input that has one; beside the same name, NAME.png and NAME.jpg.png do."""
+    if masks is None:
+        return {}
+    if not masks.exists():
+        raise PlanError(f"{masks}: no such mask or folder of masks; check the path")
+    pictures = [(path, name) for path, name in found if path.suffix.lower() not in VIDEO_SUFFIXES]
+    if not masks.is_dir():
+        if len(found) != 1 or not pictures:
+            raise PlanError(f"{masks}: a mask is of one picture; for several, give a folder")
+        return {pictures[0][0]: masks}
+    of = {
+        path: mask
+        for path, name in pictures
+        for mask in (masks / f"{name}.png", (masks / name).with_suffix(".png"), masks / name)
+        if mask.is_file()
+    }
+    if found and not of:
+        raise PlanError(f"{masks}: no mask for any picture; name them as the pictures, or NAME.png")
+    return of
+
+
+def _apart(tasks: Sequence[Task]) -> list[Task]:
+    """Tasks whose files get names of their own where two formats become one.
+
+    Beside a.jpg, the JPEG of a.heic is a.heic.jpg. Capitals are no difference on some systems.
+    """
+    results = Counter(str(task.target).casefold() for task in tasks)
+
+    def shared(task: Task) -> bool:
+        converted = task.target.name != task.source.name
+        return converted and results[str(task.target).casefold()] > 1
+
+    return [
+        replace(task, target=task.target.with_name(task.source.name + task.target.suffix))
+        if shared(task)
+        else task
+        for task in tasks
+    ]
+
+
+def _without_links(tasks: Sequence[Task]) -> tuple[list[Task], list[str]]:
+    """Tasks without links that would restore a file in place once more; a note for each."""
+    first: dict[tuple[Path, Path], Task] = {}
+    notes = []
+    for task in tasks:
+        other = first.setdefault((task.source.resolve(), task.target.resolve()), task)
+        if other is not task:
+            notes.append(f"{task.source}: the same file as {other.source}, restored once")
+    return list(first.values()), notes
+
+
+def _is_file_name(out: Path) -> bool:
+    return out.suffix.lower() in (FORMAT_OF.keys() | VIDEO_SUFFIXES) and not out.is_dir()
+
+
+def _check_suffix(out: Path, found: Sequence[tuple[Path, Path]], format: str | None) -> None:
+    video = out.suffix.lower() in VIDEO_SUFFIXES
+    if any((path.suffix.lower() in VIDEO_SUFFIXES) != video for path, _ in found):
+        raise PlanError(f"{out}: a picture becomes a picture and a video a video; rename it")
+    if not video and format not in (None, FORMAT_OF[out.suffix.lower()]):
+        raise PlanError(f"{out}: not the name of a {format} file; leave --format out or rename it")
+
+
+def _target(path: Path, writing: Writing) -> Path:
+    suffix = path.suffix.lower()
+    format = writing.format or ("jpeg" if suffix in READ_ONLY else None)
+    if suffix in VIDEO_SUFFIXES or format in (None, FORMAT_OF.get(suffix)):
+        return path
+    return path.with_suffix(SUFFIX_OF[format])
+
+
+def _check_outputs(tasks: Sequence[Task], writing: Writing) -> None:
+    sources = {task.source.resolve() for task in tasks}
+    taken: dict[Path, Path] = {}
+    for task in tasks:
+        compare = [task.compare] if writing.compare and not task.is_video else []
+        for target in [task.target, *compare]:
+            place = target.resolve()
+            if place in sources and not writing.overwrite:
+                raise PlanError(f"{target}: is an input; choose another -o, or --overwrite it")
+            if task.in_place and writing.resume:
+                raise PlanError(
+                    f"{target}: --resume cannot tell whether an input was restored already; "
+                    "choose another -o, or leave --resume out"
+                )
+            if place in taken:
+                raise PlanError(
+                    f"{taken[place]} and {task.source}: both would become {target}; "
+                    "restore them into different folders"
+                )
+            taken[place] = task.source
