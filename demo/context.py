@@ -14,7 +14,7 @@ from demo.photos import Photo
 from demo.runs import MOST, Cancellations
 from demo.storage import AGE_S
 from demo.views import Score
-from learnir.restoration import Restoration
+from learnir.restoration import STRONGEST, Restoration
 
 SHOWN_BUTTONS: Any = ["download", "fullscreen"]
 """On every picture shown; Gradio's own choice has a third, which sends the picture to a forum."""
@@ -72,11 +72,15 @@ class Kept:
     settings: Settings
     truth: str | None = None
     """Path of the shadow-free picture that was there when the run began."""
+    factor: np.ndarray | None = None
+    """What the strength is multiplied by, float32 (h, w), where it differs from place to place."""
     scored: dict[float, list[Score]] = field(default_factory=dict)
     """What was scored already, by strength: every page opens with the same result."""
 
     def at_strength(self, strength: float) -> np.ndarray:
         """The picture at any strength, uint8 or uint16 RGB (H, W, 3)."""
+        if self.factor is not None:
+            return self.restoration.at_strength(np.minimum(strength * self.factor, STRONGEST))
         same = strength == self.settings.strength
         return self.restoration.picture if same else self.restoration.at_strength(strength)
 

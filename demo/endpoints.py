@@ -73,6 +73,7 @@ def _restore(context: Context) -> None:
         seed: int = 0,
         mode: str = "auto",
         strength: float = 1.0,
+        where: str | None = None,
     ) -> tuple[str, str, dict[str, Any]]:
         """Removes the shadow from one picture.
 
@@ -84,14 +85,15 @@ def _restore(context: Context) -> None:
             seed: of the noise; equal seeds give equal pictures.
             mode: "auto", "gain" or "tile" for pictures larger than the model works on.
             strength: 0 = input, 1 = restored, up to 1.5.
+            where: a grey picture of the same proportions: white is restored, black stays as it is.
 
         Returns:
             The restored file (format, size and metadata of the input), the estimated shadow mask
             as PNG, and facts: width, height, megapixels, mode, seconds, device.
         """
         settings = restoring.make_settings(steps, correction, scales, seed, mode, strength)
-        kept = restoring.restore(context, picture, settings)
-        data, name = photos.encode_like(kept.photo, kept.restoration.picture)
+        kept = restoring.restore(context, picture, settings, where=where)
+        data, name = photos.encode_like(kept.photo, kept.at_strength(settings.strength))
         mask = photos.encode_png(kept.restoration.shadow_mask())
         return keep(data, name), keep(mask, "mask.png"), restoring.facts(context, kept)
 
@@ -100,6 +102,7 @@ def _restore(context: Context) -> None:
         _file("picture"),
         SAMPLER,
         [_file("restored"), _file("mask"), gr.JSON(label="facts")],
+        _file("where"),
         **MODEL,
     )
 
@@ -232,19 +235,28 @@ def plainly() -> Iterator[None]:
 
 
 def _declare(
-    call: Any, file: gr.File, arguments: dict[str, Argument], outputs: list[Any], **options: Any
+    call: Any,
+    file: gr.File,
+    arguments: dict[str, Argument],
+    outputs: list[Any],
+    *more: gr.File,
+    **options: Any,
 ) -> None:
-    """An endpoint /NAME for ``call`` of a file and arguments; nothing on the page triggers it."""
+    """An endpoint /NAME for ``call`` of a file, arguments and more files, which need not be given.
+
+    Nothing on the page triggers it.
+    """
 
     @wraps(call)
     def answer(path: Any, *values: Any) -> Any:
         with plainly():
-            pairs = zip(arguments.items(), values, strict=True)
-            return call(path, *(checked(name, kind, value) for (name, kind), value in pairs))
+            pairs = zip(arguments.items(), values, strict=False)
+            known = (checked(name, kind, value) for (name, kind), value in pairs)
+            return call(path, *known, *values[len(arguments) :])
 
     # the components of the page would refuse what does not fit in words of their own, or in none
     rest = [Api(kind.default, kind.schema(), name) for name, kind in arguments.items()]
-    gr.Button().click(answer, [file, *rest], outputs, api_name=call.__name__, **options)
+    gr.Button().click(answer, [file, *rest, *more], outputs, api_name=call.__name__, **options)
 
 
 def _model(context: Context) -> None:

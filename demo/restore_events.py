@@ -5,14 +5,14 @@ from __future__ import annotations
 import html
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from demo import photos, restoring, views
+from demo import photos, restoring, touching_up, views
 from demo.context import (
     CHOSEN,
     DIRECT,
@@ -30,7 +30,7 @@ from demo.storage import EXAMPLES, keep
 from learnir.images import ImageError
 
 TAB = "restore"
-SIDE = 900
+SIDE = touching_up.SIDE
 """Longest side of the smaller views, pixels."""
 FIRST = "first"
 """Token of the example that every page opens with."""
@@ -65,6 +65,7 @@ class Shown:
     mask: gr.Image
     change: gr.Image
     steps: gr.Gallery
+    canvas: gr.ImageEditor
     facts: gr.Markdown
     scores: gr.Dataframe
     save: gr.DownloadButton
@@ -147,6 +148,19 @@ class Page:
         view = [self.shown.slider, self.shown.after]
         moved = strength.input(self.blend, now, view, **LATEST)  # arrow keys have no release
         self._then_score(moved.then(self.save, now, [self.shown.save], **LIVE))
+
+    def connect_touching(self, apply: gr.Button, undo: gr.Button) -> None:
+        """What is painted counts once it is applied; undone, it is gone."""
+        given = [self.token, self.controls.strength]
+        shown = [self.token, self.shown.slider, self.shown.after, self.shown.change]
+        painted = [*given, self.shown.canvas]
+        applied = apply.click(
+            self.touch, painted, [*shown, self.shown.save], preprocess=False, **LIVE
+        )
+        undone = undo.click(self.touch, given, [*shown, self.shown.save], **LIVE)
+        undone.success(self.unpainted, given, [self.shown.canvas], **LIVE)
+        for done in (applied, undone):
+            self._then_score(done)
 
     def connect_load(self, blocks: gr.Blocks) -> None:
         """A page opens with the example's result, once there is one."""
@@ -241,10 +255,38 @@ class Page:
             views.preview(result.shadow_mask(), SIDE),
             views.difference(*small),
             steps,
+            small[1],
             restoring.facts_line(self.context, kept),
             gr.update(visible=False),
             gr.update(value=save_file(kept, after), interactive=True),
         )
+
+    def touch(
+        self, token: str, strength: float, painted: dict[str, Any] | None = None
+    ) -> tuple[Any, ...]:
+        """Token of the result as touched up, and its views: slider, after, change, download.
+
+        The result that all pages open with stays as it is; who paints on it has another.
+        """
+        kept = self.context.shelf.get(token)
+        if kept is None:
+            if token:
+                gr.Warning(FORGOTTEN)
+            return (gr.skip(),) * 5
+        factor = touching_up.factor(touching_up.layers(painted))
+        touched = replace(kept, factor=factor, scored={})
+        token = uuid.uuid4().hex if token == FIRST else token
+        self.context.shelf.put(token, touched)
+        before, after = kept.photo.picture, touched.at_strength(strength)
+        small = views.preview(before, SIDE), views.preview(after, SIDE)
+        save = gr.update(value=save_file(touched, after), interactive=True)
+        pair = views.preview(before), views.preview(after)
+        return token, pair, small[1], views.difference(*small), save
+
+    def unpainted(self, token: str, strength: float) -> Any:
+        """The result with nothing painted on it."""
+        kept = self.context.shelf.get(token)
+        return gr.skip() if kept is None else views.preview(kept.at_strength(strength), SIDE)
 
     def score(self, token: str, strength: float) -> Any:
         """Scores against the ground truth that the run was given; hidden without one.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from demo import restore_events, restoring
+from demo import restore_events, restoring, touching_up
 from demo.checking import MOST_SEED
 from demo.context import SHOWN_BUTTONS, Context, shown_picture
 from demo.restore_events import Controls, Shown, Source
@@ -28,10 +28,11 @@ def build(context: Context, blocks: gr.Blocks) -> Source:
                 cancel = gr.Button("Cancel", elem_id="restore-cancel", min_width=90, scale=0)
             controls, wanted = _controls()
         with gr.Column(scale=7, min_width=320):
-            shown = _results(told)
+            shown, apply, undo = _results(told)
     page = restore_events.Page(context, source, controls, wanted, shown, gr.State(""))
     page.connect_source(samples, SAMPLES)
     page.connect_run(run, cancel)
+    page.connect_touching(apply, undo)
     page.connect_load(blocks)
     return source
 
@@ -108,7 +109,7 @@ def _controls() -> tuple[Controls, gr.Checkbox]:
     return Controls(steps, correction, scales, seed, mode, strength), trajectory
 
 
-def _results(told: gr.Markdown) -> Shown:
+def _results(told: gr.Markdown) -> tuple[Shown, gr.Button, gr.Button]:
     with gr.Tabs():
         with gr.Tab("Before | after"):
             slider = gr.ImageSlider(
@@ -136,6 +137,12 @@ def _results(told: gr.Markdown) -> Shown:
                 elem_id="restore-trajectory",
             )
             gr.Markdown("Tick *Show every step* under *Sampler*, then run.", elem_classes="note")
+        with gr.Tab("Touch up"):
+            gr.Markdown(touching_up.HINT, elem_classes="note")
+            canvas = touching_up.canvas()
+            with gr.Row():
+                apply = gr.Button("Apply", variant="primary", elem_id="restore-touch")
+                undo = gr.Button("Undo all", elem_id="restore-untouch")
     told.render()
     scores = gr.Dataframe(
         headers=["metric", "input", "restored", "note"],
@@ -147,7 +154,8 @@ def _results(told: gr.Markdown) -> Shown:
     save = gr.DownloadButton(
         "Download in the original format", interactive=False, elem_id="restore-save"
     )
-    return Shown(slider, before, after, gain, mask, change, steps, told, scores, save)
+    shown = Shown(slider, before, after, gain, mask, change, steps, canvas, told, scores, save)
+    return shown, apply, undo
 
 
 def _picture(label: str, alt: str) -> gr.Image:

@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import gradio as gr
+import numpy as np
 
 from demo.context import Context, Kept
 from demo.engine import NotReady, Progress, Settings, device_name
 from demo.photos import open_photo
 from demo.runs import Crowded, Waiting
 from learnir.images import ImageError
+from learnir.masks import levels
 
 OWN = "as trained"
 CORRECTIONS = [OWN, "none", "paper", "exact", "learned"]
@@ -83,15 +85,18 @@ def restore(
     waiting: Waiting | None = None,
     trajectory: bool = False,
     truth: str | None = None,
+    where: str | None = None,
 ) -> Kept:
     """One uploaded file restored; ``truth`` is the path of its shadow-free picture, if known.
 
-    Raises gr.Error for whatever the user can mend, Cancelled once ``flag`` is set.
+    ``where`` is the path of a mask, white where the picture is to be restored. Raises gr.Error for
+    whatever the user can mend, Cancelled once ``flag`` is set.
     """
     if not path:
         raise refusal("Choose a picture first: upload one or take an example.")
     with friendly():
         photo = open_photo(path)
+        factor = _mask(where, photo.picture.shape[:2]) if where else None
         done = context.engine.restore(
             photo.picture,
             settings,
@@ -100,7 +105,12 @@ def restore(
             waiting=waiting,
             trajectory=trajectory,
         )
-    return Kept(photo, done, settings, truth)
+    return Kept(photo, done, settings, truth, factor)
+
+
+def _mask(path: str, size: tuple[int, ...]) -> np.ndarray:
+    mask = open_photo(path)
+    return levels(mask.file, size, mask.name)
 
 
 def facts(context: Context, kept: Kept) -> dict[str, object]:

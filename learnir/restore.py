@@ -25,7 +25,8 @@ from learnir.files import (
     losses,
     read_photo,
 )
-from learnir.images import ImageError, grid, to_unit
+from learnir.images import ImageError, grid
+from learnir.masks import read_mask
 from learnir.pipeline import LearnIR
 from learnir.planning import Task, Writing
 from learnir.side_by_side import ROOM, Room, default_workers, side_by_side
@@ -196,19 +197,6 @@ def restore_file(
     write_atomically(task.place, data)
     notes = [*photo.notes, *losses(photo, format, writing.strip_metadata)]
     return [f"{task.source}: {note}" for note in notes]
-
-
-def read_mask(path: Path, size: tuple[int, ...], most_pixels: int) -> np.ndarray:
-    """Levels of grey in a picture file, float32 (H, W) in [0, 1]; transparent parts count as black.
-
-    ImageError unless it has the proportions of a picture of ``size`` (H, W), to a pixel.
-    """
-    photo = read_photo(path, most_pixels)
-    (h, w), (H, W) = photo.pixels.shape[:2], size
-    if abs(h * W - w * H) > max(h * W, w * H) / min(h, w, H, W):
-        raise ImageError(f"{path}: {w} x {h}, of a picture {W} x {H}; save the mask as large as it")
-    levels = to_unit(photo.pixels).mean(axis=2)
-    return levels if photo.alpha is None else levels * to_unit(photo.alpha)
 
 
 def _add_compare(task: Task, writing: Writing) -> None:

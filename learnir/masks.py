@@ -1,0 +1,28 @@
+"""Masks: pictures that say where another one is restored, white all of it, black nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from learnir.decoding import MOST_PIXELS
+from learnir.files import Photo, read_photo
+from learnir.images import ImageError, to_unit
+
+
+def read_mask(path: Path, size: tuple[int, ...], most_pixels: int = MOST_PIXELS) -> np.ndarray:
+    """That in a file, for a picture of ``size`` (H, W); see ``levels``."""
+    return levels(read_photo(path, most_pixels), size, str(path))
+
+
+def levels(photo: Photo, size: tuple[int, ...], name: str) -> np.ndarray:
+    """Levels of grey, float32 (h, w) in [0, 1]; transparent parts count as black.
+
+    ImageError unless the mask has the proportions of a picture of ``size`` (H, W), to a pixel.
+    """
+    (h, w), (H, W) = photo.pixels.shape[:2], size
+    if abs(h * W - w * H) > max(h * W, w * H) / min(h, w, H, W):
+        raise ImageError(f"{name}: {w} x {h}, of a picture {W} x {H}; save the mask as large as it")
+    grey = to_unit(photo.pixels).mean(axis=2)
+    return grey if photo.alpha is None else grey * to_unit(photo.alpha)
