@@ -1,4 +1,4 @@
-"""Touching up: painted parts of a result go back to what they were, or lose more of their shadow.
+"""Touching up: painted parts of a result are as they were again, or get more light.
 
 The model takes some masks, glasses and dark cloth for shadows and leaves a part of others. Whoever
 sees it can say so.
@@ -12,24 +12,26 @@ from typing import Any
 import cv2
 import gradio as gr
 import numpy as np
-from PIL import Image
-
-from learnir.restoration import STRONGEST
+from PIL import Image, ImageColor
 
 SIDE = 900
 """Longest side of what is painted on, pixels."""
-KEEP, MORE = "#d62728", "#2ca02c"
+BRUSHES = {"#d62728": 0.0, "#a6d96a": 1.2, "#1a7f37": 1.4}
+"""What the strength is multiplied by under each colour. Of shadows that stay, a fifth more is what
+helps most, of deep ones more (scripts/brush_strengths.py).
+"""
 OPACITY = 0.55
 SOFT = 0.004  # of the longest side: deviation of the blur at the border of what is painted
 HINT = (
-    "Paint where the model went wrong, then *Apply*. **Red**: as it was (a mask or dark cloth that "
-    "was taken for a shadow). **Green** (palette symbol): more light, where a shadow stayed."
+    "Paint where the model went wrong, then *Apply*. **Red**: as it was, where a mask, glasses or "
+    "dark cloth were taken for a shadow. **Light** and **dark green** (palette): a little and much "
+    "more light, where some of the shadow stayed."
 )
 
 
 def canvas() -> gr.ImageEditor:
     """Where a result is painted on: Gradio's editor for one picture of ours."""
-    colours = [(KEEP, OPACITY), (MORE, OPACITY)]
+    colours = [(colour, OPACITY) for colour in BRUSHES]
     editor = gr.ImageEditor(
         label="Paint here",
         sources=(),
@@ -66,7 +68,7 @@ def _sheet(path: str) -> np.ndarray:
 
 
 def factor(sheets: Sequence[np.ndarray]) -> np.ndarray | None:
-    """What the strength is multiplied by, (h, w) float32: 0 under red, STRONGEST under green.
+    """What the strength is multiplied by, (h, w) float32: that of the nearest of the BRUSHES.
 
     Args:
         sheets: uint8 RGBA (h, w, 4), transparent where nobody painted.
@@ -76,8 +78,11 @@ def factor(sheets: Sequence[np.ndarray]) -> np.ndarray | None:
     painted = [sheet for sheet in sheets if sheet[..., 3].any()]
     if not painted:
         return None
+    colours = np.array([ImageColor.getrgb(colour) for colour in BRUSHES], np.float32)
+    strengths = np.array(list(BRUSHES.values()), np.float32)
     factors = np.ones(painted[0].shape[:2], np.float32)
     for sheet in painted:
-        red, green, _, alpha = np.moveaxis(sheet, -1, 0)
-        factors[alpha > 0] = np.where(red > green, np.float32(0), STRONGEST)[alpha > 0]
+        where = sheet[..., 3] > 0
+        away = np.linalg.norm(sheet[where, None, :3] - colours, axis=-1)
+        factors[where] = strengths[away.argmin(axis=-1)]
     return cv2.GaussianBlur(factors, (0, 0), max(SOFT * max(factors.shape), 0.5))

@@ -17,7 +17,7 @@ from test_app_restore_page import downloaded
 from demo import touching_up
 
 HAND = EXAMPLES / "hand.jpg"
-RED, GREEN = (214, 39, 40, 140), (44, 160, 44, 140)
+RED, LIGHT, DARK = (213, 38, 41, 140), (165, 217, 105, 140), (26, 126, 55, 140)  # as browsers send
 
 
 def layer(*painted) -> np.ndarray:
@@ -29,13 +29,16 @@ def layer(*painted) -> np.ndarray:
 
 
 def test_red_is_nothing_and_green_is_more_and_what_is_not_painted_is_as_it_was():
+    corners = (slice(0, 30), slice(50, 80))
+    left, right = slice(0, 40), slice(60, 100)
     factor = touching_up.factor(
-        [layer((slice(0, 30), slice(0, 50), RED), (slice(50, 80), slice(0, 50), GREEN))]
+        [layer((corners[0], left, RED), (corners[1], left, LIGHT), (corners[1], right, DARK))]
     )
     assert factor.shape == (80, 100)
-    assert (factor[:25, :45] == 0).all()
-    np.testing.assert_allclose(factor[55:, :45], 1.5)
-    np.testing.assert_allclose(factor[:, 55:], 1)
+    assert (factor[:25, :35] == 0).all()
+    np.testing.assert_allclose(factor[55:, :35], 1.2, rtol=1e-6)
+    np.testing.assert_allclose(factor[55:, 65:], 1.4, rtol=1e-6)
+    np.testing.assert_allclose(factor[:45, 45:], 1, rtol=1e-6)
     assert 0 < factor[30, 20] < 1  # no hard border
     assert touching_up.factor([]) is None
     assert touching_up.factor([layer()]) is None
