@@ -5,14 +5,14 @@ from __future__ import annotations
 import html
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from demo import photos, restoring, touching_up, views
+from demo import photos, restoring, views
 from demo.context import (
     CHOSEN,
     DIRECT,
@@ -30,8 +30,6 @@ from demo.storage import EXAMPLES, keep
 from learnir.images import ImageError
 
 TAB = "restore"
-SIDE = touching_up.SIDE
-"""Longest side of the smaller views, pixels."""
 FIRST = "first"
 """Token of the example that every page opens with."""
 OPENING = str(EXAMPLES / "hand.jpg")
@@ -147,33 +145,20 @@ class Page:
         strength, now = self.controls.strength, [self.token, self.controls.strength]
         view = [self.shown.slider, self.shown.after]
         moved = strength.input(self.blend, now, view, **LATEST)  # arrow keys have no release
-        self._then_score(moved.then(self.save, now, [self.shown.save], **LIVE))
-
-    def connect_touching(self, apply: gr.Button, undo: gr.Button) -> None:
-        """What is painted counts once it is applied; undone, it is gone."""
-        given = [self.token, self.controls.strength]
-        shown = [self.token, self.shown.slider, self.shown.after, self.shown.change]
-        painted = [*given, self.shown.canvas]
-        applied = apply.click(
-            self.touch, painted, [*shown, self.shown.save], preprocess=False, **LIVE
-        )
-        undone = undo.click(self.touch, given, [*shown, self.shown.save], **LIVE)
-        undone.success(self.unpainted, given, [self.shown.canvas], **LIVE)
-        for done in (applied, undone):
-            self._then_score(done)
+        self.then_score(moved.then(self.save, now, [self.shown.save], **LIVE))
 
     def connect_load(self, blocks: gr.Blocks) -> None:
         """A page opens with the example's result, once there is one."""
         settled = blocks.load(lambda: self.context.engine.settle(60), None, None, **DIRECT)
         now, opened = [self.source.path, self.controls.strength], [self.token, *self.shown.outputs]
-        self._then_score(settled.success(self.open, now, opened, **DIRECT))
+        self.then_score(settled.success(self.open, now, opened, **DIRECT))
 
     def _then_show(self, done: Any) -> None:
         """The views, then the scores, at the strength that the slider has by then."""
         now = [self.token, self.controls.strength]
-        self._then_score(done.success(self.show, now, self.shown.outputs, **DIRECT))
+        self.then_score(done.success(self.show, now, self.shown.outputs, **DIRECT))
 
-    def _then_score(self, done: Any) -> None:
+    def then_score(self, done: Any) -> None:
         """The scores; and nothing of it all where the result was cleared while it was shown."""
         now = [self.token, self.controls.strength]
         done.success(self.score, now, self.shown.results, **LIVE)
@@ -243,7 +228,7 @@ class Page:
         """Every view of a result, in the order of ``shown.outputs``."""
         before, after = kept.photo.picture, kept.at_strength(strength)
         result = kept.restoration
-        small = views.preview(before, SIDE), views.preview(after, SIDE)
+        small = views.preview(before, views.SMALL_SIDE), views.preview(after, views.SMALL_SIDE)
         steps = [
             (picture, f"t = {t}, at 1/{scale} resolution")
             for t, scale, picture in result.trajectory
@@ -252,7 +237,7 @@ class Page:
             (views.preview(before), views.preview(after)),
             *small,
             views.gain_map(result.gain),
-            views.preview(result.shadow_mask(), SIDE),
+            views.preview(result.shadow_mask(), views.SMALL_SIDE),
             views.difference(*small),
             steps,
             small[1],
@@ -260,33 +245,6 @@ class Page:
             gr.update(visible=False),
             gr.update(value=save_file(kept, after), interactive=True),
         )
-
-    def touch(
-        self, token: str, strength: float, painted: dict[str, Any] | None = None
-    ) -> tuple[Any, ...]:
-        """Token of the result as touched up, and its views: slider, after, change, download.
-
-        The result that all pages open with stays as it is; who paints on it has another.
-        """
-        kept = self.context.shelf.get(token)
-        if kept is None:
-            if token:
-                gr.Warning(FORGOTTEN)
-            return (gr.skip(),) * 5
-        factor = touching_up.factor(touching_up.layers(painted))
-        touched = replace(kept, factor=factor, scored={})
-        token = uuid.uuid4().hex if token == FIRST else token
-        self.context.shelf.put(token, touched)
-        before, after = kept.photo.picture, touched.at_strength(strength)
-        small = views.preview(before, SIDE), views.preview(after, SIDE)
-        save = gr.update(value=save_file(touched, after), interactive=True)
-        pair = views.preview(before), views.preview(after)
-        return token, pair, small[1], views.difference(*small), save
-
-    def unpainted(self, token: str, strength: float) -> Any:
-        """The result with nothing painted on it."""
-        kept = self.context.shelf.get(token)
-        return gr.skip() if kept is None else views.preview(kept.at_strength(strength), SIDE)
 
     def score(self, token: str, strength: float) -> Any:
         """Scores against the ground truth that the run was given; hidden without one.
@@ -314,7 +272,9 @@ class Page:
         if kept is None:
             return gr.skip(), gr.skip()
         after = kept.at_strength(strength)
-        return (views.preview(kept.photo.picture), views.preview(after)), views.preview(after, SIDE)
+        return (views.preview(kept.photo.picture), views.preview(after)), views.preview(
+            after, views.SMALL_SIDE
+        )
 
     def save(self, token: str, strength: float) -> Any:
         """The download at another strength."""

@@ -28,11 +28,11 @@ def build(context: Context, blocks: gr.Blocks) -> Source:
                 cancel = gr.Button("Cancel", elem_id="restore-cancel", min_width=90, scale=0)
             controls, wanted = _controls()
         with gr.Column(scale=7, min_width=320):
-            shown, apply, undo = _results(told)
+            shown, tabs, apply, undo = _results(told)
     page = restore_events.Page(context, source, controls, wanted, shown, gr.State(""))
     page.connect_source(samples, SAMPLES)
     page.connect_run(run, cancel)
-    page.connect_touching(apply, undo)
+    touching_up.Touching(page, tabs, apply, undo).connect()
     page.connect_load(blocks)
     return source
 
@@ -109,9 +109,9 @@ def _controls() -> tuple[Controls, gr.Checkbox]:
     return Controls(steps, correction, scales, seed, mode, strength), trajectory
 
 
-def _results(told: gr.Markdown) -> tuple[Shown, gr.Button, gr.Button]:
-    with gr.Tabs():
-        with gr.Tab("Before | after"):
+def _results(told: gr.Markdown) -> tuple[Shown, gr.Tabs, gr.Button, gr.Button]:
+    with gr.Tabs() as tabs:
+        with gr.Tab("Before | after", id=restore_events.FIRST):
             slider = gr.ImageSlider(
                 label="Drag the line",
                 format="png",
@@ -155,7 +155,7 @@ def _results(told: gr.Markdown) -> tuple[Shown, gr.Button, gr.Button]:
         "Download in the original format", interactive=False, elem_id="restore-save"
     )
     shown = Shown(slider, before, after, gain, mask, change, steps, canvas, told, scores, save)
-    return shown, apply, undo
+    return shown, tabs, apply, undo
 
 
 def _picture(label: str, alt: str) -> gr.Image:

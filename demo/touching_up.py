@@ -6,7 +6,8 @@ sees it can say so.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import uuid
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -14,8 +15,12 @@ import gradio as gr
 import numpy as np
 from PIL import Image, ImageColor
 
-SIDE = 900
-"""Longest side of what is painted on, pixels."""
+from demo import views
+from demo.context import DIRECT, LIVE
+from demo.restore_events import FIRST, FORGOTTEN, Page, save_file
+from demo.restoring import refusal
+from demo.views import SMALL_SIDE
+
 BRUSHES = {"#d62728": 0.0, "#a6d96a": 1.2, "#1a7f37": 1.4}
 """What the strength is multiplied by under each colour. Of shadows that stay, a fifth more is what
 helps most, of deep ones more (scripts/brush_strengths.py).
@@ -25,7 +30,7 @@ SOFT = 0.004  # of the longest side: deviation of the blur at the border of what
 HINT = (
     "Paint where the model went wrong, then *Apply*. **Red**: as it was, where a mask, glasses or "
     "dark cloth were taken for a shadow. **Light** and **dark green** (palette): a little and much "
-    "more light, where some of the shadow stayed."
+    "more light, where some of the shadow stayed. Another run begins without what was painted."
 )
 
 
@@ -48,41 +53,103 @@ def canvas() -> gr.ImageEditor:
     return editor
 
 
-def layers(painted: dict[str, Any] | None) -> list[np.ndarray]:
-    """The painted layers, uint8 RGBA (h, w, 4), of what a browser says of its editor.
+def sheet_of(painted: dict[str, Any] | None, size: tuple[int, ...]) -> np.ndarray | None:
+    """What is painted on a picture of ``size`` (H, W), uint8 RGBA (h, w, 4); None if nothing is.
 
-    gr.Error where one is no picture of our size; their paths Gradio has found to be uploads.
+    Args:
+        painted: what a browser says of its editor; Gradio has found its paths to be uploads.
+
+    gr.Error where that is not one layer over a picture of ours of these proportions.
     """
     sheets = (painted or {}).get("layers") or []
-    return [_sheet(str(sheet.get("path") or "")) for sheet in sheets]
-
-
-def _sheet(path: str) -> np.ndarray:
+    if not sheets:
+        return None
     try:
-        with Image.open(path) as image:
-            if max(image.size) <= 2 * SIDE:
+        (layer,) = sheets
+        with Image.open(str(layer["path"]), formats=("PNG", "WEBP")) as image:
+            w, h = image.size
+            if max(h, w) <= SMALL_SIDE and abs(h * size[1] - w * size[0]) <= max(size):
                 return np.asarray(image.convert("RGBA"))
     except Exception:
         pass
-    raise gr.Error("This is no painting of this page.", print_exception=False)
+    raise refusal("Not painted on this result: press Undo all, then paint.")
 
 
-def factor(sheets: Sequence[np.ndarray]) -> np.ndarray | None:
+def factor(sheet: np.ndarray | None) -> np.ndarray | None:
     """What the strength is multiplied by, (h, w) float32: that of the nearest of the BRUSHES.
 
     Args:
-        sheets: uint8 RGBA (h, w, 4), transparent where nobody painted.
+        sheet: uint8 RGBA (h, w, 4), transparent where nobody painted.
 
     None where nothing is painted.
     """
-    painted = [sheet for sheet in sheets if sheet[..., 3].any()]
-    if not painted:
+    if sheet is None or not sheet[..., 3].any():
         return None
     colours = np.array([ImageColor.getrgb(colour) for colour in BRUSHES], np.float32)
     strengths = np.array(list(BRUSHES.values()), np.float32)
-    factors = np.ones(painted[0].shape[:2], np.float32)
-    for sheet in painted:
-        where = sheet[..., 3] > 0
-        away = np.linalg.norm(sheet[where, None, :3] - colours, axis=-1)
-        factors[where] = strengths[away.argmin(axis=-1)]
+    where = sheet[..., 3] > 0
+    away = np.linalg.norm(sheet[where, None, :3] - colours, axis=-1)
+    factors = np.ones(sheet.shape[:2], np.float32)
+    factors[where] = strengths[away.argmin(axis=-1)]
     return cv2.GaussianBlur(factors, (0, 0), max(SOFT * max(factors.shape), 0.5))
+
+
+@dataclass(frozen=True)
+class Touching:
+    """The tab's parts, and the events between them. ``tabs`` is where results are shown."""
+
+    page: Page
+    tabs: gr.Tabs
+    apply: gr.Button
+    undo: gr.Button
+
+    def connect(self) -> None:
+        """What is painted counts once it is applied, and is looked at; undone, it is gone.
+
+        The editor's own way to clear it takes the picture away, too: that is undone as well.
+        """
+        shown, canvas = self.page.shown, self.page.shown.canvas
+        given = [self.page.token, self.page.controls.strength]
+        changed = [self.page.token, shown.slider, shown.after, shown.change, shown.save]
+        applied = self.apply.click(
+            self.touch,
+            [*given, canvas],
+            changed,
+            preprocess=False,
+            show_progress_on=[canvas],
+            **{**LIVE, "show_progress": "minimal"},
+        )
+        applied.success(lambda: gr.Tabs(selected=FIRST), None, [self.tabs], **DIRECT)
+        undone = self.undo.click(self.touch, given, changed, **LIVE)
+        undone.success(self.unpainted, given, [canvas], **LIVE)
+        canvas.clear(self.unpainted, given, [canvas], **LIVE)
+        for done in (applied, undone):
+            self.page.then_score(done)
+
+    def touch(
+        self, token: str, strength: float, painted: dict[str, Any] | None = None
+    ) -> tuple[Any, ...]:
+        """Token of the result as touched up, and its views: slider, after, change, download.
+
+        The result that all pages open with stays as it is; who paints on it has another.
+        """
+        shelf = self.page.context.shelf
+        kept = shelf.get(token)
+        if kept is None:
+            raise refusal(FORGOTTEN if token else "Remove the shadow first.")
+        sheet = sheet_of(painted, kept.photo.picture.shape[:2])
+        touched = replace(kept, factor=factor(sheet), scored={})
+        token = uuid.uuid4().hex if token == FIRST else token
+        shelf.put(token, touched)
+        before, after = kept.photo.picture, touched.at_strength(strength)
+        small = views.preview(before, SMALL_SIDE), views.preview(after, SMALL_SIDE)
+        save = gr.update(value=save_file(touched, after), interactive=True)
+        pair = views.preview(before), views.preview(after)
+        return token, pair, small[1], views.difference(*small), save
+
+    def unpainted(self, token: str, strength: float) -> Any:
+        """The result with nothing painted on it."""
+        kept = self.page.context.shelf.get(token)
+        if kept is None:
+            return gr.skip()
+        return views.preview(replace(kept, factor=None).at_strength(strength), SMALL_SIDE)

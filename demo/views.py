@@ -11,6 +11,8 @@ import numpy as np
 from learnir.images import from_unit, to_unit
 
 PREVIEW_SIDE = 1600
+SMALL_SIDE = 900
+"""Of views that stand side by side, and of what is painted on."""
 MOST_STOPS = 4.0
 """Both ends of the gain map's scale, in stops."""
 DARKER, SAME, LIGHTER = np.array(

@@ -38,6 +38,8 @@ class FrameRestorer:
     """
 
     def __init__(self, learnir: LearnIR, options: Mapping[str, Any], kept: float = KEPT) -> None:
+        if isinstance(options.get("strength"), np.ndarray):
+            raise ValueError("a video has one strength, not a map; give a number")
         own = {k: v for k, v in options.items() if k not in APART}
         self._restore_all: Callable[[np.ndarray], np.ndarray] = partial(learnir.restore_all, **own)
         self._work_size = options.get("work_size") or learnir.config.work_size

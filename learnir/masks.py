@@ -10,6 +10,9 @@ from learnir.decoding import MOST_PIXELS
 from learnir.files import Photo, read_photo
 from learnir.images import ImageError, to_unit
 
+DARKEST = 0.02
+"""A mask whose lightest part is darker was not meant so."""
+
 
 def read_mask(path: Path, size: tuple[int, ...], most_pixels: int = MOST_PIXELS) -> np.ndarray:
     """That in a file, for a picture of ``size`` (H, W); see ``levels``."""
@@ -19,10 +22,14 @@ def read_mask(path: Path, size: tuple[int, ...], most_pixels: int = MOST_PIXELS)
 def levels(photo: Photo, size: tuple[int, ...], name: str) -> np.ndarray:
     """Levels of grey, float32 (h, w) in [0, 1]; transparent parts count as black.
 
-    ImageError unless the mask has the proportions of a picture of ``size`` (H, W), to a pixel.
+    ImageError unless the mask has the proportions of a picture of ``size`` (H, W), to a pixel, or
+    where nothing is lighter than DARKEST and not all is black.
     """
     (h, w), (H, W) = photo.pixels.shape[:2], size
     if abs(h * W - w * H) > max(h * W, w * H) / min(h, w, H, W):
         raise ImageError(f"{name}: {w} x {h}, of a picture {W} x {H}; save the mask as large as it")
     grey = to_unit(photo.pixels).mean(axis=2)
-    return grey if photo.alpha is None else grey * to_unit(photo.alpha)
+    grey = grey if photo.alpha is None else grey * to_unit(photo.alpha)
+    if 0 < grey.max() < DARKEST:  # labels, 0 and 1, say
+        raise ImageError(f"{name}: hardly more than black; save the mask with 255 for white")
+    return grey

@@ -108,7 +108,8 @@ class LearnIR:
 
         Args:
             image: PIL image; uint8 or uint16 array (H, W), (H, W, 3), (H, W, 4); float tensor
-                (3, H, W) or (B, 3, H, W) in [0, 1].
+                (3, H, W) or (B, 3, H, W) in [0, 1]. A map of strengths lies over a PIL image as
+                that is shown, upright.
         """
         return restore_like(image, lambda picture: self.restore(picture, **options).picture)
 
@@ -192,6 +193,7 @@ class LearnIR:
 
         with torch.inference_mode():
             made = with_smaller_sizes(make, *sizes)
+        strength = check_strength(strength)
         one = 1.0 if isinstance(strength, np.ndarray) else strength
         result = at_strength(picture, made.gain_map, made.restored, one)
         seconds = time.perf_counter() - began

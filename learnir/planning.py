@@ -8,10 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from learnir.decoding import MOST_PIXELS, OTHER_PICTURES, READ_ONLY
+from learnir.decoding import IMAGE_SUFFIXES, MOST_PIXELS, OTHER_PICTURES, READ_ONLY
 from learnir.files import FORMAT_OF, SUFFIX_OF
 from learnir.finding import COMPARE, OTHER_VIDEOS, find
 from learnir.video import VIDEO_SUFFIXES
+
+Input = tuple[Path, Path]
+"""A file, and its name below the folder of results."""
 
 
 class PlanError(ValueError):
@@ -107,7 +110,7 @@ def plan(paths: Sequence[str], out: Path, writing: Writing, masks: Path | None =
         _check_suffix(out, found, writing.format)
     elif out.suffix and len(found) == 1 and not out.exists():
         notes.append(f"{out}: a folder; for a file, end its name with .jpg, .png or .mp4")
-    mask_of = _masks(masks, found)
+    mask_of = _masks(masks, found) if masks is not None else {}
     tasks = [
         Task(path, out if single else _target(out / name, writing), mask_of.get(path))
         for path, name in found
@@ -115,41 +118,62 @@ def plan(paths: Sequence[str], out: Path, writing: Writing, masks: Path | None =
     tasks, links = _without_links(tasks)
     tasks = _apart(tasks)
     _check_outputs(tasks, writing)
-    whole = sum(task.mask is None for task in tasks)
-    if masks and whole:
-        notes.append(f"{masks}: no mask for {whole} of {len(tasks)}, which are restored whole")
+    if masks is not None:
+        notes += _notes_on_masks(masks, tasks)
     return Plan(tasks, problems, [*notes, *links])
 
 
-def _without_masks(found: Sequence[tuple[Path, Path]], masks: Path) -> list[tuple[Path, Path]]:
-    """The inputs that are no masks."""
-    place = masks.resolve()
-    left = [one for one in found if place not in (one[0].resolve(), *one[0].resolve().parents)]
-    if found and not left:
+def _without_masks(found: Sequence[Input], masks: Path) -> list[Input]:
+    """The inputs that are no masks; links count where they lie and where they lead."""
+    places = {Path(os.path.abspath(masks)), masks.resolve()}
+
+    def is_mask(path: Path) -> bool:
+        ways = (Path(os.path.abspath(path)), path.resolve())
+        return any(places & {way, *way.parents} for way in ways)
+
+    left = [one for one in found if not is_mask(one[0])]
+    if (found and not left) or (masks.is_file() and len(left) < len(found)):
         raise PlanError(f"{masks}: an input itself; give masks a folder of their own")
     return left
 
 
-def _masks(masks: Path | None, found: Sequence[tuple[Path, Path]]) -> dict[Path, Path]:
+def _masks(masks: Path, found: Sequence[Input]) -> dict[Path, Path]:
     """The mask of every input that has one; beside the same name, NAME.png and NAME.jpg.png do."""
-    if masks is None:
-        return {}
-    if not masks.exists():
+    if not (masks.is_file() or masks.is_dir()):
         raise PlanError(f"{masks}: no such mask or folder of masks; check the path")
     pictures = [(path, name) for path, name in found if path.suffix.lower() not in VIDEO_SUFFIXES]
-    if not masks.is_dir():
-        if len(found) != 1 or not pictures:
+    if masks.is_file():
+        if len(found) > 1 or len(pictures) < len(found):
             raise PlanError(f"{masks}: a mask is of one picture; for several, give a folder")
-        return {pictures[0][0]: masks}
+        return {path: masks for path, _ in pictures}
     of = {
         path: mask
         for path, name in pictures
         for mask in (masks / f"{name}.png", (masks / name).with_suffix(".png"), masks / name)
-        if mask.is_file()
+        if os.path.isfile(mask)  # Path.is_file raises where a name is too long
     }
     if found and not of:
         raise PlanError(f"{masks}: no mask for any picture; name them as the pictures, or NAME.png")
     return of
+
+
+def _notes_on_masks(masks: Path, tasks: Sequence[Task]) -> list[str]:
+    """What is restored whole, and masks of nothing: a name may be misspelt."""
+    whole = [task.source for task in tasks if task.mask is None]
+    used = {task.mask for task in tasks}
+    left = sorted(
+        path
+        for path in masks.rglob("*")
+        if path.suffix.lower() in IMAGE_SUFFIXES and path not in used
+    )
+    notes = []
+    if whole:
+        notes.append(
+            f"{masks}: no mask for {len(whole)} of {len(tasks)}, restored whole; first {whole[0]}"
+        )
+    if left:
+        notes.append(f"{masks}: {len(left)} of no picture, left out; first {left[0]}")
+    return notes
 
 
 def _apart(tasks: Sequence[Task]) -> list[Task]:
@@ -204,11 +228,14 @@ def _target(path: Path, writing: Writing) -> Path:
 
 def _check_outputs(tasks: Sequence[Task], writing: Writing) -> None:
     sources = {task.source.resolve() for task in tasks}
+    masks = {task.mask.resolve() for task in tasks if task.mask is not None}
     taken: dict[Path, Path] = {}
     for task in tasks:
         compare = [task.compare] if writing.compare and not task.is_video else []
         for target in [task.target, *compare]:
             place = target.resolve()
+            if place in masks:
+                raise PlanError(f"{target}: is a mask; choose another -o")
             if place in sources and not writing.overwrite:
                 raise PlanError(f"{target}: is an input; choose another -o, or --overwrite it")
             if task.in_place and writing.resume:

@@ -97,13 +97,16 @@ def _surrounded(small: np.ndarray, place: Place, whole: tuple[int, ...]) -> np.n
 
 
 def check_strength(strength: Strength) -> Strength:
-    """``strength`` itself, a map as float32; ValueError unless it lies in [0, 1.5]."""
-    if isinstance(strength, np.ndarray) and (strength.ndim != 2 or strength.size == 0):
-        raise ValueError(f"a map of strengths is (h, w) and not empty, got {strength.shape}")
-    wrong = [x for x in (np.min(strength), np.max(strength)) if not 0 <= x <= STRONGEST]
+    """``strength``, a float or a map float32 (h, w); ValueError unless it lies in [0, 1.5]."""
+    given = np.asarray(strength)
+    if given.dtype.kind not in "bfiu":
+        raise ValueError(f"strength is a number or a map of numbers, got {given.dtype}")
+    if given.ndim not in (0, 2) or given.size == 0:
+        raise ValueError(f"a map of strengths is (h, w) and not empty, got {given.shape}")
+    wrong = [x for x in (given.min(), given.max()) if not 0 <= x <= STRONGEST]
     if wrong:
         raise ValueError(f"strength goes from 0 (input) over 1 (restored) to 1.5, got {wrong[0]}")
-    return strength.astype(np.float32) if isinstance(strength, np.ndarray) else float(strength)
+    return given.astype(np.float32) if given.ndim else float(given)
 
 
 def at_strength(

@@ -32,7 +32,7 @@ def test_red_is_nothing_and_green_is_more_and_what_is_not_painted_is_as_it_was()
     corners = (slice(0, 30), slice(50, 80))
     left, right = slice(0, 40), slice(60, 100)
     factor = touching_up.factor(
-        [layer((corners[0], left, RED), (corners[1], left, LIGHT), (corners[1], right, DARK))]
+        layer((corners[0], left, RED), (corners[1], left, LIGHT), (corners[1], right, DARK))
     )
     assert factor.shape == (80, 100)
     assert (factor[:25, :35] == 0).all()
@@ -40,8 +40,8 @@ def test_red_is_nothing_and_green_is_more_and_what_is_not_painted_is_as_it_was()
     np.testing.assert_allclose(factor[55:, 65:], 1.4, rtol=1e-6)
     np.testing.assert_allclose(factor[:45, 45:], 1, rtol=1e-6)
     assert 0 < factor[30, 20] < 1  # no hard border
-    assert touching_up.factor([]) is None
-    assert touching_up.factor([layer()]) is None
+    assert touching_up.factor(None) is None
+    assert touching_up.factor(layer()) is None
 
 
 def painting(folder: Path, data: bytes) -> dict:
@@ -56,16 +56,22 @@ def png(size: tuple[int, int]) -> bytes:
 
 
 def test_a_painting_is_read_and_none_is_none(tmp_path):
-    painted = touching_up.layers(painting(tmp_path, png((100, 80))))
-    assert [sheet.shape for sheet in painted] == [(80, 100, 4)]
-    assert touching_up.layers(None) == []
-    assert touching_up.layers({"background": None, "layers": None}) == []
+    painted = painting(tmp_path, png((100, 80)))
+    assert touching_up.sheet_of(painted, (80, 100)).shape == (80, 100, 4)
+    assert touching_up.sheet_of(painted, (2399, 3000)).shape == (80, 100, 4)  # reduced for screens
+    assert touching_up.sheet_of(None, (80, 100)) is None
+    assert touching_up.sheet_of({"background": None, "layers": None}, (80, 100)) is None
 
 
-@pytest.mark.parametrize("data", [b"no picture", png((4000, 8))])
-def test_what_is_no_painting_is_refused(tmp_path, data):
-    with pytest.raises(gr.Error, match="no painting of this page"):
-        touching_up.layers(painting(tmp_path, data))
+@pytest.mark.parametrize(
+    ("data", "times"),
+    [(b"no picture", 1), (png((4000, 3200)), 1), (png((80, 80)), 1), (png((100, 80)), 120)],
+)
+def test_what_is_no_painting_of_this_result_is_refused(tmp_path, data, times):
+    painted = painting(tmp_path, data)
+    painted["layers"] *= times  # each would be opened
+    with pytest.raises(gr.Error, match="Not painted on this result"):
+        touching_up.sheet_of(painted, (80, 100))
 
 
 def test_nothing_is_held_in_memory_for_whoever_posts(app):
@@ -127,8 +133,7 @@ def test_what_is_painted_red_comes_back_as_it_was_until_it_is_undone(page):
     given = np.asarray(Image.open(HAND).convert("RGB"), float)
     open_tab(page, "Touch up")
     stroke(page)
-    page.get_by_role("button", name="Apply").click()
-    open_tab(page, "Before | after")
+    page.get_by_role("button", name="Apply").click()  # and the result is shown
     second = changed(page, "#restore-slider", first)
     page.locator("#restore-scores").get_by_text("PSNR, dB").wait_for(timeout=LONG)
     touched = downloaded(page)
@@ -145,13 +150,24 @@ def test_what_is_painted_red_comes_back_as_it_was_until_it_is_undone(page):
 
 
 @pytest.mark.slow
+def test_the_editors_own_bin_leaves_the_picture(page):
+    source_of(page, "#restore-slider")
+    open_tab(page, "Touch up")
+    stroke(page)
+    page.locator("#restore-canvas button[aria-label='Clear canvas']").click()
+    page.wait_for_timeout(2000)
+    box = page.locator("#restore-canvas canvas").first.bounding_box()
+    shot = Image.open(io.BytesIO(page.screenshot(clip=box))).convert("RGB")
+    assert np.asarray(shot, float).std() > 30  # the picture; a blank page has 5
+
+
+@pytest.mark.slow
 def test_nobody_paints_on_the_result_that_other_pages_open_with(page, app):
     from demo.restore_events import FIRST
 
     first = source_of(page, "#restore-slider")
     open_tab(page, "Touch up")
     stroke(page)
-    page.get_by_role("button", name="Apply").click()
-    open_tab(page, "Before | after")
+    page.get_by_role("button", name="Apply").click()  # and the result is shown
     changed(page, "#restore-slider", first)
     assert app.context.shelf.get(FIRST).factor is None

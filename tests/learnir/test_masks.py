@@ -1,13 +1,16 @@
 """A strength that differs from place to place: in Python, and as masks of ``learnir restore``."""
 
 import io
+import os
 
 import cv2
 import numpy as np
 import pytest
+import torch
 from albums import save
 from PIL import Image
 
+from learnir.frames import FrameRestorer
 from learnir.gain import GainMap, apply_gain, blend, brighten
 from learnir.images import ImageError, decode_linear, encode_linear
 from learnir.masks import read_mask
@@ -90,8 +93,20 @@ def test_a_map_of_a_lying_picture_lies_as_that_does(learnir, scene, monkeypatch)
         (np.full((2, 2), 1.6), "got 1.6"),
         (np.array([[0.2, -0.1]]), "got -0.1"),
         (np.array([[0.2, np.nan]]), "got nan"),
+        ([[[0.2]]], "is \\(h, w\\)"),
+        ("much", "a number or a map of numbers"),
     ],
 )
+def test_numbers_and_maps_of_any_kind_are_taken(learnir, scene):
+    picture = scene(30, 20)
+    result = learnir.restore(picture)
+    half, mixed = result.at_strength(0.5), result.at_strength(halves(30, 20))
+    for strength in (np.float64(0.5), np.array(0.5), torch.tensor(0.5)):
+        np.testing.assert_array_equal(learnir.restore(picture, strength=strength).picture, half)
+    for strength in (halves(30, 20).tolist(), halves(30, 20) > 0, torch.tensor(halves(30, 20))):
+        np.testing.assert_array_equal(learnir.restore(picture, strength=strength).picture, mixed)
+
+
 def test_a_map_that_is_none_is_refused_before_the_work(learnir, scene, strength, told):
     for use in (learnir.check, lambda **o: learnir.restore(scene(20, 20), **o)):
         with pytest.raises(ValueError, match=told):
@@ -115,7 +130,8 @@ def test_masks_say_where_the_pictures_of_a_folder_are_restored(command, album, m
     code, out, told = command(album, "-o", tmp_path / "out", "--mask", masks)
     assert code == 0
     assert "2 restored" in out
-    assert f"{masks}: no mask for 1 of 2, which are restored whole" in told
+    whole = album / "deep" / "b.jpg"
+    assert f"{masks}: no mask for 1 of 2, restored whole; first {whole}" in told
     given, whole, part = (
         restored(folder / "a.png") for folder in (album, tmp_path / "whole", tmp_path / "out")
     )
@@ -166,6 +182,66 @@ def test_masks_that_belong_to_nothing_are_told(album, masks):
     ):
         with pytest.raises(PlanError, match=told):
             plan([str(path) for path in inputs], out, writing, mask)
+
+
+def test_a_mask_of_nothing_is_named(album, masks):
+    save(masks / "A.png", np.zeros((9, 9), np.uint8))
+    save(masks / "deep" / "c.png", np.zeros((9, 9), np.uint8))
+    notes = plan([str(album)], album.parent / "out", Writing(), masks).notes
+    assert f"{masks}: 2 of no picture, left out; first {masks / 'A.png'}" in notes
+
+
+def test_no_result_takes_the_place_of_a_mask(album, masks):
+    for inputs, out, mask in (
+        (album, masks, masks),
+        (album / "a.png", masks / "a.png", masks / "a.png"),
+    ):
+        for writing in (Writing(), Writing(resume=True), Writing(overwrite=True)):
+            with pytest.raises(PlanError, match="is a mask; choose another -o"):
+                plan([str(inputs)], out, writing, mask)
+
+
+def test_a_mask_among_the_inputs_is_told_not_dropped(album):
+    with pytest.raises(PlanError, match="an input itself"):
+        plan([str(album / "a.png"), str(album / "deep")], album / "o", Writing(), album / "a.png")
+
+
+def test_links_to_masks_below_an_input_folder_are_no_pictures(album, masks):
+    (album / "masks").mkdir()
+    (album / "masks" / "a.png").symlink_to(masks / "a.png")
+    made = plan([str(album)], album.parent / "out", Writing(), album / "masks")
+    assert sorted(task.source.name for task in made.tasks) == ["a.png", "b.jpg"]
+
+
+def test_a_name_that_is_as_long_as_may_be_stops_nobody(album, masks, scene):
+    long = save(album / ("x" * 250 + ".jpg"), scene(20, 20))
+    made = plan([str(album)], album.parent / "out", Writing(), masks)
+    assert [task.mask for task in made.tasks if task.source == long] == [None]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a system without pipes that have names")
+def test_a_pipe_is_no_mask(album, tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(PlanError, match="no such mask"):
+        plan([str(album / "a.png")], tmp_path / "out", Writing(), tmp_path / "pipe.png")
+
+
+def test_an_input_that_is_missing_is_what_is_told(album, masks, tmp_path):
+    made = plan([str(album / "nope.png")], tmp_path / "out", Writing(), masks / "a.png")
+    assert not made.tasks
+    assert "nope.png: no such file" in made.problems[0]
+
+
+def test_masks_of_labels_are_told_from_black_ones(tmp_path):
+    labels = save(tmp_path / "labels.png", np.eye(3, 2, dtype=np.uint8))
+    with pytest.raises(ImageError, match="save the mask with 255 for white"):
+        read_mask(labels, (3, 2))
+    assert not read_mask(save(tmp_path / "black.png", np.zeros((3, 2), np.uint8)), (3, 2)).any()
+
+
+def test_a_video_has_one_strength(learnir):
+    with pytest.raises(ValueError, match="one strength, not a map"):
+        FrameRestorer(learnir, {"strength": halves(8, 8)})
 
 
 def test_a_video_has_no_mask(tmp_path, masks):
