@@ -258,11 +258,11 @@ def paint(rng: np.random.Generator, canvas: Canvas) -> Canvas:
 
 Thing = Callable[[np.random.Generator, Canvas], Canvas]
 THINGS: dict[str, tuple[Thing, float]] = {
-    "glasses": (glasses, 0.40),
-    "mask": (mask, 0.25),
-    "band": (band, 0.10),
-    "patch": (patch, 0.05),
-    "pigment": (pigment, 0.12),
-    "paint": (paint, 0.08),
+    "glasses": (glasses, 0.30),
+    "mask": (mask, 0.33),
+    "band": (band, 0.06),
+    "patch": (patch, 0.04),
+    "pigment": (pigment, 0.11),
+    "paint": (paint, 0.16),
 }
 """What is put on, and how often."""
