@@ -56,7 +56,7 @@ def test_covered_skin_is_not_skin(name, astronauts_face):
         assert np.array_equal(put.linear[put.covered == 0], linear[put.covered == 0])
     rng = np.random.default_rng(0)
     names = set()
-    for _ in range(60):
+    for _ in range(200):
         _, left, worn = put_on(rng, linear, points, scene)
         names.add(worn)
         assert (left.skin <= scene.skin).all()
