@@ -272,9 +272,8 @@ class Page:
         if kept is None:
             return gr.skip(), gr.skip()
         after = kept.at_strength(strength)
-        return (views.preview(kept.photo.picture), views.preview(after)), views.preview(
-            after, views.SMALL_SIDE
-        )
+        pair = views.preview(kept.photo.picture), views.preview(after)
+        return pair, views.preview(after, views.SMALL_SIDE)
 
     def save(self, token: str, strength: float) -> Any:
         """The download at another strength."""
