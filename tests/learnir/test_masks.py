@@ -85,6 +85,16 @@ def test_a_map_of_a_lying_picture_lies_as_that_does(learnir, scene, monkeypatch)
     np.testing.assert_array_equal(mixed[:, 30:], result.picture[:, 30:])
 
 
+def test_numbers_and_maps_of_any_kind_are_taken(learnir, scene):
+    picture = scene(30, 20)
+    result = learnir.restore(picture)
+    half, mixed = result.at_strength(0.5), result.at_strength(halves(30, 20))
+    for strength in (np.float64(0.5), np.array(0.5), torch.tensor(0.5)):
+        np.testing.assert_array_equal(learnir.restore(picture, strength=strength).picture, half)
+    for strength in (halves(30, 20).tolist(), halves(30, 20) > 0, torch.tensor(halves(30, 20))):
+        np.testing.assert_array_equal(learnir.restore(picture, strength=strength).picture, mixed)
+
+
 @pytest.mark.parametrize(
     ("strength", "told"),
     [
@@ -97,16 +107,6 @@ def test_a_map_of_a_lying_picture_lies_as_that_does(learnir, scene, monkeypatch)
         ("much", "a number or a map of numbers"),
     ],
 )
-def test_numbers_and_maps_of_any_kind_are_taken(learnir, scene):
-    picture = scene(30, 20)
-    result = learnir.restore(picture)
-    half, mixed = result.at_strength(0.5), result.at_strength(halves(30, 20))
-    for strength in (np.float64(0.5), np.array(0.5), torch.tensor(0.5)):
-        np.testing.assert_array_equal(learnir.restore(picture, strength=strength).picture, half)
-    for strength in (halves(30, 20).tolist(), halves(30, 20) > 0, torch.tensor(halves(30, 20))):
-        np.testing.assert_array_equal(learnir.restore(picture, strength=strength).picture, mixed)
-
-
 def test_a_map_that_is_none_is_refused_before_the_work(learnir, scene, strength, told):
     for use in (learnir.check, lambda **o: learnir.restore(scene(20, 20), **o)):
         with pytest.raises(ValueError, match=told):
