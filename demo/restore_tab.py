@@ -111,7 +111,7 @@ def _controls() -> tuple[Controls, gr.Checkbox]:
 
 def _results(told: gr.Markdown) -> tuple[Shown, gr.Tabs, gr.Button, gr.Button]:
     with gr.Tabs() as tabs:
-        with gr.Tab("Before | after", id=restore_events.FIRST):
+        with gr.Tab("Before | after", id=touching_up.RESULT):
             slider = gr.ImageSlider(
                 label="Drag the line",
                 format="png",

@@ -17,9 +17,13 @@ from PIL import Image, ImageColor
 
 from demo import views
 from demo.context import DIRECT, LIVE
-from demo.restore_events import FIRST, FORGOTTEN, Page, save_file
+from demo.restore_events import FIRST, FORGOTTEN, Page
 from demo.restoring import refusal
 from demo.views import SMALL_SIDE
+from learnir.masks import same_proportions
+
+RESULT = "result"
+"""The tab on which a result that was touched up is looked at."""
 
 BRUSHES = {"#d62728": 0.0, "#a6d96a": 1.2, "#1a7f37": 1.4}
 """What the strength is multiplied by under each colour. Of shadows that stay, a fifth more is what
@@ -68,7 +72,7 @@ def sheet_of(painted: dict[str, Any] | None, size: tuple[int, ...]) -> np.ndarra
         (layer,) = sheets
         with Image.open(str(layer["path"]), formats=("PNG", "WEBP")) as image:
             w, h = image.size
-            if max(h, w) <= SMALL_SIDE and abs(h * size[1] - w * size[0]) <= max(size):
+            if max(h, w) <= SMALL_SIDE and same_proportions((h, w), size):
                 return np.asarray(image.convert("RGBA"))
     except Exception:
         pass
@@ -108,9 +112,9 @@ class Touching:
 
         The editor's own way to clear it takes the picture away, too: that is undone as well.
         """
-        shown, canvas = self.page.shown, self.page.shown.canvas
+        canvas = self.page.shown.canvas
         given = [self.page.token, self.page.controls.strength]
-        changed = [self.page.token, shown.slider, shown.after, shown.change, shown.save]
+        changed = [self.page.token, *self._views()]
         applied = self.apply.click(
             self.touch,
             [*given, canvas],
@@ -119,17 +123,22 @@ class Touching:
             show_progress_on=[canvas],
             **{**LIVE, "show_progress": "minimal"},
         )
-        applied.success(lambda: gr.Tabs(selected=FIRST), None, [self.tabs], **DIRECT)
+        applied.success(lambda: gr.Tabs(selected=RESULT), None, [self.tabs], **DIRECT)
         undone = self.undo.click(self.touch, given, changed, **LIVE)
         undone.success(self.unpainted, given, [canvas], **LIVE)
         canvas.clear(self.unpainted, given, [canvas], **LIVE)
         for done in (applied, undone):
             self.page.then_score(done)
 
+    def _views(self) -> list[Any]:
+        """Where a result is shown, but for what is painted on."""
+        shown = self.page.shown
+        return [part for part in shown.outputs if part is not shown.canvas]
+
     def touch(
         self, token: str, strength: float, painted: dict[str, Any] | None = None
-    ) -> tuple[Any, ...]:
-        """Token of the result as touched up, and its views: slider, after, change, download.
+    ) -> dict[Any, Any]:
+        """Token of the result as touched up, and its views.
 
         The result that all pages open with stays as it is; who paints on it has another.
         """
@@ -141,11 +150,9 @@ class Touching:
         touched = replace(kept, factor=factor(sheet), scored={})
         token = uuid.uuid4().hex if token == FIRST else token
         shelf.put(token, touched)
-        before, after = kept.photo.picture, touched.at_strength(strength)
-        small = views.preview(before, SMALL_SIDE), views.preview(after, SMALL_SIDE)
-        save = gr.update(value=save_file(touched, after), interactive=True)
-        pair = views.preview(before), views.preview(after)
-        return token, pair, small[1], views.difference(*small), save
+        shown = self.page.views(touched, strength)
+        values = dict(zip(self.page.shown.outputs, shown, strict=True))
+        return {self.page.token: token} | {part: values[part] for part in self._views()}
 
     def unpainted(self, token: str, strength: float) -> Any:
         """The result with nothing painted on it."""

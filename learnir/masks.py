@@ -14,6 +14,15 @@ DARKEST = 0.02
 """A mask whose lightest part is darker was not meant so."""
 
 
+def same_proportions(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
+    """Whether a picture of size ``a`` (h, w) is one of size ``b`` (H, W) at another scale.
+
+    To a pixel of the smaller side.
+    """
+    (h, w), (H, W) = a, b
+    return abs(h * W - w * H) <= max(h * W, w * H) / min(h, w, H, W)
+
+
 def read_mask(path: Path, size: tuple[int, ...], most_pixels: int = MOST_PIXELS) -> np.ndarray:
     """That in a file, for a picture of ``size`` (H, W); see ``levels``."""
     return levels(read_photo(path, most_pixels), size, str(path))
@@ -26,7 +35,7 @@ def levels(photo: Photo, size: tuple[int, ...], name: str) -> np.ndarray:
     where nothing is lighter than DARKEST and not all is black.
     """
     (h, w), (H, W) = photo.pixels.shape[:2], size
-    if abs(h * W - w * H) > max(h * W, w * H) / min(h, w, H, W):
+    if not same_proportions((h, w), size):
         raise ImageError(f"{name}: {w} x {h}, of a picture {W} x {H}; save the mask as large as it")
     grey = to_unit(photo.pixels).mean(axis=2)
     grey = grey if photo.alpha is None else grey * to_unit(photo.alpha)

@@ -13,7 +13,7 @@ from PIL import Image
 from learnir.frames import FrameRestorer
 from learnir.gain import GainMap, apply_gain, blend, brighten
 from learnir.images import ImageError, decode_linear, encode_linear
-from learnir.masks import read_mask
+from learnir.masks import read_mask, same_proportions
 from learnir.planning import PlanError, Writing, plan
 
 
@@ -230,6 +230,14 @@ def test_an_input_that_is_missing_is_what_is_told(album, masks, tmp_path):
     made = plan([str(album / "nope.png")], tmp_path / "out", Writing(), masks / "a.png")
     assert not made.tasks
     assert "nope.png: no such file" in made.problems[0]
+
+
+def test_proportions_are_the_same_to_a_pixel_of_the_smaller():
+    assert same_proportions((720, 900), (2399, 3000))
+    assert same_proportions((11, 900), (20, 1600))  # 11.25 rows
+    assert same_proportions((2399, 3000), (720, 900))
+    assert not same_proportions((722, 900), (2399, 3000))
+    assert not same_proportions((900, 720), (720, 900))
 
 
 def test_masks_of_labels_are_told_from_black_ones(tmp_path):
