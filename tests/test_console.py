@@ -44,7 +44,14 @@ def test_ctrl_c_while_loading_is_one_line(tmp_path, command, loads, words):
     (tmp_path / "stopped_in_here.py").write_text(INTERRUPTED)
     task = {"learnir": ["info"], "faceshadow": ["stats", tmp_path], "learnir-bench": ["table"]}
     paths = os.pathsep.join([str(tmp_path), str(ROOT)])
-    done = start(command, *task[command], env=os.environ | {"PYTHONPATH": paths}, timeout=60)
+    done = start(
+        command,
+        *task[command],
+        env=os.environ | {"PYTHONPATH": paths},
+        timeout=60,
+        # whatever the shell that runs the tests ignores, as it does for jobs in the background
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     assert done.returncode == 130, done.stderr
     assert len(done.stderr.splitlines()) == 1, done.stderr
 
