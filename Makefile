@@ -14,8 +14,9 @@ PAIRS ?=
 SPLITS ?=
 ARCHIVE ?= data/release.npz
 INIT ?=
+ROOT ?= data
 
-.PHONY: help setup system demo app test check fast pins clean bench figures pack train-cpu train-release
+.PHONY: help setup system demo app test check fast pins clean bench measure figures pack train-cpu train-release
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +60,9 @@ figures: $(READY)  ## pictures and tables of README and docs, from the shipped w
 
 bench: $(READY)  ## every method on every data set at hand, then docs/benchmarks.md
 	$(BIN)/python scripts/bench_suite.py
+
+measure: $(READY)  ## what the pages say of former weights, anew: make measure ROOT=pictures/ DATA=faceshadow/
+	$(BIN)/python scripts/measure.py --data-root $(ROOT) --faceshadow $(DATA)
 
 train-cpu: $(READY)  ## the small model on two CPU cores: make train-cpu DATA=folder-of-pairs
 	$(BIN)/learnir train cpu --data $(DATA) --out runs/cpu --processes 2 --resume

@@ -5,7 +5,7 @@
 Fits the branch (``learnir adapt``) beside the shipped, frozen denoiser to the first 8, 16 and 32
 pairs of --data, three seeds each, and scores the result at 256 x 256 on --test, the same domain,
 and on --other, which should not get worse. Writes docs/results/adaptation.json and the table of
-docs/ablation.md. Finished fits are not made again.
+docs/ablation.md. Finished fits of the same weights are not made again.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 from fill_page import fill, markdown
+from result_files import dated, read_result, shipped_hash, write_result
 from score_weights import compare
 
 from learnir import LearnIR
@@ -35,7 +36,7 @@ METRICS = {"psnr": ("PSNR", 2), "ssim": ("SSIM", 3), "lpips_alex": ("LPIPS", 3)}
 
 def fitted(k: int, seed: int, options: argparse.Namespace) -> tuple[Path, float]:
     """The folder of one fit, made unless it is there, and the seconds it took."""
-    folder = options.out / f"{k}-{seed}"
+    folder = options.out / shipped_hash() / f"{k}-{seed}"
     clock = folder / "seconds.json"
     if not clock.exists():
         began = time.perf_counter()
@@ -82,6 +83,12 @@ def table(found: list[dict[str, Any]]) -> str:
     return markdown(lines)
 
 
+def write_page() -> None:
+    """The table of docs/ablation.md from the stored result."""
+    found = read_result(RESULTS)
+    fill(ROOT / "docs" / "ablation.md", "adaptation", dated(table(found["rows"]), found))
+
+
 def _spread(values: list[float], digits: int) -> str:
     told = f"{np.mean(values):.{digits}f}"
     return f"{told} ± {np.std(values):.{digits}f}" if len(values) > 1 else told
@@ -96,8 +103,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "runs" / "adaptation")
     options = parser.parse_args()
     found = list(rows(options))
-    write_json(RESULTS, {"iterations": options.iterations, "rows": found})
-    fill(ROOT / "docs" / "ablation.md", "adaptation", table(found))
+    write_result(RESULTS, {"iterations": options.iterations, "rows": found})
+    write_page()
 
 
 if __name__ == "__main__":

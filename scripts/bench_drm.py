@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 import torch
+from result_files import write_result
 
 from benchmarks.metrics import psnr
 from demo.quickstart import shadowed_faces
@@ -24,7 +25,6 @@ from learnir.checkpoint import load_checkpoint
 from learnir.images import to_picture, to_tensor
 from learnir.model import LearnIRModel
 from learnir.resolution import relative_cost
-from learnir.writing import write_json
 
 SCHEDULES = {"drm": None, "fixed": "fixed"}  # None: as the checkpoint says
 
@@ -91,8 +91,8 @@ def main() -> None:
             f"(multiply-adds {row['floor']:.2f}); PSNR {drm['psnr']:.2f} and {fixed['psnr']:.2f} dB"
         )
     if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        write_json(options.out, {"threads": torch.get_num_threads(), "rows": found})
+        result = {"threads": torch.get_num_threads(), "rows": found}
+        write_result(options.out, result, options.checkpoint)
     else:
         print(json.dumps(found))
 

@@ -18,13 +18,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import cv2
+from result_files import write_result
 from skimage.data import astronaut
 
 from learnir import LearnIR
 from learnir.planning import Writing, plan
 from learnir.restore import run
 from learnir.side_by_side import default_workers
-from learnir.writing import write_json
 
 CASES = ((512, 512, 16), (1024, 1024, 12), (3000, 4000, 4))
 """Height, width, pictures."""
@@ -76,7 +76,8 @@ def main() -> None:
     learnir = LearnIR.from_pretrained(device="cpu")
     rows = [case(learnir, (h, w), count, options.repeats) for h, w, count in CASES]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    write_json(options.out, {"workers": default_workers(), "rows": rows, "peak_gib": peak})
+    found = {"workers": default_workers(), "rows": rows, "peak_gib": peak}
+    write_result(options.out, found)
 
 
 if __name__ == "__main__":

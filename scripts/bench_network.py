@@ -13,10 +13,10 @@ import time
 from pathlib import Path
 
 import torch
+from result_files import write_result
 
 from learnir.checkpoint import load_checkpoint
 from learnir.model import LearnIRModel
-from learnir.writing import write_json
 
 SIZES = (256, 128, 64)  # pixels: the shipped schedule's full, half and quarter size
 RESULT = Path("docs/results/network.json")
@@ -47,7 +47,8 @@ def main() -> None:
     rows = [measure(ways, size, options.repeats) for size in SIZES]
     for row in rows:
         print(row)
-    write_json(options.out, {"threads": torch.get_num_threads(), "rows": rows})
+    found = {"threads": torch.get_num_threads(), "rows": rows}
+    write_result(options.out, found, options.checkpoint)
 
 
 if __name__ == "__main__":

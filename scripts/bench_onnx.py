@@ -14,12 +14,12 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
+from result_files import write_result
 
 from demo.quickstart import shadowed_faces
 from learnir.checkpoint import load_checkpoint
 from learnir.export import Sampler, export_onnx, noise_for, session
 from learnir.images import to_tensor
-from learnir.writing import write_json
 
 RESULT = Path(__file__).resolve().parents[1] / "docs" / "results" / "onnx.json"
 SCHEDULES = {"drm": None, "fixed": "fixed"}  # None: as the checkpoint says
@@ -64,7 +64,7 @@ def main() -> None:
     for row in (*rows, exports):
         print(row)
     found = {"threads": torch.get_num_threads(), "rows": rows, "exports": exports}
-    write_json(options.out, found)
+    write_result(options.out, found, options.checkpoint)
 
 
 def measure(runs: dict, size: int, repeats: int) -> dict[str, object]:

@@ -126,10 +126,10 @@ def main() -> None:
     for name, found in others.items():
         print(f"{unet['seconds'] / found['seconds']:.0f} times one {name}")
     if options.out:
-        from learnir.writing import write_json
+        from result_files import write_result
 
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        write_json(options.out, {"rows": rows, "others": others, "unet": unet})
+        found = {"rows": rows, "others": others, "unet": unet}
+        write_result(options.out, found, options.checkpoint)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 
     python scripts/bench_suite.py [--data-root DIR] [--faceshadow DIR] [--only DATASET] [--tables]
 
-Runs that are stored already are not made again, an interrupted one goes on. Data sets that are not
-here are named and left out. --tables only writes the page anew from the stored results, which is
+Runs that are stored already are not made again, an interrupted one goes on; a finished one replaces
+this project's former row of the same command. Data sets that are not here are named and left out.
+--tables only writes the page anew from the stored results, which is
 done for the repository's own results only.
 """
 
@@ -14,6 +15,7 @@ import sys
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from fill_page import fill, markdown
@@ -27,6 +29,7 @@ from benchmarks.locations import RESULTS
 from benchmarks.names import BenchmarkError
 from benchmarks.protocols import PROTOCOLS
 from benchmarks.published import published
+from benchmarks.results import Run, readable_runs
 from benchmarks.runner import RunPlan, run
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -43,6 +46,7 @@ REGIONS += ("psnr_face", "landmark_shift")
 OURS = ("learnir", "learnir-no-dpsc", "learnir-no-drm", "learnir-neither", "learnir-once")
 SHADOW = ("input", "retinex", "region-transfer", *OURS)
 COMPARED = ("psnr", "ssim", "lpips_alex")
+VERDICTS = {"a is better": "better", "b is better": "worse"}
 HAZE = ("input", "dark-channel", "learnir", "learnir-no-dpsc", "learnir-no-drm", "learnir-neither")
 
 
@@ -98,7 +102,18 @@ def run_board(board: Board, root: str | None, faceshadow: str | None, out: Path)
         except BenchmarkError as error:
             say(f"left out: {error}")
             continue
+        replace_former(stored, out)
         print(f"{title}{stored.mean('psnr'):.2f} dB", flush=True)
+
+
+def replace_former(stored: Run, results: Path) -> None:
+    """Removes this project's rows that the same command made with former weights."""
+    told = stored.facts["provenance"]
+    for former in readable_runs(results)[0]:
+        made = former.facts["provenance"]
+        if former.id != stored.id and all(made[key] == told[key] for key in ("by", "command")):
+            for path in (former.path, former.path.with_suffix(".parquet")):
+                path.unlink()
 
 
 def _progress(bar: tqdm, done: int, total: int, psnr: float) -> None:
@@ -124,7 +139,9 @@ def write_page(results: Path) -> None:
     fill(PAGE, "regions", "\n\n".join(as_markdown(b, results, REGIONS) for b in synthetic[:1]))
     real = [board for board in found if board.dataset == "ucb"]
     fill(PAGE, "cost", "\n\n".join(costs(board, results) for board in real[:1]))
-    fill(PAGE, "comparisons", comparisons([*synthetic[:1], *real[:1]], results))
+    compared = comparisons([*synthetic[:1], *real[:1]], results)
+    fill(PAGE, "comparisons", comparison_table(compared))
+    fill(PAGE, "verdicts", verdicts(compared))
     rows = published()
     counted = rows.groupby("dataset").agg(size=("method", "size"), flagged=("note", _flagged))
     counts: list[list[object]] = [["data set", "published rows", "with a red flag"]]
@@ -150,25 +167,63 @@ def costs(board: LeaderboardBoard, results: Path) -> str:
     return markdown(rows)
 
 
-def comparisons(found: list[LeaderboardBoard], results: Path) -> str:
-    """LearnIR less each of its ablations, metric by metric."""
-    head = ["board", "against", "metric", "difference", "p", "pictures better : worse", "verdict"]
-    rows: list[list[object]] = [[*head]]
+def comparisons(found: list[LeaderboardBoard], results: Path) -> pd.DataFrame:
+    """LearnIR less each of its ablations, a row a board, method and metric (``compare_runs``)."""
+    rows = []
     for board in found:
         ids = {run.facts["method"]["name"]: run.id for run in runs_of(board, results)}
         for other in (name for name in OURS[1:] if name in ids and OURS[0] in ids):
             pairs = compare_runs(ids[OURS[0]], ids[other], results).set_index("metric")
-            for metric in COMPARED:
-                rows.append([board.dataset, other, metric, *_compared(pairs.loc[metric], metric)])
-    return markdown(rows)
+            about = {"board": board.dataset, "against": other}
+            rows += [about | {"metric": m} | pairs.loc[m].to_dict() for m in COMPARED]
+    return pd.DataFrame(rows)
 
 
-def _compared(row: pd.Series, metric: str) -> list[str]:
-    by = 2 if metric == "psnr" else 4
-    difference, low, high = (f"{row[name]:+.{by}f}" for name in ("difference", "low", "high"))
-    verdict = row["verdict"].replace("a is better", "better").replace("b is better", "worse")
+def comparison_table(compared: pd.DataFrame) -> str:
+    """Markdown: every comparison with its interval."""
+    head = ["board", "against", "metric", "difference", "p", "pictures better : worse", "verdict"]
+    rows = [_compared(row) for row in compared.to_dict("records")]
+    return markdown([[*head], *rows])
+
+
+def _compared(row: dict[str, Any]) -> list[str]:
+    low, high = (f"{row[name]:+.{_digits(row)}f}" for name in ("low", "high"))
     pictures = f"{row['a_better']} : {row['b_better']}"
-    return [f"{difference} [{low}, {high}]", f"{row['p']:.2g}", pictures, verdict]
+    told = f"{_difference(row)} [{low}, {high}]"
+    return [
+        *(row[name] for name in ("board", "against", "metric")),
+        *(told, f"{row['p']:.2g}", pictures, VERDICTS.get(row["verdict"], row["verdict"])),
+    ]
+
+
+def verdicts(compared: pd.DataFrame) -> str:
+    """A line for each ablation: what of it can be told from the full model, and on which board."""
+    lines = []
+    for other, rows in compared.groupby("against", sort=False):
+        parts = [_verdict(str(name), part) for name, part in rows.groupby("board", sort=False)]
+        lines.append(f"* Against **{other}**: {'; '.join(parts)}.")
+    return "\n".join(lines)
+
+
+def _verdict(board: str, rows: pd.DataFrame) -> str:
+    told = {
+        word: [
+            f"{row['metric']} {_difference(row)}"
+            for row in rows.to_dict("records")
+            if row["verdict"] == verdict
+        ]
+        for verdict, word in VERDICTS.items()
+    }
+    parts = [f"{word} in {', '.join(cells)}" for word, cells in told.items() if cells]
+    return f"on {board} {' and '.join(parts) or 'nothing can be told apart'}"
+
+
+def _difference(row: dict[str, Any]) -> str:
+    return f"{row['difference']:+.{_digits(row)}f}"
+
+
+def _digits(row: dict[str, Any]) -> int:
+    return 2 if row["metric"] == "psnr" else 4
 
 
 def faces_published(rows: pd.DataFrame) -> str:

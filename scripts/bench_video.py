@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 from group_scores import scene
+from result_files import write_result
 from tqdm import tqdm
 
 from benchmarks.metrics import psnr
@@ -26,7 +27,6 @@ from demo.quickstart import shadowed_faces
 from learnir.frames import FrameRestorer
 from learnir.pipeline import LearnIR
 from learnir.steady import KEPT
-from learnir.writing import write_json
 
 RESULT = Path(__file__).resolve().parents[1] / "docs" / "results" / "video.json"
 PORTRAIT, SMALL = 512, 256  # pixels: the portrait, the small ones before they are reduced
@@ -162,7 +162,7 @@ def main() -> None:
     clips = {
         name: rows(learnir, make(options.frames), ways) for name, (make, ways) in CLIPS.items()
     }
-    write_json(options.out, {"frames": options.frames, "clips": clips})
+    write_result(options.out, {"frames": options.frames, "clips": clips})
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from result_files import write_result
 
 from benchmarks.metrics import psnr
 from dataset_tools.landmarks import open_detector
@@ -26,7 +27,6 @@ from learnir import LearnIR
 from learnir.describe import IDENTICAL_DB
 from learnir.faces import Box, find_faces
 from learnir.files import read_photo
-from learnir.writing import write_json
 
 RESULT = Path(__file__).resolve().parents[1] / "docs" / "results" / "framings.json"
 FACES = (0.4, 0.6, 0.8)
@@ -105,7 +105,7 @@ def main() -> None:
             pairs = [(framed(y, b, face, shape), framed(x, b, face, shape)) for (y, x), b in made]
             rows.append({"face": face, "shape": name, **row(learnir, pairs)})
             print(rows[-1], flush=True)
-    write_json(options.out, {"pictures": len(made), "rows": rows})
+    write_result(options.out, {"pictures": len(made), "rows": rows})
 
 
 if __name__ == "__main__":

@@ -16,11 +16,11 @@ from typing import Any
 
 import cv2
 import numpy as np
+from result_files import write_result
 from score_weights import load, pairs_of, split_by_shadow
 
 from benchmarks.metrics import psnr
 from learnir import LearnIR
-from learnir.writing import write_json
 
 WIDTH, HEIGHT = 1280, 960
 SIDES = (256, 200, 160, 120)
@@ -91,7 +91,8 @@ def main() -> None:
             told = f"{found['psnr']:.2f} dB ({sides}), {found['seconds']:.2f} s a picture"
             print(f"{pairs.name}, {name}: {told}", flush=True)
     if options.out:
-        write_json(options.out, {"scenes": options.scenes, "sets": sets})
+        found = {"scenes": options.scenes, "sets": sets}
+        write_result(options.out, found, options.checkpoint)
 
 
 if __name__ == "__main__":

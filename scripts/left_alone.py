@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from fill_page import markdown
 from odd_pictures import grey as black_and_white
+from result_files import write_result
 
 from benchmarks.metrics import psnr
 from dataset_tools.curation import Thresholds
@@ -132,7 +133,7 @@ def main() -> None:
         found += summary(checkpoint, rows, np.array(values))
     print(table(found))
     if options.out:
-        write_json(options.out, {"rows": found})
+        write_result(options.out, {"rows": found}, options.checkpoints[0])
     if options.each:
         write_json(options.each, single)
 

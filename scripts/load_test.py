@@ -107,10 +107,9 @@ def main() -> None:
     print(f"{crowd['answered']} of {crowd['users']} answered in {crowd['seconds']} s")
     print(f"memory over {options.requests} requests, GiB: {memory}")
     if options.out:
-        from learnir.writing import write_json
+        from result_files import write_result
 
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        write_json(options.out, found)
+        write_result(options.out, found)
 
 
 if __name__ == "__main__":

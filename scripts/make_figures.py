@@ -4,16 +4,17 @@
 
 Writes docs/figures/restored.jpg (scikit-image's astronaut, public domain) and fills the tables
 between ``<!-- scores -->`` and ``<!-- /scores -->`` from learnir/weights/scores.json, which
-``scripts/score_weights.py`` wrote; then docs/performance.md from docs/results.
+``scripts/score_weights.py`` wrote, and those of docs/results (``scripts/measure.py``).
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import adaptation
 import numpy as np
 import performance_tables
 from fill_page import fill, markdown
@@ -21,6 +22,7 @@ from group_scores import LOOKS
 from left_alone import table as left_alone_table
 from odd_pictures import table as odd_table
 from PIL import Image
+from result_files import dated, read_result
 from skin_tones import table as skin_tone_table
 from worn_things import table as worn_table
 
@@ -29,7 +31,9 @@ from learnir.describe import IDENTICAL_DB, told_psnr
 
 ROOT = Path(__file__).parents[1]
 WEIGHTS = ROOT / "learnir" / "weights"
-PAGES = (ROOT / "README.md", WEIGHTS / "README.md")
+README, CARD = ROOT / "README.md", WEIGHTS / "README.md"
+BENCHMARKS = ROOT / "docs" / "benchmarks.md"
+PAGES = (README, CARD)
 GROUPS = {"ucb_dev": "UCB dev, real faces", "faceshadow": "FaceShadow test"}
 METRICS = (("psnr", "PSNR dB", 2), ("ssim", "SSIM", 3), ("lpips_alex", "LPIPS", 3))
 
@@ -52,6 +56,21 @@ def group_table(found: dict[str, Any]) -> str:
         faces = f"{before:.2f} → **{close:.2f}**"
         rows.append([GROUPS[name], found["scenes"], faces, f"{once:.2f}"])
     return markdown(rows)
+
+
+def _of_rows(table: Callable[[Sequence[dict]], str]) -> Callable[[dict[str, Any]], str]:
+    return lambda found: table(found["rows"])
+
+
+TABLES: dict[str, tuple[Callable[[dict[str, Any]], str], tuple[Path, ...]]] = {
+    "groups": (group_table, (README,)),
+    "left_alone": (_of_rows(left_alone_table), (BENCHMARKS, CARD)),
+    "left_alone_grey": (_of_rows(left_alone_table), (BENCHMARKS, CARD)),
+    "skin_tones": (_of_rows(skin_tone_table), (BENCHMARKS, CARD)),
+    "worn_things": (_of_rows(worn_table), (BENCHMARKS, CARD)),
+    "odd_pictures": (_of_rows(odd_table), (BENCHMARKS,)),
+}
+"""Of the files in docs/results: their tables, and the pages that hold them."""
 
 
 def network_line() -> str:
@@ -90,27 +109,18 @@ def restored_figure(side: int = 320) -> np.ndarray:
 
 
 def main() -> None:
-    scores = json.loads((WEIGHTS / "scores.json").read_text(encoding="utf-8"))
+    scores = read_result(WEIGHTS / "scores.json")
     for page in PAGES:
         fill(page, "scores", score_table(scores))
-    groups = json.loads((ROOT / "docs" / "results" / "groups.json").read_text(encoding="utf-8"))
-    fill(ROOT / "README.md", "groups", group_table(groups))
-    tables = {
-        "left_alone": left_alone_table,
-        "left_alone_grey": left_alone_table,
-        "skin_tones": skin_tone_table,
-        "worn_things": worn_table,
-    }
-    for name, table in tables.items():
-        found = json.loads((ROOT / "docs" / "results" / f"{name}.json").read_text(encoding="utf-8"))
-        for page in (ROOT / "docs" / "benchmarks.md", WEIGHTS / "README.md"):
-            fill(page, name, table(found["rows"]))
-    odd = json.loads((ROOT / "docs" / "results" / "odd_pictures.json").read_text(encoding="utf-8"))
-    fill(ROOT / "docs" / "benchmarks.md", "odd_pictures", odd_table(odd["rows"]))
-    fill(WEIGHTS / "README.md", "network", network_line())
+    for name, (table, pages) in TABLES.items():
+        found = read_result(ROOT / "docs" / "results" / f"{name}.json")
+        for page in pages:
+            fill(page, name, dated(table(found), found))
+    fill(CARD, "network", network_line())
     figures = ROOT / "docs" / "figures"
     figures.mkdir(parents=True, exist_ok=True)
     Image.fromarray(restored_figure()).save(figures / "restored.jpg", quality=88)
+    adaptation.write_page()
     performance_tables.main()
     print(score_table(scores))
 

@@ -24,6 +24,7 @@ import numpy as np
 from candidate_scores import UNHARMED, Pictures
 from fill_page import markdown
 from PIL import Image
+from result_files import write_result
 from score_weights import load, pairs_of, split_by_shadow
 from tqdm import tqdm
 
@@ -33,7 +34,6 @@ from learnir.describe import IDENTICAL_DB
 from learnir.gain import brighten, log_gain
 from learnir.images import decode_linear, encode_linear_quickly
 from learnir.side_by_side import default_workers, side_by_side
-from learnir.writing import write_json
 
 Change = Callable[[np.ndarray], np.ndarray]
 
@@ -199,7 +199,7 @@ def main() -> None:
     rows = [row(learnir, odd, sets) for odd in tqdm(ODD, unit="change")]
     print(table(rows))
     if options.out:
-        write_json(options.out, {"rows": rows})
+        write_result(options.out, {"rows": rows}, options.checkpoint)
 
 
 if __name__ == "__main__":

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from fill_page import fill, markdown
+from result_files import dated, read_result
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE, RESULTS = ROOT / "docs" / "performance.md", ROOT / "docs" / "results"
@@ -193,7 +193,8 @@ def main() -> None:
     for name, table in TABLES.items():
         path = RESULTS / f"{name}.json"
         if path.exists():
-            fill(PAGE, name, table(json.loads(path.read_text(encoding="utf-8"))))
+            found = read_result(path)
+            fill(PAGE, name, dated(table(found), found))
 
 
 if __name__ == "__main__":

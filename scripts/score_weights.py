@@ -17,12 +17,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from benchmarks.learnir_methods import checkpoint_hash
 from benchmarks.metrics import psnr, ssim
 from benchmarks.perceptual import MetricUnavailable, lpips
 from learnir import LearnIR
 from learnir.describe import IDENTICAL_DB
 from learnir.images import grid
 from learnir.training.data import Pair, PairError, open_pairs
+from learnir.writing import write_json
 
 SHADOWED = 45.0  # dB: an input this close to its target has no shadow
 
@@ -118,12 +120,13 @@ def main() -> None:
         sets["UCB dev, real photographs"] = open_pairs(options.ucb, "all")
     table = {}
     for name, pairs in sets.items():
-        table[name], pictures = compare(learnir, pairs, options.size, sampling)
+        row, pictures = compare(learnir, pairs, options.size, sampling)
+        table[name] = {"weights": checkpoint_hash(options.checkpoint)} | row
         print(name, json.dumps(table[name]), flush=True)
         if options.sheet:
             write_sheet(options.sheet / f"{name.replace(' ', '_').replace(',', '')}.png", pictures)
     if options.out:
-        options.out.write_text(json.dumps(table, indent=1) + "\n")
+        write_json(options.out, table)
 
 
 def write_sheet(path: Path, pictures: list) -> None:

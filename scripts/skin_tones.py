@@ -17,8 +17,10 @@ from typing import Any
 
 import pandas as pd
 from fill_page import markdown
+from result_files import weights_of
 
 from benchmarks.leaderboard import find_run
+from benchmarks.results import Run
 from benchmarks.statistics import interval
 from dataset_tools.facts import ITA_BINS
 from learnir.writing import write_json
@@ -27,22 +29,21 @@ TONES = (*(name for _, name in ITA_BINS), "dark")
 METRICS = (("psnr", "PSNR, dB", 2), ("lpips_alex", "LPIPS", 4))
 
 
-def scored(dataset: Path, results: Path) -> list[dict[str, Any]]:
+def scored(dataset: Path, observed: Run, restored: Run) -> list[dict[str, Any]]:
     """Of every tone: faces, mean of each metric before and after, and the interval after."""
     tones = {
         row["id"]: row["skin_tone"]
         for row in map(json.loads, (dataset / "test" / "metadata.jsonl").open(encoding="utf-8"))
     }
-    runs = [f"faceshadow.native-v1.{method}." for method in ("input", "learnir")]
-    before, after = (_of_pictures(find_run(run, results).rows()) for run in runs)
+    pictures = [_of_pictures(run.rows()) for run in (observed, restored)]
     found = []
     for tone in TONES:
-        observed, restored = (r[r["name"].map(tones) == tone] for r in (before, after))
-        if len(restored):
-            row: dict[str, Any] = {"tone": tone, "faces": len(restored)}
+        before, after = (rows[rows["name"].map(tones) == tone] for rows in pictures)
+        if len(after):
+            row: dict[str, Any] = {"tone": tone, "faces": len(after)}
             for metric, _, _ in METRICS:
-                mean = interval(restored[metric].to_numpy(), restored["scene"].to_numpy())
-                row[metric] = [float(observed[metric].mean()), mean.mean, mean.low, mean.high]
+                mean = interval(after[metric].to_numpy(), after["scene"].to_numpy())
+                row[metric] = [float(before[metric].mean()), mean.mean, mean.low, mean.high]
             found.append(row)
     return found
 
@@ -72,10 +73,14 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=Path("benchmarks/results"))
     parser.add_argument("-o", "--out", type=Path)
     options = parser.parse_args()
-    found = scored(options.dataset, options.results)
+    runs = [
+        find_run(f"faceshadow.native-v1.{method}.", options.results)
+        for method in ("input", "learnir")
+    ]
+    found = scored(options.dataset, *runs)
     print(table(found))
     if options.out:
-        write_json(options.out, {"rows": found})
+        write_json(options.out, {"weights": weights_of(runs[1]), "rows": found})
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ import numpy as np
 from candidate_scores import UNHARMED, kept
 from left_alone import changes
 from left_alone import table as table_of
+from result_files import write_result
 
 from dataset_tools.geometry import surface
 from dataset_tools.landmarks import Landmarks, open_detector
@@ -25,7 +26,6 @@ from dataset_tools.worn import THINGS, Canvas
 from learnir import LearnIR
 from learnir.decoding import decode_rgb
 from learnir.images import decode_linear, encode_linear
-from learnir.writing import write_json
 
 ABOUT = {"thing": "thing", "pictures": "pictures"}
 Face = tuple[np.ndarray, Landmarks]
@@ -79,7 +79,7 @@ def main() -> None:
     rows = [row for checkpoint in options.checkpoints for row in rows_of(checkpoint, people)]
     print(table(rows))
     if options.out:
-        write_json(options.out, {"rows": rows})
+        write_result(options.out, {"rows": rows}, options.checkpoints[0])
 
 
 if __name__ == "__main__":

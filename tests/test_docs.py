@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -28,12 +29,43 @@ def test_links_lead_to_files_of_the_repository(page):
         assert path.is_dir() or (path in tracked if tracked else path.is_file()), target
 
 
-def test_the_tables_of_scores_are_those_that_the_script_writes(monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "scripts")
-    import make_figures
+def filled_tables():
+    """Of every result file: the pages that hold its table, the marker's name, and what it holds."""
+    sys.path.insert(0, str(ROOT / "scripts"))
+    try:
+        import adaptation
+        import make_figures
+        import performance_tables
+        from result_files import dated, read_result
+    finally:
+        sys.path.remove(str(ROOT / "scripts"))
+    found = [(make_figures.PAGES, "scores", make_figures.WEIGHTS / "scores.json")]
+    tables = {"scores": make_figures.score_table}
+    results = ROOT / "docs" / "results"
+    for name, (table, pages) in make_figures.TABLES.items():
+        tables[name] = table
+        found.append((pages, name, results / f"{name}.json"))
+    for name, table in performance_tables.TABLES.items():
+        tables[name] = table
+        found.append(((performance_tables.PAGE,), name, results / f"{name}.json"))
+    tables["adaptation"] = lambda found: adaptation.table(found["rows"])
+    found.append(((ROOT / "docs" / "ablation.md",), "adaptation", results / "adaptation.json"))
+    for pages, name, path in found:
+        result = read_result(path)
+        content = dated(tables[name](result), result)
+        yield from (pytest.param(page, name, content, id=f"{page.stem}-{name}") for page in pages)
 
-    scores = json.loads((make_figures.WEIGHTS / "scores.json").read_text(encoding="utf-8"))
-    table = make_figures.score_table(scores)
-    assert table.endswith("identical pictures count as 80 dB.")
-    for page in make_figures.PAGES:
-        assert f"<!-- scores -->\n{table}\n<!-- /scores -->" in page.read_text(encoding="utf-8")
+
+@pytest.mark.parametrize(("page", "name", "content"), filled_tables())
+def test_tables_are_those_that_the_scripts_write(page, name, content):
+    """``make figures`` was run after the last measurement and the last change of weights."""
+    text = page.read_text(encoding="utf-8")
+    assert f"<!-- {name} -->\n{content}\n<!-- /{name} -->" in text
+
+
+def test_the_scores_are_of_the_shipped_weights(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    from result_files import shipped_hash
+
+    scores = json.loads((ROOT / "learnir" / "weights" / "scores.json").read_text(encoding="utf-8"))
+    assert {row["weights"] for row in scores.values()} == {shipped_hash()}
