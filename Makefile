@@ -61,7 +61,7 @@ figures: $(READY)  ## pictures and tables of README and docs, from the shipped w
 bench: $(READY)  ## every method on every data set at hand, then docs/benchmarks.md
 	$(BIN)/python scripts/bench_suite.py
 
-measure: $(READY)  ## what the pages say of former weights, anew: make measure ROOT=pictures/ DATA=faceshadow/
+measure: $(READY)  ## again what was measured with former weights: make measure ROOT=pictures/ DATA=faceshadow/
 	$(BIN)/python scripts/measure.py --data-root $(ROOT) --faceshadow $(DATA)
 
 train-cpu: $(READY)  ## the small model on two CPU cores: make train-cpu DATA=folder-of-pairs

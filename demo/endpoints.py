@@ -78,7 +78,7 @@ def _restore(context: Context) -> None:
         """Removes the shadow from one picture.
 
         Args:
-            picture: JPEG, PNG, WebP or TIFF file, at most 50 megapixels and 64 MB.
+            picture: JPEG, PNG, WebP, TIFF, HEIC or AVIF file, at most 50 megapixels and 64 MB.
             steps: sampling steps from 2 on, or 0 = as the model was trained.
             correction: "as trained", "none", "paper", "exact" or "learned".
             scales: "as trained", "drm", "fixed", or one factor per step such as "1,1,2,4,4".
@@ -114,7 +114,7 @@ def _restore_batch(context: Context) -> None:
         """Removes the shadow from up to 100 pictures.
 
         Args:
-            pictures: JPEG, PNG, WebP or TIFF files.
+            pictures: JPEG, PNG, WebP, TIFF, HEIC or AVIF files.
             correction: "as trained", "none", "paper", "exact" or "learned".
             strength: 0 = input, 1 = restored, up to 1.5.
 
@@ -153,7 +153,7 @@ def _synthesize() -> None:
         """Puts a shadow on a portrait.
 
         Args:
-            portrait: JPEG, PNG, WebP or TIFF file with a face seen roughly from the front.
+            portrait: JPEG, PNG, WebP, TIFF, HEIC or AVIF file with a face seen roughly from the front.
             occluder: what stands in the light, such as "hand" or "leaves"; "random" or "none".
             azimuth: direction of the light in degrees, 0 = from the right, -90 = from above.
             elevation: height of the light above the picture plane in degrees, 5 to 90.

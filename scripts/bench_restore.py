@@ -6,7 +6,7 @@ The picture is scikit-image's astronaut, enlarged, whose face is small in it: ga
 it closely besides. Seconds are the median of the repeats after one run to warm up, decoding and
 encoding not counted; memory is the most the process ever held, with everything it imports. The last
 line is the ratio to five evaluations of the RDDM-size ``unet``: as the checkpoint is configured,
-without the closer look, and with mirror images.
+without close-ups, and with mirror images.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ CASES = (
     ((1024, 1024), "tile"),
     ((3000, 4000), "auto"),
 )
-OTHERS = {"without the closer look": {"faces": False}, "with mirror images": {"mirror": True}}
+OTHERS = {"without close-ups": {"faces": False}, "with mirror images": {"mirror": True}}
 """The first case again, otherwise."""
 
 

@@ -131,7 +131,7 @@ CLIPS: dict[str, tuple[Callable[[int], Clip], dict[str, Way]]] = {
     "four small faces": (
         group,
         {
-            "one look": followed(faces=False),
+            "without close-ups": followed(faces=False),
             "close-ups of every frame": alone,
             "followed": followed(),
         },

@@ -142,8 +142,8 @@ def framings(found: dict[str, Any]) -> str:
     head = [
         f"{found['pictures']} portraits, dB",
         "observed",
-        "one look",
-        "closely",
+        "without close-ups",
+        "with close-ups",
         "gain",
         "better, worse",
     ]
