@@ -16,6 +16,7 @@ from dataset_tools.curation import (
     Thresholds,
     Verdict,
     drop_duplicates,
+    is_unknown,
     judge,
     only_unevenly_lit,
 )
@@ -27,7 +28,6 @@ from dataset_tools.hub import PREFIX, fetch
 from dataset_tools.landmarker import identify
 from dataset_tools.landmarks import MODEL_VARIABLE
 from dataset_tools.photos import Photo, PhotoError, find_all
-from dataset_tools.progress import progress
 from dataset_tools.shards import (
     STATE,
     PairPlan,
@@ -39,6 +39,7 @@ from dataset_tools.shards import (
 )
 from dataset_tools.splits import SPLITS, groups, settle
 from dataset_tools.survey import bucket_count, bucket_of, bucket_path, survey, survey_jobs
+from learnir.progress import progress
 from learnir.writing import write_atomically
 
 ABOUT = ("licence", "source", "identity")  # what the curation table says of a photo's origin
@@ -132,14 +133,21 @@ def find_photos(plan: BuildPlan) -> list[Photo]:
     """The photos that the plan names, without those that were removed; PhotoError if none is
     left."""
     removed = ledger.removed(plan.out)
-    hub = plan.out / STATE / "hub"
-    places = [str(fetch(p, hub)) if p.startswith(PREFIX) else p for p in plan.photos]
-    found = [p for p in find_all(places) if not removed.holds(p)]
+    found = [p for p in find_all(_places(plan, removed)) if not removed.holds(p)]
     if not found:
         raise PhotoError(f"{plan.out}: every photo given was removed from it; give other photos")
     if not plan.licence:
         return found
-    return [p if p.licence else replace(p, licence=plan.licence) for p in found]
+    return [replace(p, licence=plan.licence) if is_unknown(p.licence) else p for p in found]
+
+
+def _places(plan: BuildPlan, removed: ledger.Removed) -> list[str]:
+    """Where the photos are here: those of the Hub are fetched first."""
+    if not any(place.startswith(PREFIX) for place in plan.photos):
+        return list(plan.photos)
+    hub = plan.out / STATE / "hub"
+    with ledger.at_work(plan.out):
+        return [str(fetch(p, hub, removed)) if p.startswith(PREFIX) else p for p in plan.photos]
 
 
 def _progress(plan: BuildPlan, function: Callable[[Any], Any], jobs: list, unit: str, size):

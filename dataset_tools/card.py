@@ -7,31 +7,14 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from dataset_tools import ledger
+from dataset_tools import croissant, ledger
+from dataset_tools.curation import permits
+from dataset_tools.markdown import table
 from dataset_tools.rows import FIELDS
 from dataset_tools.splits import SPLITS
 from learnir.writing import write_atomically
 
-PERMISSIVE = ("cc0", "public domain", "cc by 4.0", "cc-by-4.0", "apache", "mit")
-CONTEXT = {
-    "@language": "en",
-    "@vocab": "https://schema.org/",
-    "sc": "https://schema.org/",
-    "cr": "http://mlcommons.org/croissant/",
-    "dct": "http://purl.org/dc/terms/",
-    "conformsTo": "dct:conformsTo",
-    "recordSet": "cr:recordSet",
-    "field": "cr:field",
-    "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
-    "source": "cr:source",
-    "fileObject": "cr:fileObject",
-    "fileSet": "cr:fileSet",
-    "includes": "cr:includes",
-    "extract": "cr:extract",
-    "column": "cr:column",
-    "jsonPath": "cr:jsonPath",
-    "fileProperty": "cr:fileProperty",
-}
+CROISSANT = "croissant.json"
 
 
 class LicenceError(Exception):
@@ -44,19 +27,28 @@ def roll_up(out: Path) -> Counter[str]:
 
 
 def require_licences(out: Path, allow_unlicensed: bool) -> None:
-    """Refuse a dataset with pairs of unknown licence unless asked."""
-    unknown = roll_up(out).get("unknown", 0)
-    if unknown and not allow_unlicensed:
-        raise LicenceError(f"{out}: {unknown} pairs of unknown licence; give --allow-unlicensed")
+    """Refuse a dataset with pairs whose licence is unknown or a refusal, unless asked."""
+    without = sum(n for licence, n in roll_up(out).items() if not permits(licence))
+    if without and not allow_unlicensed:
+        raise LicenceError(
+            f"{out}: {without} pairs of a licence that is unknown or permits nothing; give "
+            "--allow-unlicensed"
+        )
 
 
 def write_card(out: Path) -> None:
-    """README.md, croissant.json, then the manifest that covers them."""
+    """README.md (below its last line stays what somebody wrote there), croissant.json, then the
+    manifest that covers them."""
     counts = Counter(row["split"] for row in ledger.rows(out))
     plan, licences = ledger.read_plan(out), roll_up(out)
-    write_atomically(out / "README.md", _readme(plan, counts, licences).encode())
-    croissant = json.dumps(_croissant(plan, licences), indent=1, ensure_ascii=False)
-    write_atomically(out / "croissant.json", (croissant + "\n").encode())
+    path = out / ledger.CARD
+    own = ledger.card_parts(path)[1] if path.is_file() else b""
+    write_atomically(path, _readme(plan, counts, licences).encode() + own)
+    if described := croissant.describe(plan, licences):
+        text = json.dumps(described, indent=1, ensure_ascii=False)
+        write_atomically(out / CROISSANT, f"{text}\n".encode())
+    else:
+        (out / CROISSANT).unlink(missing_ok=True)
     ledger.write_manifest(out)
 
 
@@ -67,15 +59,19 @@ def _data_files(plan: dict[str, Any], split: str) -> str:
 
 
 def _size_category(pairs: int) -> str:
-    for limit, name in ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K")):
-        if pairs < limit:
-            return name
-    return "100K<n<1M" if pairs < 1_000_000 else "n>1M"
+    """The Hub's name of the size: n<1K, 1K<n<10K, ... n>1T."""
+    steps = ["1K", "10K", "100K", "1M", "10M", "100M", "1B", "10B", "100B", "1T"]
+    place = max(0, len(str(pairs)) - 3)  # 1 from a thousand on
+    if place == 0:
+        return "n<1K"
+    if place >= len(steps):
+        return "n>1T"
+    return f"{steps[place - 1]}<n<{steps[place]}"
 
 
 def _front_matter(plan: dict[str, Any], counts: Counter[str]) -> str:
     lines = ["---", "pretty_name: FaceShadow", "license: other"]
-    lines += ["license_name: per-photo", "license_link: '#licences'"]
+    lines += ["license_name: per-photo"]
     lines += ["task_categories:", "- image-to-image", "tags:", "- shadow-removal", "- faces"]
     lines += ["size_categories:", f"- {_size_category(sum(counts.values()))}"]
     lines += ["configs:", "- config_name: default", "  data_files:"]
@@ -87,9 +83,9 @@ def _front_matter(plan: dict[str, Any], counts: Counter[str]) -> str:
 
 def _readme(plan: dict[str, Any], counts: Counter[str], licences: Counter[str]) -> str:
     recipe, size = plan["recipe"]["name"], plan["size"]
-    splits = "\n".join(f"| {s} | {counts[s]} |" for s in SPLITS if counts[s])
-    rights = "\n".join(f"| {text} | {n} |" for text, n in licences.most_common())
-    fields = "\n".join(f"| `{name}` | {text} |" for name, text in FIELDS.items())
+    splits = table(("split", "pairs"), ((s, counts[s]) for s in SPLITS if counts[s]))
+    rights = table(("licence", "pairs"), licences.most_common())
+    fields = table(("field", "meaning"), ((f"`{name}`", text) for name, text in FIELDS.items()))
     return f"""{_front_matter(plan, counts)}
 # FaceShadow
 
@@ -99,8 +95,6 @@ Pairs of one face with and without a cast shadow, rendered from portraits: `shad
 Version {plan["version"]}, recipe `{recipe}`, seed {plan["seed"]}, {plan["pairs_per_photo"]} pairs a
 photo. The shadows are synthetic: do not judge a person, or a method on real shadows, by them alone.
 
-| split | pairs |
-|---|---|
 {splits}
 
 Splits are disjoint by person, author and duplicate photograph.
@@ -109,8 +103,6 @@ Splits are disjoint by person, author and duplicate photograph.
 
 Each pair carries the licence of its photo; it passes on to the pair.
 
-| licence | pairs |
-|---|---|
 {rights}
 
 To have a person removed, name the `identity` or `photo` of the row to the maintainer, who runs
@@ -118,48 +110,9 @@ To have a person removed, name the `identity` or `photo` of the row to the maint
 
 ## Fields
 
-| field | meaning |
-|---|---|
 {fields}
 
 `MANIFEST.sha256` lists every file; `faceshadow verify` checks it and re-renders a sample.
+
+{ledger.OWN}
 """
-
-
-def _croissant(plan: dict[str, Any], licences: Counter[str]) -> dict[str, Any]:
-    """Croissant 1.0: the files of each split and the fields of a row."""
-    kinds = {"webdataset": "application/x-tar", "parquet": "application/x-parquet"}
-    fileset = {
-        "@type": "cr:FileSet",
-        "@id": "pairs",
-        "name": "pairs",
-        "encodingFormat": kinds.get(plan["layout"], "image/png"),
-        "includes": [_data_files(plan, split) for split in SPLITS],
-    }
-    return {
-        "@context": CONTEXT,
-        "@type": "sc:Dataset",
-        "conformsTo": "http://mlcommons.org/croissant/1.0",
-        "name": "FaceShadow",
-        "description": "Pairs of one face with and without a cast shadow.",
-        "version": plan["version"],
-        "license": sorted(licences),
-        "distribution": [fileset],
-        "recordSet": [{"@type": "cr:RecordSet", "@id": "pair", "field": _fields(plan)}],
-    }
-
-
-def _fields(plan: dict[str, Any]) -> list[dict[str, Any]]:
-    pictures = {name: "sc:ImageObject" for name in ("shadow", "clean", "mask")}
-    kinds = pictures | dict.fromkeys(FIELDS, "sc:Text")
-    return [
-        {
-            "@type": "cr:Field",
-            "@id": f"pair/{name}",
-            "name": name,
-            "description": FIELDS.get(name, f"the {name} picture"),
-            "dataType": kind,
-            "source": {"fileSet": {"@id": "pairs"}, "extract": {"column": name}},
-        }
-        for name, kind in kinds.items()
-    ]

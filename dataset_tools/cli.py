@@ -1,143 +1,19 @@
-"""The ``faceshadow`` command: build and look after datasets of shadowed and clean faces."""
+"""The ``faceshadow`` command: what each of its commands runs."""
 
 from __future__ import annotations
 
 import argparse
-import math
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from dataset_tools.options import parser
 from learnir.console import INTERRUPTED, UNREAD, unread
 
 if TYPE_CHECKING:
     from dataset_tools.build import BuildPlan
     from dataset_tools.shards import PairPlan
-
-
-def parser() -> argparse.ArgumentParser:
-    """Options of every command; imports nothing heavy."""
-    top = argparse.ArgumentParser(prog="faceshadow", description=__doc__)
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    _build(commands.add_parser("build", help="make shadowed / clean pairs from portraits"))
-    _pack(commands.add_parser("pack", help="layers of the train split, for training on a GPU"))
-    verify = commands.add_parser("verify", help="check hashes, splits and a re-rendered sample")
-    verify.add_argument("dataset", type=Path)
-    verify.add_argument("--sample", type=_from(0), default=12, help="pairs to render again")
-    verify.add_argument("--photos", nargs="*", default=None, help="where the photos are now")
-    remove = commands.add_parser(
-        "remove",
-        help="purge a person or photo from every shard",
-        description="Purge a person or photo: pairs, rows, landmarks, lines of the report, where "
-        "the photos were. removed.txt keeps hashes of names and files, so that no later build "
-        "brings them back. Photos, published copies and packed archives are yours to delete.",
-    )
-    remove.add_argument("dataset", type=Path)
-    remove.add_argument("--id", required=True, help="identity, photo or pair id")
-    push = commands.add_parser("push", help="publish to the Hub, or to a folder")
-    push.add_argument("dataset", type=Path)
-    push.add_argument("where", help="owner/name, or a folder (/..., ./...)")
-    push.add_argument("--allow-unlicensed", action="store_true")
-    push.add_argument("--public", action="store_true", help="a public Hub repository")
-    stats = commands.add_parser("stats", help="counts and histograms, as Markdown")
-    stats.add_argument("dataset", type=Path)
-    preview = commands.add_parser("preview", help="contact sheet of random pairs")
-    preview.add_argument("dataset", type=Path)
-    preview.add_argument("-o", "--out", type=Path, default=Path("preview.png"))
-    preview.add_argument("--count", type=_from(1), default=48)
-    preview.add_argument("--seed", type=_from(0), default=0)
-    return top
-
-
-def _from(least: int, kind: type = int) -> Callable[[str], Any]:
-    """Reads a finite number of ``least`` or more, whole unless ``kind`` is float."""
-
-    def number(text: str) -> Any:
-        value = kind(text)
-        if not value < math.inf:  # nor is nan
-            raise ValueError(text)
-        if value < least:
-            raise argparse.ArgumentTypeError(f"{value} is too small; give {least} or more")
-        return value
-
-    number.__name__ = "number"  # argparse: invalid number value: 'x'
-    return number
-
-
-def _archive(text: str) -> Path:
-    """A path that training takes for an archive, not for a folder of pairs."""
-    if Path(text).suffix != ".npz":
-        raise argparse.ArgumentTypeError(f"{text} does not end with .npz; give NAME.npz")
-    if Path(text).is_dir():
-        raise argparse.ArgumentTypeError(f"{text} is a folder; give another name")
-    return Path(text)
-
-
-def _build(build: argparse.ArgumentParser) -> None:
-    build.add_argument("photos", nargs="+", help="folders, globs, manifest.csv, hub:owner/name")
-    build.add_argument("out", type=Path, help="folder to write, or to finish")
-    build.add_argument("--pairs-per-photo", type=_from(1), default=1, metavar="N")
-    build.add_argument(
-        "--format", choices=["parquet", "imagefolder", "webdataset"], default="parquet"
-    )
-    build.add_argument("--no-sheets", action="store_true", help="no contact sheets in report/")
-    build.add_argument("--recipe", default="faceshadow", help="faceshadow, sunlit, zhang2020, self")
-    _photo_options(build)
-
-
-def _pack(pack: argparse.ArgumentParser) -> None:
-    pack.add_argument("photos", nargs="+", help="folders, globs, manifest.csv, hub:owner/name")
-    pack.add_argument(
-        "out",
-        type=_archive,
-        help="archive to write, NAME.npz; NAME.state beside it keeps landmarks for the next one",
-    )
-    pack.add_argument(
-        "--frames", type=_from(1), default=1, help="crops of each photo, each relit anew"
-    )
-    pack.add_argument(
-        "--shadows",
-        type=_from(1),
-        nargs="+",
-        default=[8],
-        metavar="N",
-        help="shadows in each crop: of every recipe, or a number for each",
-    )
-    pack.add_argument(
-        "--recipe", nargs="+", default=["faceshadow"], metavar="NAME", help="one or several"
-    )
-    pack.add_argument(
-        "--pairs", nargs="+", default=[], metavar="DIR", help="pairs to take in as they are"
-    )
-    pack.add_argument(
-        "--uneven",
-        action="store_true",
-        help="take in photos that only uneven light keeps out, under the light they have",
-    )
-    pack.add_argument(
-        "--splits", type=Path, default=None, help="a dataset; its val and test people stay out"
-    )
-    _photo_options(pack)
-
-
-def _photo_options(build: argparse.ArgumentParser) -> None:
-    build.add_argument("--size", type=_from(16), default=256, help="side of the pictures, pixels")
-    build.add_argument("--seed", type=_from(0), default=0)
-    build.add_argument("--licence", default="", help="for photos whose source states none")
-    build.add_argument("--allow-unlicensed", action="store_true")
-    build.add_argument(
-        "--keep-review", action="store_true", help="keep photos that may be shadowed"
-    )
-    build.add_argument(
-        "--min-iris-px", type=_from(0, float), default=30.0, help="smallest iris distance"
-    )
-    build.add_argument("--engine", choices=["daft", "ray", "local"], default="daft")
-    build.add_argument("--address", default="", help="of the Ray cluster; empty starts one here")
-    build.add_argument("--workers", type=_from(0), default=0, help="processes; 0 = all cores")
-    build.add_argument("--landmarker", default="", help="face_landmarker.task; default: bundled")
-    build.add_argument("--landmark-cache", type=Path, default=None, help="shared between builds")
 
 
 def _plan(options: argparse.Namespace, out: Path, pairs: PairPlan) -> BuildPlan:
@@ -164,24 +40,10 @@ def _plan(options: argparse.Namespace, out: Path, pairs: PairPlan) -> BuildPlan:
 
 
 def _tell_left_out(places: list[str]) -> None:
-    """One line about pictures of no kind we read, one about names that are not UTF-8."""
-    from dataset_tools.photos import left_out, misnamed
+    from dataset_tools.left_out import left_out
 
-    found = left_out(places)
-    if count := found.total():
-        kinds = ", ".join(f"{suffix} {found[suffix]}" for suffix in sorted(found))
-        print(
-            f"{_files(count)} left out: {kinds}; convert them to JPEG, PNG or TIFF", file=sys.stderr
-        )
-    if names := misnamed(places):
-        print(
-            f"{_files(len(names))} left out, as names are not UTF-8: first {names[0]}; rename",
-            file=sys.stderr,
-        )
-
-
-def _files(count: int) -> str:
-    return f"{count} file{'s' * (count != 1)}"
+    for line in left_out(places):
+        print(line, file=sys.stderr)
 
 
 def _run_build(options: argparse.Namespace) -> int:

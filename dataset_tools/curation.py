@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from dataset_tools.facts import Facts
 from dataset_tools.photos import Photo
 
-UNKNOWN_LICENCES = ("", "unknown", "none", "no licence stated", "no license stated", "none stated")
+UNKNOWN = re.compile(
+    r"(none|null|nan|n/?a|n\.a|tbd|todo|unclear)?$"
+    r"|unknown|unspecified|undefined|not (stated|spec)|none stated|no licen[cs]e"
+)
+REFUSAL = re.compile(
+    r"all rights reserved|proprietary|confidential|internal use only|no permission"
+    r"|\b(do not|don't|not to be|may not be|must not be|cannot be|not for|no) "
+    r"(re-?)?(distribut|publi|shar|copy|copie|reproduc)"
+)
+OPEN = re.compile(r"\bcc0|\bcc[ -]by|creative commons|public domain|\bbsd\b|\bmit\b|\bapache\b")
 
 
 @dataclass(frozen=True)
@@ -48,16 +58,27 @@ def readable(_: Photo, facts: Facts, __: Thresholds) -> str:
 
 
 def licensed(photo: Photo, _: Facts, limits: Thresholds) -> str:
-    unknown = is_unknown(photo.licence)
-    if not unknown or limits.allow_unlicensed:
+    if permits(photo.licence) or limits.allow_unlicensed:
         return ""
+    if not is_unknown(photo.licence):
+        return f"licence {photo.licence!r} permits nothing; --allow-unlicensed if it is your own"
     return "licence unknown; state it in manifest.csv or with --licence, or --allow-unlicensed"
 
 
+def permits(licence: str) -> bool:
+    """Whether a licence text may permit use: it is stated, and is no refusal."""
+    text = _plain(licence)
+    refused = REFUSAL.search(text) and not OPEN.search(text)
+    return not (is_unknown(licence) or refused)
+
+
 def is_unknown(licence: str) -> bool:
-    """Whether a licence text says nothing that permits use."""
-    text = licence.strip().lower()
-    return text in UNKNOWN_LICENCES or text.startswith(("no licence", "no license", "none stated"))
+    """Whether a licence text states nothing: it is empty, a dash, 'n/a', ..."""
+    return bool(UNKNOWN.match(_plain(licence)))
+
+
+def _plain(licence: str) -> str:
+    return " ".join(licence.lower().split()).strip(" .,;:?!*/_-\u2013\u2014()[]<>\"'")
 
 
 def one_face(_: Photo, facts: Facts, __: Thresholds) -> str:

@@ -4,24 +4,47 @@ from __future__ import annotations
 
 import csv
 import io
+import math
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from dataset_tools.photos import PhotoError
+from dataset_tools.ledger import Removed, content_hash
+from dataset_tools.photos import PhotoError, person
 from learnir.writing import write_atomically
 
 PREFIX = "hub:"
 COLUMNS = ("licence", "license", "identity_key", "identity", "source", "author")
+PARTS = ".fetching-"  # how the folder starts that is written first
+COMMIT = "commit.txt"  # beside the manifest: which commit of the Hub the pictures are of
 
 
-def fetch(place: str, folder: Path) -> Path:
-    """``hub:owner/name[:split]`` -> manifest.csv of its pictures under ``folder``.
+def fetch(place: str, folder: Path, removed: Removed) -> Path:
+    """``hub:owner/name[:split]`` -> manifest.csv of its pictures under ``folder``, without whom a
+    dataset removed.
 
-    The first Image column is taken; licence, identity, source and author columns come along.
+    The first Image column is taken; licence, identity, source and author columns come along. What
+    was fetched stays until the Hub has another commit, and where the Hub is out of reach.
     """
     manifest = fetched(place, folder)
-    if not manifest.is_file():
-        _write(_open(*_name_and_split(place)), manifest)
+    name, split = _name_and_split(place)
+    held, commit = _held(manifest), _commit(name)
+    if held is not None and commit in ("", held):
+        return manifest
+    if held is not None:
+        print(f"{place}: fetched again, the Hub has another commit ({commit[:7]})", file=sys.stderr)
+    folder.mkdir(parents=True, exist_ok=True)
+    for killed in folder.glob(f"{PARTS}*"):
+        shutil.rmtree(killed)
+    with tempfile.TemporaryDirectory(prefix=PARTS, dir=folder) as parts:
+        new = Path(parts) / "new"
+        _write(_open(name, split, commit), new, name, removed)
+        write_atomically(new / COMMIT, commit.encode())
+        shutil.rmtree(manifest.parent, ignore_errors=True)
+        new.replace(manifest.parent)
     return manifest
 
 
@@ -38,29 +61,105 @@ def _name_and_split(place: str) -> tuple[str, str]:
     return name, split or "train"
 
 
-def _open(name: str, split: str) -> Any:
+def _held(manifest: Path) -> str | None:
+    """The commit that was fetched; empty where it is not known, None where nothing was fetched."""
+    if not manifest.is_file():
+        return None
+    path = manifest.parent / COMMIT
+    return path.read_text().strip() if path.is_file() else ""
+
+
+def _commit(name: str) -> str:
+    """The Hub's newest commit; empty where the Hub is out of reach, or for a folder here."""
+    from huggingface_hub import HfApi
+
+    if Path(name).exists():
+        return ""
+    try:
+        return HfApi().dataset_info(name, timeout=10).sha or ""
+    except not_reached():
+        return ""
+
+
+def not_reached() -> tuple[type[Exception], ...]:
+    """Errors of the HTTP client that the Hub's own error inherits from: requests, httpx, httpx2."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    bases = HfHubHTTPError.__bases__
+    return (OSError, ValueError, *(base for base in bases if issubclass(base, Exception)))
+
+
+def _unreadable() -> tuple[type[Exception], ...]:
+    """Whatever goes wrong while rows of the Hub are read."""
+    from datasets.exceptions import DatasetsError
+
+    return (DatasetsError, *not_reached(), RuntimeError, LookupError, TypeError)
+
+
+def _open(name: str, split: str, commit: str) -> Any:
     from datasets import load_dataset
-    from datasets.exceptions import DatasetNotFoundError
 
     try:
-        return load_dataset(name, split=split, streaming=True)
-    except (DatasetNotFoundError, FileNotFoundError, ValueError, ConnectionError) as error:
-        raise PhotoError(f"{name}: cannot be opened as a dataset ({error})") from error
+        return load_dataset(name, split=split, streaming=True, revision=commit or None)
+    except _unreadable() as error:
+        raise PhotoError(f"{name}: cannot be opened as a dataset ({said(error)})") from error
 
 
-def _write(rows: Any, manifest: Path) -> None:
+def said(error: BaseException) -> str:
+    """An error's text on one line."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _write(rows: Any, folder: Path, name: str, removed: Removed) -> None:
+    """Pictures and manifest.csv. A row without a picture is listed all the same, so that curation
+    says what became of it."""
     from datasets import Image
 
-    pictures = [c for c, kind in (rows.features or {}).items() if isinstance(kind, Image)]
+    kinds = rows.features or {}
+    pictures = [column for column, kind in kinds.items() if isinstance(kind, Image)]
     if not pictures:
-        raise PhotoError(f"{manifest.parent.name}: the dataset has no Image column")
+        raise PhotoError(f"{name}: the dataset has no Image column")
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["path", *COLUMNS])
-    for index, row in enumerate(rows.cast_column(pictures[0], Image(decode=False))):
-        data = row[pictures[0]]["bytes"]
-        if data is None:
-            data = Path(row[pictures[0]]["path"]).read_bytes()
-        write_atomically(manifest.parent / f"{index:08d}.img", data)
-        table.writerow([f"{index:08d}.img", *(row.get(column) or "" for column in COLUMNS)])
-    write_atomically(manifest, text.getvalue().encode())
+    for index, row, data in _read(rows, pictures[0], name):
+        about = [_text(kinds.get(column), row.get(column)) for column in COLUMNS]
+        identity = person(about[COLUMNS.index("identity_key")] or about[COLUMNS.index("identity")])
+        if removed.has(identity) or removed.has(content_hash(data)):
+            continue
+        if data:
+            write_atomically(folder / f"{index:08d}.img", data)
+        table.writerow([f"{index:08d}.img", *about])
+    write_atomically(folder / "manifest.csv", text.getvalue().encode())
+
+
+def _read(rows: Any, column: str, name: str) -> Iterator[tuple[int, dict[str, Any], bytes]]:
+    """Number, row and encoded picture, one after the other; empty where a row has no picture."""
+    try:
+        for index, row in enumerate(rows.decode(False)):
+            yield index, row, _bytes(row[column])
+    except _unreadable() as error:
+        raise PhotoError(f"{name}: cannot be read ({said(error)})") from error
+
+
+def _bytes(picture: dict[str, Any] | None) -> bytes:
+    """An Image cell without decoding: its bytes, or what its path or URL leads to."""
+    import fsspec
+
+    if not picture:
+        return b""
+    if picture["bytes"] is None and picture["path"]:
+        with fsspec.open(picture["path"], "rb") as handle:
+            return handle.read()
+    return picture["bytes"] or b""
+
+
+def _text(kind: Any, value: Any) -> str:
+    """A cell as the manifest writes it: classes by their names, nothing for what is missing."""
+    from datasets import ClassLabel
+
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if isinstance(kind, ClassLabel) and isinstance(value, int):
+        return kind.int2str(value) if value >= 0 else ""  # -1: not labelled
+    return str(value)

@@ -34,6 +34,8 @@ UNREADABLE = (OSError, ValueError, KeyError, tarfile.TarError)  # what damaged s
 REPORT = "report"
 PUBLIC, PRIVATE, MANIFEST = "faceshadow.json", "build.json", "MANIFEST.sha256"
 REMOVED = "removed.txt"
+CARD = "README.md"
+OWN = "<!-- What you write below this line stays when the data set is built again. -->"
 
 
 class DatasetError(Exception):
@@ -258,7 +260,11 @@ def tombstone(name: str) -> str:
 
 def removed(out: Path) -> Removed:
     """What removed.txt of a dataset lists."""
-    path = out / REMOVED
+    return read_removed(out / REMOVED)
+
+
+def read_removed(path: Path) -> Removed:
+    """What a removed.txt lists; nothing where there is none."""
     return Removed(frozenset(path.read_text().split()) if path.is_file() else frozenset())
 
 
@@ -295,6 +301,19 @@ def content_hash(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def card_parts(path: Path) -> tuple[bytes, bytes]:
+    """A card up to and with the line OWN, and what somebody wrote below it."""
+    generated, line, own = path.read_bytes().partition(f"{OWN}\n".encode())
+    return generated + line, own
+
+
+def digest(out: Path, name: str) -> str:
+    """SHA-256 of a file as the manifest lists it: of the card what was generated."""
+    if name == CARD:
+        return content_hash(card_parts(out / name)[0])
+    return file_hash(out / name)
+
+
 def listed(out: Path) -> dict[str, str]:
     """Path -> SHA-256 of every file in the manifest."""
     lines = (out / MANIFEST).read_text(encoding="utf-8").splitlines()
@@ -303,7 +322,5 @@ def listed(out: Path) -> dict[str, str]:
 
 def write_manifest(out: Path) -> None:
     """``sha256  path`` of every published file, in the format of sha256sum."""
-    files = published_files(out)
-    write_lines(
-        out / MANIFEST, (f"{file_hash(path)}  {path.relative_to(out).as_posix()}" for path in files)
-    )
+    names = (path.relative_to(out).as_posix() for path in published_files(out))
+    write_lines(out / MANIFEST, (f"{digest(out, name)}  {name}" for name in names))

@@ -29,7 +29,6 @@ from dataset_tools.geometry import surface
 from dataset_tools.landmarks import Landmarks
 from dataset_tools.light import draw_light, smoothstep
 from dataset_tools.photos import PhotoError, decode_picture, read_bytes
-from dataset_tools.progress import progress
 from dataset_tools.recipe import Recipe, RecipeError
 from dataset_tools.relight import carried_outward, direct_shading, highlight
 from dataset_tools.render import pair_seed, render
@@ -38,6 +37,7 @@ from dataset_tools.sky import MOST, draw_surroundings, reaching
 from dataset_tools.survey import load_landmarks
 from dataset_tools.worn import put_on
 from learnir.images import decode_linear, encode_linear
+from learnir.progress import progress
 from learnir.training.data import open_pairs, reduced
 from learnir.writing import replacing
 

@@ -10,8 +10,7 @@ import itertools
 import os
 import struct
 import unicodedata
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -31,6 +30,8 @@ SUFFIXES = IMAGE_SUFFIXES | READ_ONLY | {".bmp"}
 NOT_READ = OTHER_PICTURES - SUFFIXES
 # what Pillow raises over damaged pixels, headers or EXIF
 DAMAGED = (OSError, ValueError, SyntaxError, TypeError, LookupError, AttributeError, struct.error)
+AGREED = ("licence", "identity", "author")  # what two rows of one photo must not contradict
+ABOUT = (*AGREED, "source")
 DATASET_MARKS = frozenset({"faceshadow.json", ".faceshadow"})  # what a build leaves in its folder
 
 
@@ -66,7 +67,7 @@ def find_photos(where: str | Path) -> list[Photo]:
     path = Path(where)
     if not str(where).strip():
         raise PhotoError("no photos given; give a folder, a glob or a manifest.csv")
-    if not _is_text(path):
+    if not is_text(path):
         raise PhotoError(f"{spelled(path)}: name is not UTF-8; rename it")
     if path.is_dir():
         manifest = path / "manifest.csv"
@@ -84,32 +85,14 @@ def find_photos(where: str | Path) -> list[Photo]:
     return found
 
 
-def misnamed(places: Iterable[str]) -> list[str]:
-    """Photos of folders and globs that are left out: no table can hold a name that is not UTF-8."""
-    found: list[Path] = []
-    for path in (Path(place) for place in places if place.strip()):
-        if not path.exists():
-            found += _matches(path)
-        elif path.is_dir() and not (path / "manifest.csv").is_file():
-            found += _pictures(path)
-    return [spelled(path) for path in found if not _is_text(path)]
-
-
-def _is_text(path: Path) -> bool:
+def is_text(path: Path) -> bool:
+    """Whether a name is UTF-8: no table can hold another."""
     return spelled(path) == str(path)
 
 
 def spelled(path: Path) -> str:
     """A path to print, bytes that are not UTF-8 as \\x.."""
     return str(path).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-
-
-def left_out(places: Iterable[str]) -> Counter[str]:
-    """How many pictures the folders hold that are not read, by suffix."""
-    folders = [Path(place) for place in places if place.strip() and Path(place).is_dir()]
-    folders = [folder for folder in folders if not (folder / "manifest.csv").is_file()]
-    suffixes = (path.suffix.lower() for folder in folders for path in _files(folder))
-    return Counter(suffix for suffix in suffixes if suffix in NOT_READ)
 
 
 def find_all(places: Sequence[str | None]) -> list[Photo]:
@@ -152,15 +135,20 @@ def _from_glob(pattern: Path) -> list[Photo]:
     """Files that match, called by their names; by their paths below the first wildcard where two
     folders hold the same name."""
     fixed = Path(*itertools.takewhile(lambda part: not glob.has_magic(part), pattern.parts))
-    paths = [path for path in _matches(pattern) if _is_text(path)]
+    paths = [path for path in matches(pattern) if is_text(path)]
     below = {folder for path in paths for folder in path.parents if fixed in folder.parents}
     built = {folder for folder in below if _marked(folder)}
     paths = [path for path in paths if built.isdisjoint(path.parents)]
-    unique = len({path.name for path in paths}) == len(paths)
+    unique = _unlike(paths)
     return [_plain(path, path.parent if unique else fixed) for path in paths]
 
 
-def _matches(pattern: Path) -> list[Path]:
+def _unlike(paths: Collection[Path]) -> bool:
+    """Whether no two files are called the same."""
+    return len({path.name for path in paths}) == len(paths)
+
+
+def matches(pattern: Path) -> list[Path]:
     """Files that match, in name order; ``**`` stands for folders at any depth."""
     names = set(glob.glob(str(pattern), recursive=True))
     return [path for path in map(Path, sorted(names)) if path.is_file()]
@@ -171,23 +159,34 @@ def _marked(folder: Path) -> bool:
 
 
 def _from_folder(root: Path) -> list[Photo]:
-    return [_plain(path, root) for path in _pictures(root) if _is_text(path)]
+    return [_plain(path, root) for path in _pictures(root) if is_text(path)]
 
 
 def _pictures(root: Path) -> Iterator[Path]:
-    """Every picture below ``root`` in name order."""
-    return (path for path in _files(root) if path.suffix.lower() in SUFFIXES)
+    """Every picture below ``root`` in name order, but for hidden ones: file managers keep deleted
+    photos and thumbnails in hidden folders."""
+    for folder, folders, names in walk(root, _refuse):
+        folders[:] = [name for name in folders if not is_hidden(name)]
+        paths = (folder / name for name in names if not is_hidden(name))
+        yield from (path for path in paths if path.suffix.lower() in SUFFIXES)
 
 
-def _files(root: Path) -> Iterator[Path]:
-    """Every file below ``root`` in name order, but not those of a dataset built there; links to
-    folders are not followed."""
-    for folder, folders, names in os.walk(root, followlinks=False, onerror=_refuse):
+def is_hidden(name: str) -> bool:
+    return name.startswith(".")
+
+
+def walk(
+    root: Path, onerror: Callable[[OSError], None] | None
+) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """Every folder below ``root`` with the names of its folders, which may be left out of the list,
+    and of its files, in name order; but not of a dataset built there. Links to folders are not
+    followed."""
+    for folder, folders, names in os.walk(root, followlinks=False, onerror=onerror):
         if any(mark in DATASET_MARKS for mark in (*folders, *names)):
             folders.clear()
             continue
         folders.sort()
-        yield from (Path(folder) / name for name in sorted(names))
+        yield Path(folder), folders, sorted(names)
 
 
 def _refuse(error: OSError) -> None:
@@ -205,11 +204,50 @@ def from_manifest(manifest: Path) -> list[Photo]:
                 raise PhotoError(
                     f"{manifest}: has no 'path' column; add one with the photos' paths"
                 )
-            return [_row_to_photo(row, manifest, reader.line_num) for row in reader]
+            rows = [(n := reader.line_num, _row_to_photo(row, manifest, n)) for row in reader]
     except UnicodeDecodeError as error:
         raise PhotoError(f"{manifest}: is not UTF-8 ({error.reason}); save it as UTF-8") from error
     except csv.Error as error:
         raise PhotoError(f"{manifest}: is not a CSV file ({error}); save it as CSV") from error
+    return _called(_merged(rows, manifest), manifest.parent)
+
+
+def _merged(rows: Iterable[tuple[int, Photo]], manifest: Path) -> list[Photo]:
+    """One photo a file: rows of one file complete one another. PhotoError where they contradict."""
+    found: dict[str, tuple[int, Photo]] = {}
+    for line, photo in rows:
+        place = os.path.normpath(photo.path)
+        first, known = found.get(place, (line, photo))
+        for name in AGREED:
+            a, b = getattr(known, name).strip(), getattr(photo, name).strip()
+            if a and b and a != b:
+                raise PhotoError(
+                    f"{manifest}: lines {first} and {line}, {photo.key}: {name} is {a!r} and "
+                    f"{b!r}; keep one"
+                )
+        about = {name: getattr(known, name) or getattr(photo, name) for name in ABOUT}
+        found[place] = first, replace(known, **about)
+    return [photo for _, photo in found.values()]
+
+
+def _called(photos: list[Photo], folder: Path) -> list[Photo]:
+    """The photos of a manifest, none of them called by an absolute path, which tells where its
+    owner keeps files: those in ``folder`` by the path below it, others as those of a glob are."""
+    here = Path(os.path.abspath(folder))
+    paths = [Path(os.path.normpath(photo.key)) for photo in photos]
+    away = [path for path in paths if path.is_absolute() and not path.is_relative_to(here)]
+    shared = Path(os.path.commonpath([path.parent for path in away])) if away else here
+    unique = _unlike(paths)
+
+    def key(path: Path) -> str:
+        if path.is_relative_to(here):
+            return path.relative_to(here).as_posix()
+        return path.name if unique else path.relative_to(shared).as_posix()
+
+    return [
+        replace(photo, key=key(path)) if path.is_absolute() else photo
+        for photo, path in zip(photos, paths, strict=True)
+    ]
 
 
 def _row_to_photo(row: dict[str, str], manifest: Path, line: int) -> Photo:

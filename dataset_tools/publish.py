@@ -9,9 +9,11 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from dataset_tools import card, ledger
 from dataset_tools.formats import PICTURES
+from dataset_tools.hub import PREFIX, not_reached, said
 from dataset_tools.shards import STATE, VERSION
 from dataset_tools.splits import SPLITS
 from dataset_tools.verify import verify
@@ -20,7 +22,7 @@ from learnir.writing import replacing
 # what shards are stored in, as glob patterns relative to the dataset
 SHARDS = tuple(f"data/{split}-*-of-*.{kind}" for split in SPLITS for kind in ("parquet", "tar"))
 FOLDERS = tuple(f"{split}/{name}/*.png" for split in SPLITS for name in PICTURES)
-STORED = (*SHARDS, *FOLDERS, *(f"{split}/metadata.jsonl" for split in SPLITS))
+STORED = (*SHARDS, *FOLDERS, *(f"{split}/metadata.jsonl" for split in SPLITS), card.CROISSANT)
 
 
 class PublishError(Exception):
@@ -33,11 +35,15 @@ def push(out: Path, where: str, *, allow_unlicensed: bool = False, private: bool
     local = where.startswith(("/", ".", "file://"))
     if local:
         _check(out, folder)
+    else:
+        _check_name(where)
+    if not ledger.shards(out):
+        raise PublishError(f"{out}: holds no pairs; delete what was published of it instead")
     card.require_licences(out, allow_unlicensed)
     problems = verify(out, sample=0).problems
     if problems:
         raise PublishError(f"{out}: {problems[0]}; build the dataset again before publishing")
-    return _copy(out, folder) if local else _upload(out, where, private)
+    return _copy(out, folder) if local else _upload(out, where.removeprefix(PREFIX), private)
 
 
 def _check(out: Path, folder: Path) -> None:
@@ -45,8 +51,25 @@ def _check(out: Path, folder: Path) -> None:
     if folder.resolve() == out.resolve():
         raise PublishError(f"{folder}: is the dataset itself; give another folder")
     ledger.check_ours(folder)
-    if ledger.removed(folder).hashes - ledger.removed(out).hashes:
-        raise PublishError(f"{folder}: somebody was removed there; remove them from {out} first")
+    _check_removed(out, str(folder), ledger.removed(folder))
+
+
+def _check_removed(out: Path, where: str, there: ledger.Removed) -> None:
+    if there.hashes - ledger.removed(out).hashes:
+        raise PublishError(f"{where}: somebody was removed there; remove them from {out} first")
+
+
+def _check_name(where: str) -> None:
+    """Faces go to the Hub only where nothing but the Hub can be meant."""
+    name = where.removeprefix(PREFIX)
+    owner, _, rest = name.partition("/")
+    if not owner or not rest or "/" in rest:
+        raise PublishError(f"{where}: not owner/name; for a folder write ./{name}")
+    if name == where and (Path(name).exists() or Path(owner).is_dir()):
+        raise PublishError(
+            f"{where}: there is a folder {owner} here; write ./{name} for the folder, "
+            f"{PREFIX}{name} for the Hub"
+        )
 
 
 def _copy(out: Path, folder: Path) -> str:
@@ -74,12 +97,27 @@ def _stale(folder: Path, wanted: set[str]) -> Iterator[Path]:
         yield from (folder / STATE / name).glob("*")
 
 
-def _not_reached() -> tuple[type[Exception], ...]:
-    """Errors of the HTTP client that the Hub's own error inherits from: requests, httpx, httpx2."""
-    from huggingface_hub.errors import HfHubHTTPError
+def _removed_on_the_hub(api: Any, name: str) -> ledger.Removed:
+    """Whom the Hub's copy lists; nobody where it has no list, or there is no copy yet."""
+    from huggingface_hub.errors import (
+        EntryNotFoundError,
+        GatedRepoError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+    )
 
-    bases = HfHubHTTPError.__bases__
-    return (OSError, ValueError, *(base for base in bases if issubclass(base, Exception)))
+    try:
+        path = api.hf_hub_download(
+            name,
+            ledger.REMOVED,
+            repo_type="dataset",
+            force_download=True,  # no older copy
+        )
+    except (LocalEntryNotFoundError, GatedRepoError):  # which say that it could not be asked
+        raise
+    except (EntryNotFoundError, RepositoryNotFoundError):
+        return ledger.Removed(frozenset())
+    return ledger.read_removed(Path(path))
 
 
 def _upload(out: Path, name: str, private: bool) -> str:
@@ -88,6 +126,7 @@ def _upload(out: Path, name: str, private: bool) -> str:
 
     api = HfApi()
     try:
+        _check_removed(out, name, _removed_on_the_hub(api, name))
         api.create_repo(name, repo_type="dataset", private=private, exist_ok=True)
         done = api.upload_folder(
             repo_id=name,
@@ -100,9 +139,10 @@ def _upload(out: Path, name: str, private: bool) -> str:
     except HFValidationError as error:
         raise PublishError(f"{name}: not owner/name; for a folder write ./{name}") from error
     except (HfHubHTTPError, LocalTokenNotFoundError) as error:
-        raise PublishError(f"{name}: the Hub refused ({error}); run hf auth login") from error
-    except _not_reached() as error:
+        raise PublishError(f"{name}: the Hub refused ({said(error)}); run hf auth login") from error
+    except not_reached() as error:
         raise PublishError(
-            f"{name}: not uploaded ({error}); check the network, or write ./{name} for a folder"
+            f"{name}: not uploaded ({said(error.__cause__ or error)}); check the network, or "
+            f"write ./{name} for a folder"
         ) from error
     return str(done)

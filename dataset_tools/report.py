@@ -12,6 +12,7 @@ import numpy as np
 from dataset_tools import ledger, sheets
 from dataset_tools.curation import Verdict
 from dataset_tools.facts import skin_bin
+from dataset_tools.markdown import table
 from dataset_tools.photos import Photo, PhotoError, load_picture
 from dataset_tools.traces import curation_lines
 from learnir.writing import write_atomically
@@ -49,7 +50,11 @@ class Statistics:
             self.bins[name][min(max(place, 0), len(edges) - 2)] += 1
 
     def markdown(self) -> str:
-        parts = [f"{self.pairs} pairs of {len(self.people)} people.\n"]
+        pairs, people = self.pairs, len(self.people)
+        parts = [
+            f"{pairs} pair{'s' * (pairs != 1)} of {people} {'person' if people == 1 else 'people'}."
+            "\n"
+        ]
         for name, counter in self.counts.items():
             parts.append(_table(name, counter.most_common(25)))
         for name, edges in HISTOGRAMS.items():
@@ -69,10 +74,8 @@ def statistics(out: Path) -> Statistics:
 def _table(name: str, counted: list[tuple[str, int]]) -> str:
     """Markdown table with a bar a row."""
     most = max((n for _, n in counted), default=1) or 1
-    lines = [
-        f"| {label or '(none)'} | {n} | {'#' * round(30 * n / most)} |" for label, n in counted
-    ]
-    return "\n".join([f"### {name}\n", f"| {name} | count | |", "|---|---|---|", *lines, ""])
+    rows = [(label or "(none)", n, "#" * round(30 * n / most)) for label, n in counted]
+    return f"### {name}\n\n{table((name, 'count', ''), rows)}\n"
 
 
 def write_summary(out: Path) -> None:

@@ -23,8 +23,8 @@ FIELDS: dict[str, str] = {
     "seed": "seed of the build",
     "size": "side of the pictures, pixels",
     "recipe": "name of the recipe",
-    "kind": "occluder | flat | tint | occluder_self | self | none",
-    "relit": "the base stands under a new light, in input and target alike",
+    "kind": "occluder, flat, tint, occluder_self, self or none",
+    "relit": "the face is relit, in input and target alike",
     "person_only": "the shadow ends at the person",
     "coverage": "share of the skin with less than half of its direct light",
     "ambient": "luminance share of the light that stays in shadow, linear; where a matrix darkens, "
@@ -41,8 +41,8 @@ FIELDS: dict[str, str] = {
     "mm_per_pixel": "scale of the frame at the face",
     "ita": "individual typology angle of the source's skin, degrees",
     "skin_tone": "ITA bin: very light, light, intermediate, tan, brown, dark",
-    "parameters": "frame, light, look, dye, what is worn, darkening, layers and noise as drawn, "
-    "JSON; shapes and slow variations follow from the seed",
+    "parameters": "frame, light, look, dye, things put on the face, darkening, layers and noise as "
+    "drawn, JSON; shapes and slow variations follow from the seed",
 }
 
 

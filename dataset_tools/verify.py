@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from dataset_tools import ledger
-from dataset_tools.files import file_hash
 from dataset_tools.formats import PICTURES, Shard, decode_png, encode_png
 from dataset_tools.hub import PREFIX, fetched
 from dataset_tools.landmarker import Landmarker, carries_models, identify
@@ -64,7 +63,7 @@ def _check_hashes(out: Path, found: Verification) -> None:
         found.files += 1
         if not (out / name).is_file():
             found.problems.append(f"{name}: missing")
-        elif file_hash(out / name) != digest:
+        elif ledger.digest(out, name) != digest:
             found.problems.append(f"{name}: changed since it was built")
     present = {file.relative_to(out).as_posix() for file in ledger.published_files(out)}
     found.problems += [f"{name}: not in the manifest" for name in sorted(present - set(listed))]

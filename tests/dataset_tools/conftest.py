@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from builds import build
 
 from dataset_tools.landmarks import Landmarks, open_detector
 
@@ -89,3 +90,23 @@ def _write_variants(folder: Path, picture: np.ndarray, count: int) -> None:
 def cache(tmp_path_factory):
     """A folder for the landmarks that a module's builds share."""
     return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory, astronaut, write_variants) -> Path:
+    folder = tmp_path_factory.mktemp("portraits")
+    write_variants(folder, astronaut, 6)
+    return folder
+
+
+@pytest.fixture
+def built(tmp_path, photos, cache):
+    """A function: build the portraits, or build them again, in a layout."""
+
+    def run(layout: str = "parquet", *more: object) -> Path:
+        out = tmp_path / layout
+        words = [photos, out, "--format", layout, "--landmark-cache", cache, *more]
+        assert build(*words) == 0
+        return out
+
+    return run

@@ -18,11 +18,13 @@ from dataset_tools.curation import (
     is_unknown,
     judge,
     only_unevenly_lit,
+    permits,
 )
 from dataset_tools.duplicates import _neighbours, _similar, duplicate_clusters
 from dataset_tools.facts import Facts, measure, skin_bin, thumbnail
 from dataset_tools.geometry import surface
 from dataset_tools.photos import Photo
+from dataset_tools.rows import licence_of
 from dataset_tools.splits import groups, split_of
 
 PHOTO = Photo("a.png", path=None, licence="CC0")  # type: ignore[arg-type]
@@ -85,6 +87,52 @@ def test_unknown_licences_are_refused_unless_asked():
     assert judge(photo, GOOD, Thresholds(allow_unlicensed=True)).status == "kept"
     assert is_unknown(" ")
     assert not is_unknown("CC BY 4.0")
+
+
+@pytest.mark.parametrize(
+    "licence",
+    [
+        "n/a",
+        "N.A.",
+        "?",
+        "TBD",
+        "-",
+        "\N{EM DASH}",
+        "null",
+        "nan",
+        "None",
+        "Unknown.",
+        "unspecified",
+    ],
+)
+def test_texts_that_state_no_licence(licence):
+    assert is_unknown(licence)
+    assert not permits(licence)
+    assert licence_of(replace(PHOTO, licence=licence)) == "unknown"
+
+
+@pytest.mark.parametrize(
+    "licence",
+    ["All rights reserved", "(C) 2020 A. All Rights Reserved.", "do not redistribute",
+     "No reproduction", "not for publication", "may not be shared"],
+)  # fmt: skip
+def test_refusals_are_no_licences(licence):
+    photo = replace(PHOTO, licence=licence)
+    verdict = judge(photo, GOOD, Thresholds())
+    assert (verdict.status, verdict.step) == ("dropped", "licensed")
+    assert f"licence {licence!r} permits nothing" in verdict.reason
+    assert judge(photo, GOOD, Thresholds(allow_unlicensed=True)).status == "kept"
+    assert licence_of(photo) == licence
+
+
+@pytest.mark.parametrize(
+    "licence",
+    ["CC BY 4.0", "CC0", "MIT", "public domain (NASA)", "CC BY-NC 4.0 (not for commercial use)",
+     "BSD-3-Clause. All rights reserved.", "consent given, form 12", "Nantes archive, open"],
+)  # fmt: skip
+def test_licences_are_not_taken_for_refusals(licence):
+    assert permits(licence)
+    assert judge(replace(PHOTO, licence=licence), GOOD, Thresholds()).status == "kept"
 
 
 def test_harmonics_explain_smooth_shading_but_not_a_cast_shadow(face, astronaut):

@@ -13,16 +13,17 @@ import tifffile
 from PIL import Image
 
 from dataset_tools import ledger
+from dataset_tools.build import BuildPlan
+from dataset_tools.build import find_photos as find_planned
 from dataset_tools.cli import main
 from dataset_tools.hub import fetched
+from dataset_tools.left_out import left_out
 from dataset_tools.photos import (
     PhotoError,
     decode_picture,
     find_all,
     find_photos,
-    left_out,
     load_picture,
-    misnamed,
 )
 from dataset_tools.verify import verify
 from learnir.decoding import decode_rgb
@@ -249,9 +250,10 @@ def test_a_place_whose_name_is_not_utf8_is_one_line(odd, name):
 
 
 def test_a_manifest_says_what_is_a_photo_whatever_lies_beside_it(odd):
-    assert len(misnamed([str(odd), "", "hub:a/b", str(odd / "nowhere")])) == 2
+    (line,) = left_out([str(odd), "", "hub:a/b", str(odd / "nowhere")])
+    assert line.startswith("2 files left out, as names are not UTF-8")
     (odd / "manifest.csv").write_text("path\nportrait000.png\n")
-    assert misnamed([str(odd)]) == []
+    assert left_out([str(odd)]) == []
     assert keys(odd) == ["portrait000.png"]
 
 
@@ -272,3 +274,77 @@ def test_the_folder_one_is_in_has_a_name_among_several(tmp_path, monkeypatch):
     assert [p.key for p in find_all([".", "../../link"])] == ["in/b.png", "link/c.png"]
     found = [p.key for p in find_all(["..", "../../there.v2", "../a.png"])]
     assert found == ["here/a.png", "here/in/b.png", "there/c.png", "a/a.png"]
+
+
+def test_hidden_pictures_and_linked_folders_are_left_out_and_told(tmp_path):
+    photos, album = tmp_path / "photos", tmp_path / "album"
+    touch(photos / "a.jpg", photos / "sub/b.jpg", album / "c.jpg", photos / ".Trash-1000/notes.txt")
+    touch(photos / ".Trash-1000/files/deleted.jpg", photos / "sub/.thumbnails/b.png")
+    touch(photos / "._a.jpg", photos / ".hidden.gif")
+    (photos / "album").symlink_to(album)
+    (photos / "linked.jpg").symlink_to(album / "c.jpg")  # a link to a file is a photo
+    assert keys(photos / "**/*.jpg") == ["a.jpg", "c.jpg", "linked.jpg", "b.jpg"]
+    (photos / "sub/loop").symlink_to(photos)
+    assert keys(photos) == ["a.jpg", "linked.jpg", "sub/b.jpg"]
+    assert left_out([str(photos)]) == [
+        f"3 hidden pictures left out: first {photos}/._a.jpg; move them where no name starts with "
+        "a dot",
+        f"2 linked folders left out: first {photos}/album; give them as places of their own",
+    ]
+    assert keys(photos / ".Trash-1000") == ["files/deleted.jpg"]  # asked for by name
+    assert left_out([str(album)]) == []
+
+
+def write_manifest(folder: Path, *lines: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "manifest.csv").write_text("\n".join(lines) + "\n")
+    return folder / "manifest.csv"
+
+
+def test_where_the_photos_of_a_manifest_are_is_not_published(tmp_path, monkeypatch):
+    studio, away = tmp_path / "studio", tmp_path / "home/ada/private"
+    inside = [f"{studio}/a.jpg", "b.jpg", f"{studio}/sub/../c.jpg", "../other/d.jpg"]
+    found = find_photos(write_manifest(studio, "path", *inside, f"{away}/x/e.jpg"))
+    assert [p.key for p in found] == ["a.jpg", "b.jpg", "c.jpg", "../other/d.jpg", "e.jpg"]
+    assert found[0].path == studio / "a.jpg"
+    assert found[4].path == away / "x/e.jpg"
+    lines = [f"{away}/x/a.jpg", f"{away}/y/a.jpg", "b.jpg"]  # one name in two folders
+    manifest = write_manifest(studio, "path", *lines)
+    assert keys(manifest) == ["x/a.jpg", "y/a.jpg", "b.jpg"]
+    write_manifest(studio, "path", f"{studio}/a.jpg")
+    monkeypatch.chdir(tmp_path)
+    assert keys("studio") == keys("studio/manifest.csv") == ["a.jpg"]
+
+
+def test_rows_of_one_photo_complete_one_another_or_are_refused(tmp_path):
+    head = "path,licence,identity,author,source"
+    rows = ["a.jpg,CC0,Zoe,,here", "a.jpg,,Zoe  ,Ada,there", "b.jpg,,,,", "./a.jpg,CC0,,,"]
+    photo, other = find_photos(write_manifest(tmp_path, head, *rows))
+    assert (photo.key, other.key) == ("a.jpg", "b.jpg")
+    said = (photo.licence, photo.identity, photo.author, photo.source)
+    assert said == ("CC0", "Zoe", "Ada", "here")
+
+
+@pytest.mark.parametrize(
+    ("second", "said"),
+    [
+        ("a.jpg,CC BY 4.0,Zoe,Ada", "licence is 'CC0' and 'CC BY 4.0'"),
+        ("./a.jpg,CC0,Ann,Ada", "identity is 'Zoe' and 'Ann'"),
+        ("{folder}/a.jpg,CC0,Zoe,Bob", "author is 'Ada' and 'Bob'"),
+    ],
+)
+def test_rows_that_contradict_one_another_are_one_clear_line(tmp_path, second, said):
+    rows = ["a.jpg,CC0,Zoe,Ada", "b.jpg,,,", second.format(folder=tmp_path)]
+    manifest = write_manifest(tmp_path, "path,licence,identity,author", *rows)
+    with pytest.raises(PhotoError) as caught:
+        find_photos(tmp_path)
+    assert str(caught.value).startswith(f"{manifest}: lines 2 and 4, ")
+    assert f"a.jpg: {said}; keep one" in str(caught.value)
+
+
+def test_a_licence_for_all_is_for_those_that_state_none(tmp_path):
+    lines = ["a.jpg,", "b.jpg,Unknown", "c.jpg,n/a", "d.jpg,CC BY 4.0", "e.jpg,All rights reserved"]
+    manifest = write_manifest(tmp_path, "path,licence", *lines)
+    plan = BuildPlan((str(manifest),), tmp_path / "out", licence="CC0")
+    found = [photo.licence for photo in find_planned(plan)]
+    assert found == ["CC0", "CC0", "CC0", "CC BY 4.0", "All rights reserved"]

@@ -5,7 +5,7 @@ import re
 import sys
 import time
 
-from dataset_tools.progress import LoggedProgress, progress
+from learnir.progress import LoggedProgress, progress
 
 
 def counted(patience: float, seconds: float) -> str:

@@ -1,0 +1,55 @@
+"""How far a long piece of work is: a bar on a terminal, now and then a line in a log."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from tqdm import tqdm
+
+PATIENCE = 30.0  # seconds between two lines of a log, and before the first
+
+
+class LoggedProgress(tqdm):
+    """Lines of their own, for output that no terminal shows; none of work that is soon done."""
+
+    told = False
+
+    def __init__(self, *args: Any, patience: float = PATIENCE, **options: Any) -> None:
+        own = {"delay": patience, "mininterval": patience, "miniters": 1, "ncols": 80}
+        super().__init__(*args, **{**options, **own, "leave": False})
+
+    def display(self, msg: str | None = None, pos: int | None = None) -> bool:
+        """A line of the state; nothing for what would wipe a bar."""
+        if msg is None:
+            print(self, file=self.fp, flush=True)
+            self.told = True
+        return False
+
+    def set_postfix_str(self, s: str = "", refresh: bool = True) -> None:
+        """Behind the next line, which does not come earlier for it."""
+        super().set_postfix_str(s, refresh=False)
+
+    @classmethod
+    def write(cls, s: str, file: Any = None, end: str = "\n", nolock: bool = False) -> None:
+        """A line of another kind, with no bar to make way for it."""
+        print(s, file=file, end=end)
+
+    def close(self) -> None:
+        """Ends with the last state where any was told."""
+        if self.told and not self.disable:
+            self.display()
+        super().close()
+
+
+def progress(total: int | None, unit: str, **options: Any) -> tqdm:
+    """A bar with rate and remaining time; ``update(n)`` moves it. Use it in a ``with``.
+
+    Args:
+        total: how many units; None where nobody knows.
+        options: further ones of ``tqdm``.
+    """
+    given = {"total": total, "unit": unit, "smoothing": 0.05, **options}
+    if sys.stderr.isatty():
+        return tqdm(dynamic_ncols=True, **given)
+    return LoggedProgress(patience=PATIENCE, **given)

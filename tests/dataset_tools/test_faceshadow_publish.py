@@ -1,0 +1,178 @@
+"""Publishing to a folder and to the Hub: nothing old stays behind, nothing of others is touched,
+and faces go nowhere that was not meant."""
+
+from __future__ import annotations
+
+import pytest
+from builds import contents
+
+from dataset_tools import ledger
+from dataset_tools.cli import main
+from dataset_tools.verify import verify
+
+LAYOUTS = ["parquet", "imagefolder", "webdataset"]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_publishing_again_deletes_old_shards_and_nothing_else(tmp_path, built, layout):
+    out, copy = built(layout, "--pairs-per-photo", 2), tmp_path / "copy"
+    assert main(["push", str(out), str(copy)]) == 0
+    kept = [copy / name for name in (".git/config", "notes.txt", "data/notes.txt", "train/my.png")]
+    stale = [copy / name for name in ("data/val-00007-of-00009.parquet", "val/metadata.jsonl")]
+    for path in (*kept, *stale):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("old")
+    expected = contents(built(layout, "--pairs-per-photo", 1))
+    if "val/metadata.jsonl" in expected:
+        stale.pop()
+    assert main(["push", str(out), str(copy)]) == 0
+    assert all(path.is_file() for path in kept)
+    assert not any(path.exists() for path in stale)
+    for path in kept:
+        path.unlink()
+    assert contents(copy) == expected
+    assert main(["push", str(out), str(out)]) == 1
+
+
+def test_other_peoples_folders_are_not_published_to(tmp_path, built, capsys):
+    out, album, clone = built(), tmp_path / "album", tmp_path / "clone"
+    for path in (album / "README.md", album / "sub/face.jpg", clone / ".git/config"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("mine")
+    capsys.readouterr()
+    assert main(["push", str(out), str(album)]) == 1
+    assert f"{album}: not empty and not a FaceShadow" in capsys.readouterr().err
+    assert {p.name for p in album.rglob("*")} == {"README.md", "sub", "face.jpg"}
+    assert (album / "README.md").read_text() == "mine"
+    assert main(["push", str(out), str(album / "README.md")]) == 1
+    assert main(["push", str(out), str(clone)]) == 0  # of an empty repository
+    assert contents(clone) == contents(out)
+
+
+@pytest.fixture
+def hub(monkeypatch) -> dict:
+    """What is sent to the Hub, whose copy lists under "removed" whom it has removed."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import EntryNotFoundError
+
+    sent: dict = {}
+
+    def download(_: object, name: str, file: str, **__: object) -> str:
+        assert (name, file) == ("owner/name", ledger.REMOVED)
+        if "removed" not in sent:
+            raise EntryNotFoundError(file)
+        return str(sent["removed"])
+
+    monkeypatch.setattr(HfApi, "hf_hub_download", download)
+    monkeypatch.setattr(HfApi, "create_repo", lambda _, name, **__: sent.update(created=name))
+    monkeypatch.setattr(HfApi, "upload_folder", lambda _, **options: sent.update(options))
+    return sent
+
+
+@pytest.mark.parametrize("where", ["owner/name", "hub:owner/name"])
+def test_an_upload_deletes_old_shards_on_the_hub(built, hub, where):
+    from huggingface_hub.utils import filter_repo_objects
+
+    out = built()
+    assert main(["push", str(out), where]) == 0
+    assert hub["repo_id"] == "owner/name"
+    ours = ["data/train-00000-of-00002.parquet", "data/val-00001-of-00002.tar"]
+    ours += ["test/metadata.jsonl", "val/shadow/479230880ab0-000.png"]
+    theirs = ["notes.txt", ".gitattributes", "data/notes.txt", "figures/train.png", "README.md"]
+    deleted = filter_repo_objects([*ours, *theirs], allow_patterns=hub["delete_patterns"])
+    assert list(deleted) == ours
+    files = [path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()]
+    uploaded = set(filter_repo_objects(files, ignore_patterns=hub["ignore_patterns"]))
+    assert uploaded == {*contents(out), ledger.MANIFEST}
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [("out/", "for a folder write ./out/"), ("owner/name", "not uploaded (no network); check")],
+)
+def test_a_push_that_fails_is_one_clear_line(built, monkeypatch, capsys, where, said):
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError
+
+    client = next(base for base in HfHubHTTPError.__bases__ if issubclass(base, Exception))
+
+    def unreachable(*_, **__):
+        raise client("no\nnetwork")
+
+    monkeypatch.setattr(HfApi, "hf_hub_download", unreachable)
+    out = built()
+    capsys.readouterr()
+    assert main(["push", str(out), where]) == 1
+    error = capsys.readouterr().err.strip()
+    assert error.startswith(f"faceshadow: {where}: ")
+    assert said in error
+    assert len(error.splitlines()) == 1
+
+
+def test_whom_the_copy_on_the_hub_has_removed_stays_out(tmp_path, built, hub, capsys):
+    out = built()
+    names = [row["photo"] for row in ledger.rows(out, "train")][:2]
+    for name in names:
+        assert main(["remove", str(out), "--id", name]) == 0
+    there = tmp_path / "removed.txt"
+    there.write_bytes((out / ledger.REMOVED).read_bytes())
+    hub["removed"] = there
+    assert main(["push", str(out), "owner/name"]) == 0
+    there.write_text(f"{there.read_text()}{ledger.tombstone('Zoe')}\n")
+    hub.pop("created")
+    capsys.readouterr()
+    assert main(["push", str(out), "owner/name"]) == 1
+    assert "owner/name: somebody was removed there; remove them from" in capsys.readouterr().err
+    assert "created" not in hub
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ("published", "not owner/name; for a folder write ./published"),
+        ("a/b/c", "not owner/name; for a folder write ./a/b/c"),
+        ("hub:x/y/z", "not owner/name; for a folder write ./x/y/z"),
+        ("out/", "not owner/name"),
+        ("out/published", "write ./out/published for the folder, hub:out/published for the Hub"),
+        ("out/new", "write ./out/new for the folder, hub:out/new for the Hub"),
+    ],
+)
+def test_what_may_be_meant_for_a_folder_is_not_uploaded(
+    tmp_path, built, hub, monkeypatch, capsys, where, said
+):
+    out = built()
+    (tmp_path / "out" / "published").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    capsys.readouterr()
+    assert main(["push", str(out), where]) == 1
+    assert said in capsys.readouterr().err
+    assert hub == {}
+    assert not list((tmp_path / "out" / "published").iterdir())
+
+
+def test_a_dataset_without_pairs_is_not_published(tmp_path, built, hub, capsys):
+    out = built()
+    for row in list(ledger.rows(out)):
+        assert main(["remove", str(out), "--id", row["photo"]]) == 0
+    capsys.readouterr()
+    for where in ("owner/name", str(tmp_path / "copy")):
+        assert main(["push", str(out), where]) == 1
+        assert f"{out}: holds no pairs; delete what was published" in capsys.readouterr().err
+    assert hub == {}
+    assert not (tmp_path / "copy").exists()
+
+
+def test_what_somebody_wrote_below_the_card_stays_and_is_no_damage(tmp_path, built):
+    out, copy = built(), tmp_path / "copy"
+    card = out / ledger.CARD
+    generated = card.read_text()
+    assert generated.endswith(f"{ledger.OWN}\n")
+    card.write_text(generated + "## Thanks\n\nTo Ada.\n")
+    assert verify(out, sample=0).problems == []
+    assert main(["push", str(out), str(copy)]) == 0
+    assert (copy / ledger.CARD).read_text() == card.read_text()
+    built("parquet", "--seed", 3)
+    assert card.read_text() == generated.replace("seed 0", "seed 3") + "## Thanks\n\nTo Ada.\n"
+    assert verify(out, sample=0).problems == []
+    card.write_text(card.read_text().replace("# FaceShadow", "# Mine"))
+    assert verify(out, sample=0).problems == ["README.md: changed since it was built"]
