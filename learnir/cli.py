@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import math
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,18 +15,41 @@ from typing import Annotated, Any, Literal
 
 import tyro
 from tyro.conf import FlagCreatePairsOff, Positional, arg
+from tyro.constructors import PrimitiveConstructorSpec
 
-from learnir.console import INTERRUPTED, UNREAD, unread
+from learnir.console import INTERRUPTED, UNREAD, stops_heeded, unread
+from learnir.paths import expanded
 
+
+def _named(kind: type[Any], metavar: str) -> PrimitiveConstructorSpec[Any]:
+    """How an option that names something on the disk is read: ~ is a home, and nothing refused."""
+
+    def read(words: list[str]) -> Any:
+        if not words[0]:  # to Path the same as "."; tyro would put a frame around a ValueError
+            raise OSError("a path is empty; name a file or folder")
+        return kind(expanded(words[0]))
+
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar=metavar,
+        instance_from_str=read,
+        is_instance=lambda value: isinstance(value, kind),
+        str_from_instance=lambda value: [str(value)],
+    )
+
+
+Place = Annotated[Path, _named(Path, "PATH")]
+Weights = Annotated[str, _named(str, "STR")]
 Device = Annotated[str | None, arg(help="cpu, cuda or cuda:1; a GPU if there is one")]
 CANNOT_START, FAILED = 2, 1
 
 
+@stops_heeded()
 def restore(
     paths: Annotated[Positional[list[str]], arg(metavar="PATH...")],
     /,
-    out: Annotated[Path, arg(aliases=["-o"])],
-    checkpoint: str | None = None,
+    out: Annotated[Place, arg(aliases=["-o"])],
+    checkpoint: Weights | None = None,
     mode: Literal["auto", "gain", "tile"] = "auto",
     work_size: int | None = None,
     steps: int | None = None,
@@ -39,7 +63,7 @@ def restore(
     seed: int = 0,
     faces: bool = True,
     borders: bool = True,
-    mask: Path | None = None,
+    mask: Place | None = None,
     device: Device = None,
     format: Literal["same", "jpeg", "png", "webp", "tiff"] = "same",
     compare: bool = False,
@@ -51,8 +75,8 @@ def restore(
 ) -> int:
     """Remove shadows from pictures: files, folders (searched through) and globs.
 
-    Size, format, depth, transparency, EXIF and colour profile stay as they are. HEIC and AVIF are
-    read, too, and become JPEG.
+    Size, format, depth, transparency, EXIF and colour profile are kept; XMP and text comments are
+    not. HEIC and AVIF are read, and become JPEG.
 
     Args:
         paths: pictures, folders or globs; ./-name.jpg for a name that begins with a dash.
@@ -69,28 +93,27 @@ def restore(
         correction: DPSC correction.
         weight: weight of the correction, 0 to 1.
         eta: share of the fresh noise, 0 to 1.
-        mirror: last step also on the mirror image, mean of both: slower, hardly better.
+        mirror: average the last step with that of the mirror image: slower, hardly better.
         strength: 0 changes nothing, 1 removes the shadow as estimated, up to 1.5.
-        seed: of all noise.
-        faces: look closely, once more, at faces that do not fill the picture, and turn pictures
-            whose faces lie on their sides; --no-faces does without.
-        borders: leave bars of one colour around a photograph out of it; --no-borders restores them
-            as parts of it.
-        mask: a grey picture as large as the one to restore: white is restored, black stays as it
-            is; or a folder of such, NAME.png for NAME.jpg. Pictures without one are restored whole.
+        seed: of the noise; equal seeds give equal results.
+        faces: restore faces that do not fill the picture again as close-ups, and turn pictures
+            whose faces lie on their sides or stand on their heads; --no-faces: neither.
+        borders: leave bars of one colour around a photograph as they are; --no-borders: restore
+            them, too.
+        mask: a grey picture of the same proportions as the one to restore (not for videos): white
+            is restored, black stays as it is; or a folder of such, NAME.png for NAME.jpg. Pictures
+            without one are restored whole.
         format: of restored pictures.
         compare: write a before | after picture beside every restored picture (not videos), as
             photo.jpg.compare.jpg.
-        resume: skip pictures whose result exists.
-        overwrite: let results replace the inputs.
+        resume: skip pictures whose result exists; with --compare, add missing comparisons.
+        overwrite: replace results that are there; and the inputs, where -o is their own folder.
         strip_metadata: leave EXIF, and titles and dates of videos, out of the results.
         max_megapixels: refuse larger pictures.
         workers: pictures restored side by side, as far as memory is sure to last; None is one for
             every core, up to eight.
     """
-    from learnir.pipeline import LearnIR
     from learnir.planning import Writing, plan
-    from learnir.restore import run
 
     if workers is not None and workers < 1:
         raise ValueError(f"--workers is at least 1, got {workers}")
@@ -102,12 +125,6 @@ def restore(
         strip_metadata=strip_metadata,
         most_pixels=parse_megapixels(max_megapixels),
     )
-    todo = plan(paths, out, writing, mask)
-    for line in (*todo.problems, *todo.notes):
-        print(line, file=sys.stderr)
-    if not todo.tasks:
-        return FAILED
-    learnir = LearnIR.from_pretrained(checkpoint, device)
     options: dict[str, Any] = {
         "mode": mode,
         "work_size": work_size,
@@ -123,19 +140,33 @@ def restore(
         "faces": faces,
         "borders": borders,
     }
+    _check_checkpoint(checkpoint)
+    todo = plan(paths, out, writing, mask)
+    for line in (*todo.problems, *todo.notes):
+        print(line, file=sys.stderr)
+    if not todo.tasks:
+        return FAILED
+    from learnir.faces import missing
+    from learnir.pipeline import LearnIR  # torch, which takes seconds
+    from learnir.restore import run
+
+    learnir = LearnIR.from_pretrained(checkpoint, device)
     learnir.check(**options)
+    if faces and (told := missing()):
+        print(f"{told}, or --no-faces", file=sys.stderr)
     outcome = run(learnir, todo.tasks, writing, options, workers)
     failed = len(outcome.failed) + len(todo.problems)
     print(f"{outcome.restored} restored, {outcome.skipped} skipped, {failed} failed -> {out}")
     return FAILED if failed else 0
 
 
-def info(checkpoint: Positional[str | None] = None, /) -> int:
+def info(checkpoint: Positional[Weights | None] = None, /) -> int:
     """Describe a checkpoint: network, sampling, size, training, scores.
 
     Args:
         checkpoint: folder or Hub id; the shipped weights by default.
     """
+    _check_checkpoint(checkpoint)
     from learnir.describe import describe
 
     print("\n".join(describe(checkpoint)))
@@ -145,11 +176,11 @@ def info(checkpoint: Positional[str | None] = None, /) -> int:
 def train(
     preset: Positional[str],
     /,
-    data: list[Path],
-    out: Path,
-    validation: Path | None = None,
+    data: list[Place],
+    out: Place,
+    validation: Place | None = None,
     resume: bool = False,
-    init: str | None = None,
+    init: Weights | None = None,
     pairs: int | None = None,
     iterations: list[int] | None = None,
     minutes: float | None = None,
@@ -162,8 +193,10 @@ def train(
     """Train a preset on paired data.
 
     Args:
-        preset: cpu, release, paper or smoke.
-        data: folders with input/ and target/, built FaceShadow folders, or archives of layers.
+        preset: cpu (two cores, hours), release (one GPU), paper (the paper's training) or smoke
+            (seconds; teaches nothing).
+        data: folders with input/ and target/, built FaceShadow folders, or archives of
+            faceshadow pack.
         out: folder of the run; its last/ holds the averaged weights.
         validation: folder or archive whose val split is scored; by default the first of --data that
             has one.
@@ -199,10 +232,10 @@ def train(
 
 
 def adapt(
-    data: list[Path],
-    out: Path,
-    checkpoint: str | None = None,
-    validation: Path | None = None,
+    data: list[Place],
+    out: Place,
+    checkpoint: Weights | None = None,
+    validation: Place | None = None,
     pairs: int | None = None,
     iterations: int | None = None,
     variance: bool = False,
@@ -240,8 +273,8 @@ def adapt(
 
 
 def export(
-    onnx: Path,
-    checkpoint: str | None = None,
+    onnx: Place,
+    checkpoint: Weights | None = None,
     steps: int | None = None,
     scales: str | None = None,
     correction: Literal["checkpoint", "none", "paper", "exact", "learned"] = "checkpoint",
@@ -268,7 +301,7 @@ def export(
     }
     learnir = LearnIR.from_pretrained(checkpoint, "cpu")
     learnir.check(**settings)
-    print("exporting; with the shipped weights this takes half a minute ...", file=sys.stderr)
+    print("exporting ...", file=sys.stderr)
     graph = export_onnx(learnir.model, onnx, **settings)
     print(
         f"{graph.path}: pictures of {graph.multiple}n x {graph.multiple}m pixels, "
@@ -303,6 +336,14 @@ COMMANDS: dict[str, Callable[..., int]] = {
 }
 
 
+def _check_checkpoint(where: str | None) -> None:
+    """ValueError for what is neither a folder nor a Hub id: told before torch is loaded."""
+    if where is None or os.path.exists(where):
+        return
+    if where.count("/") != 1 or where.startswith((".", "/", "~")):
+        raise ValueError(f"{Path(where)}: no such checkpoint folder; check the path or the Hub id")
+
+
 def parse_scales(text: str | None) -> str | tuple[int, ...] | None:
     """ "drm", "fixed" or "1,1,2,4,4" -> what ``LearnIR.restore`` takes; ValueError otherwise."""
     if text in (None, "drm", "fixed"):
@@ -321,7 +362,7 @@ def parse_megapixels(number: float) -> int:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Entry point; expected errors are one line and exit code 2, Ctrl-C is 130."""
+    """Entry point; expected errors are one line and exit code 2, Ctrl-C is 130, SIGTERM 143."""
     code: int
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")  # as stderr: any file name can be told
@@ -333,9 +374,9 @@ def main(arguments: list[str] | None = None) -> None:
             args=arguments,
             config=(FlagCreatePairsOff,),
         )
-    except KeyboardInterrupt:
-        print("interrupted; what was finished is kept, --resume goes on", file=sys.stderr)
-        code = INTERRUPTED
+    except KeyboardInterrupt as stop:
+        print("; ".join(["interrupted", *getattr(stop, "__notes__", ())]), file=sys.stderr)
+        code = getattr(stop, "status", INTERRUPTED)
     except (ValueError, OSError) as error:
         if unread(error):
             sys.exit(UNREAD)

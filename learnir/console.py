@@ -9,12 +9,23 @@ import os
 import select
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from types import FrameType
 from typing import NoReturn
 
 STDOUT, STDERR = 1, 2  # their file descriptors
 INTERRUPTED, UNREAD = 130, 141  # as of programs that SIGINT and SIGPIPE end
+_asked: list[int] = []  # signals that have asked this process to stop
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal has asked for an end; ``status`` is what programs exit with that it ends."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.status = 128 + number
 
 
 def run(command: str, module: str) -> NoReturn:
@@ -23,7 +34,7 @@ def run(command: str, module: str) -> NoReturn:
     Ctrl-C that ``main`` does not take is one line that names ``command``, and 130. Output that
     nobody reads is no line, and 141.
     """
-    asked = _interrupts()
+    _heed(signal.SIGINT, signal.default_int_handler)
     try:
         try:
             code = import_module(module).main()
@@ -32,9 +43,10 @@ def run(command: str, module: str) -> NoReturn:
     except (Exception, KeyboardInterrupt) as error:
         if unread(error):
             code = UNREAD
-        elif asked or isinstance(error, KeyboardInterrupt):
+        elif _asked or isinstance(error, KeyboardInterrupt):
+            # an import that is interrupted may fail in its own words, as NumPy's by ImportError
             print(f"{command}: stopped", file=sys.stderr)
-            code = INTERRUPTED
+            code = 128 + _asked[-1] if _asked else INTERRUPTED
         else:
             raise
     sys.exit(code)
@@ -61,17 +73,26 @@ def _broken_outputs() -> list[int]:
     return [stream for stream, event in poll.poll(0) if event & select.POLLERR]
 
 
-def _interrupts() -> list[int]:
-    """Collects the Ctrl-C of this process from now on; each still raises KeyboardInterrupt.
+@contextmanager
+def stops_heeded() -> Iterator[None]:
+    """Within it, SIGTERM and SIGHUP do what Ctrl-C does, unless they are ignored (``nohup``)."""
+    numbers = [getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP")]  # Windows: one
+    heeded = [n for n in numbers if n is not None and _heed(n, signal.SIG_DFL)]
+    try:
+        yield
+    finally:
+        for number in heeded:
+            signal.signal(number, signal.SIG_DFL)
 
-    An import that is interrupted may fail in its own words, as NumPy's does with ImportError.
-    """
-    asked: list[int] = []
 
-    def interrupt(number: int, _frame: FrameType | None) -> None:
-        asked.append(number)
-        raise KeyboardInterrupt
+def _heed(number: int, usual: object) -> bool:
+    """From now on, the signal raises Stopped, if what it does is the ``usual``; else False."""
+    if signal.getsignal(number) is not usual:  # the shell, say, has it ignored
+        return False
+    signal.signal(number, _stop)
+    return True
 
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else the shell ignores it
-        signal.signal(signal.SIGINT, interrupt)
-    return asked
+
+def _stop(number: int, _frame: FrameType | None) -> None:
+    _asked.append(number)
+    raise Stopped(number)

@@ -27,6 +27,8 @@ OTHER_PICTURES = frozenset(
     | {".tga", ".arw", ".cr2", ".cr3", ".nef", ".orf", ".raf", ".rw2"}
 )
 """Suffixes of pictures that are neither read nor written."""
+VIDEO_SUFFIXES = frozenset({".m4v", ".mkv", ".mov", ".mp4", ".webm"})
+"""Suffixes of videos that are read and written; here, as ``learnir.video`` loads torch."""
 TIFF_STARTS = (b"II*\0", b"MM\0*")
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "I;16", "I;16B", "I;16L")
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF")

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from learnir.model import LearnIRModel
 from learnir.resolution import common_multiple, resolve_scales
-from learnir.writing import write_atomically
+from learnir.writing import refusal, write_atomically
 
 CLOSE = 1e-3  # largest difference to PyTorch, of signed values, that is let through
 OPSET = 18  # layer normalisation is one node from 17 on
@@ -80,10 +80,12 @@ def export_onnx(model: LearnIRModel, path: str | Path, **settings: Any) -> Graph
     Input ``observed`` and output ``restored`` are RGB in [-1, 1], (1, 3, H, W), H and W multiples
     of the network's; ``noise_0``, ... are standard normal. Raises ExportError where the ONNX
     packages are missing, where the graph differs by more than 1e-3 and where the file cannot be
-    written; then nothing is.
+    written, which is tried first; then nothing is.
     """
     _check_packages()
     path, model = Path(path), model.cpu().eval()
+    if why := "it is a folder" if path.is_dir() else refusal(path.parent):
+        raise _unwritable(path, why)
     scales = resolve_scales(
         settings.get("scales"),
         model.schedule_for(settings.get("steps"), settings.get("schedule")).T_prime,
@@ -105,11 +107,13 @@ def export_onnx(model: LearnIRModel, path: str | Path, **settings: Any) -> Graph
 
 def _write(path: Path, data: bytes) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, data)
     except OSError as error:
-        reason = error.strerror or error
-        raise ExportError(f"{path}: cannot be written ({reason}); choose another place") from error
+        raise _unwritable(path, error.strerror or error) from error
+
+
+def _unwritable(path: Path, why: object) -> ExportError:
+    return ExportError(f"{path}: cannot be written ({why}); choose another place")
 
 
 def noise_for(draws: Sequence[int], H: int, W: int, seed: int = 0) -> dict[str, np.ndarray]:

@@ -4,11 +4,13 @@ The network was trained on portraits. In a picture of a whole room a face shrink
 resolution, to a size it has hardly seen; so it is shown the square around each such face as well.
 Even a face that is as high as a wide picture is seen larger that way. A picture in which a face
 lies on its side or stands on its head is restored the other way up.
-Faces are found by MediaPipe's BlazeFace where that is installed; without it there is neither.
+Faces are found by MediaPipe's BlazeFace; where that does not load there is neither, and a warning
+says so once.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,6 +20,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from learnir.decoding import one_line
 from learnir.quiet import native_log_silenced
 
 FILL = 0.45  # height of the found box (brow to chin) in a close-up, as in the training pairs
@@ -115,7 +118,7 @@ def way_up(picture: np.ndarray) -> int:
     """Quarter turns, as of ``np.rot90``, that put a uint8 or uint16 RGB picture (H, W, 3) upright.
 
     The finders see faces that lie as well, but are more certain of those that stand. 0 where that
-    tells nothing, and without MediaPipe.
+    tells nothing, and without MediaPipe (see ``missing``).
     """
     with _TURN:
         finders = _finders()
@@ -138,11 +141,11 @@ def _certainty(finders: Sequence[Finder], picture: np.ndarray) -> float:
 
 
 def find_faces(picture: np.ndarray) -> list[Box]:
-    """Boxes of the faces in a uint8 or uint16 RGB picture (H, W, 3); none without MediaPipe.
+    """Boxes of the faces in a uint8 or uint16 RGB picture (H, W, 3), each once.
 
-    Each once. Near faces are looked for, then far ones, then far ones in overlapping parts: in
-    the 128 or 192 pixels that a finder sees, whoever stands behind the others is lost. Of
-    what overlaps, the more certain is kept.
+    None without MediaPipe (see ``missing``). Near faces are looked for, then far ones, then far
+    ones in overlapping parts: in the 128 or 192 pixels that a finder sees, whoever stands behind
+    the others is lost. Of what overlaps, the more certain is kept.
     """
     with _TURN:
         finders = _finders()
@@ -219,9 +222,24 @@ def _parts(H: int, W: int) -> list[tuple[slice, slice]]:
 _TURN = Lock()  # the finders keep state
 
 
+def missing() -> str:
+    """One line where MediaPipe does not load: what is left out, why, the remedy; else ""."""
+    with _TURN:
+        return _loaded()[1]
+
+
 @lru_cache(maxsize=1)
 def _finders() -> tuple[Finder, Finder] | None:
-    """Short- and full-range BlazeFace, whose models MediaPipe's wheel carries; None without it."""
+    """Those of ``_loaded``; where there are none, the first call in a process warns."""
+    finders, told = _loaded()
+    if told:
+        warnings.warn(f"{told}, or faces=False", stacklevel=2)
+    return finders
+
+
+@lru_cache(maxsize=1)
+def _loaded() -> tuple[tuple[Finder, Finder] | None, str]:
+    """Short- and full-range BlazeFace, whose models MediaPipe's wheel carries; else why not."""
     try:
         with native_log_silenced():
             from mediapipe.python.solutions.face_detection import FaceDetection
@@ -229,6 +247,10 @@ def _finders() -> tuple[Finder, Finder] | None:
             made = [FaceDetection(CERTAIN, model_selection=n) for n in (0, 1)]
             for finder in made:
                 finder.process(np.zeros((64, 64, 3), np.uint8))  # the models load at first use
-    except (ImportError, AttributeError, OSError, RuntimeError):
-        return None
-    return made[0].process, made[1].process
+    except (ImportError, AttributeError, OSError, RuntimeError) as error:
+        why = one_line(error) or type(error).__name__
+        return None, (
+            f"faces are not looked at closely, as MediaPipe does not load ({why}): "
+            "pip install 'learnir[faces]'"
+        )
+    return (made[0].process, made[1].process), ""

@@ -16,6 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from learnir.colour import (
     Profile,
@@ -48,6 +49,11 @@ FORMAT_OF = {
 SUFFIX_OF = {"jpeg": ".jpg", "png": ".png", "webp": ".webp", "tiff": ".tif"}
 LONGEST_HEADER = 1 << 16  # the chunks of a WebP before its pixels: flags and a profile
 PNG_KIND, GREY_ALPHA = 25, 4  # where a PNG says what its channels are, and one of the answers
+SRGB_CHUNKS = {  # what a PNG may say of its colours without a profile, and says if they are sRGB
+    b"cICP": bytes([1, 13, 0, 1]),
+    b"gAMA": struct.pack(">I", 45455),
+    b"cHRM": struct.pack(">8I", 31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000),
+}
 JPEG_QUALITY, WEBP_QUALITY = 95, 95
 LONGEST_SIDE = {"jpeg": 65500, "webp": 16383}  # pixels, all that their encoders take
 METRES_PER_INCH = 0.0254
@@ -65,6 +71,7 @@ class Photo:
             lost nothing.
         exif, icc, dpi: what the file says of itself, the orientation set to upright.
         profile: the colour space of ``pixels`` where it is not sRGB.
+        chunks: what a PNG says of its colours besides, by name; they are restored as if sRGB.
         notes: what could not be kept as it was, to be said aloud.
     """
 
@@ -78,6 +85,7 @@ class Photo:
     icc: bytes | None = None
     dpi: tuple[float, float] | None = None
     profile: Profile | None = None
+    chunks: dict[bytes, bytes] = field(default_factory=dict)
     notes: tuple[str, ...] = field(default=())
 
     @property
@@ -134,8 +142,28 @@ def decode_photo(data: bytes, name: str, most_pixels: int = MOST_PIXELS) -> Phot
         icc=icc,
         dpi=_dpi(image),
         profile=profile,
+        # codes that LittleCMS converted are no longer what the chunks say
+        chunks=_chunks(image, data) if icc == image.info.get("icc_profile") else {},
         notes=tuple(notes),
     )
+
+
+def _chunks(image: Image.Image, data: bytes) -> dict[bytes, bytes]:
+    """Those of ``SRGB_CHUNKS`` that count in a PNG, none where they say nothing but sRGB.
+
+    A profile and an sRGB chunk stand above gAMA and cHRM, cICP above all of them.
+    """
+    found: dict[bytes, bytes] = {}
+    kind, at = b"", 8
+    while image.format == "PNG" and kind != b"IDAT" and at + 8 <= len(data):
+        size, kind = struct.unpack_from(">I4s", data, at)
+        body = data[at + 8 : at + 8 + size]
+        if len(body) == len(SRGB_CHUNKS.get(kind, b"")):
+            found[kind] = body
+        at += size + 12
+    if image.info.keys() & {"icc_profile", "srgb"}:
+        found = {kind: body for kind, body in found.items() if kind == b"cICP"}
+    return {} if found.items() <= SRGB_CHUNKS.items() else found
 
 
 def _raw_pixels(image: Image.Image, data: bytes, name: str) -> np.ndarray:
@@ -202,8 +230,9 @@ def encode_photo(
 
 
 def check_format(photo: Photo, format: str) -> None:
-    """ImageError where ``format`` cannot hold the photo: alpha in JPEG, sides that are too long."""
-    if photo.alpha is not None and format == "jpeg":
+    """ImageError where ``format`` cannot hold the photo: JPEG transparency, some long sides."""
+    clear = photo.alpha is not None and photo.alpha.min() < np.iinfo(photo.alpha.dtype).max
+    if clear and format == "jpeg":
         raise ImageError("JPEG cannot hold transparency; choose --format png, webp or tiff")
     longest = max(photo.picture.shape[:2])
     if longest > LONGEST_SIDE.get(format, longest):
@@ -217,6 +246,8 @@ def losses(photo: Photo, format: str, strip: bool = False) -> list[str]:
     notes = []
     if loses_depth(photo, format):
         notes.append(f"16 bits reduced to 8, all that {format} holds")
+    if photo.chunks and format != "png":
+        notes.append(f"its colour description ({b', '.join(photo.chunks).decode()}) is left out")
     if photo.exif is not None and format == "jpeg" and not strip:
         notes.extend(f"{tag} left out, too long for JPEG" for tag in fitted(photo.exif)[1])
     return notes
@@ -226,13 +257,14 @@ def _encoded(photo: Photo, restored: np.ndarray, format: str, strip: bool) -> by
     colour = restored
     if photo.profile is not None:
         colour = carry_back(photo.pixels, photo.profile, photo.picture, restored)
-    pixels = join_channels(colour, photo.alpha, photo.grey)
+    alpha = None if format == "jpeg" else photo.alpha  # opaque, or it would have been refused
+    pixels = join_channels(colour, alpha, photo.grey)
     exif = None if strip else photo.exif
     icc = None if strip and not photo.grey and is_srgb(photo.icc) else photo.icc
     if format == "tiff":
         return encode_tiff(pixels, exif, icc, photo.dpi)
     if format == "png" and pixels.dtype == np.uint16:
-        return _deep_png(pixels, photo.dpi, exif, icc)
+        return _deep_png(pixels, photo, exif, icc)
     return _by_pillow(pixels, format, photo, exif, icc)
 
 
@@ -253,6 +285,10 @@ def _by_pillow(
         options["dpi"] = photo.dpi
     if format == "jpeg":
         options |= {"quality": JPEG_QUALITY, "subsampling": 0, "optimize": True}
+    elif format == "png":
+        options["pnginfo"] = described = PngInfo()
+        for kind, body in photo.chunks.items():
+            described.add(kind, body)
     elif format == "webp":
         keep = photo.format == "webp" and photo.lossless
         options |= {"lossless": keep, "quality": 80 if keep else WEBP_QUALITY, "exact": True}
@@ -262,10 +298,7 @@ def _by_pillow(
 
 
 def _deep_png(
-    pixels: np.ndarray,
-    dpi: tuple[float, float] | None,
-    exif: Image.Exif | None,
-    icc: bytes | None,
+    pixels: np.ndarray, photo: Photo, exif: Image.Exif | None, icc: bytes | None
 ) -> bytes:
     """16-bit PNG by OpenCV, the chunks it cannot write put in behind the header."""
     if pixels.ndim == 3 and pixels.shape[2] == 2:
@@ -274,11 +307,11 @@ def _deep_png(
         pixels = pixels[..., [2, 1, 0, *range(3, pixels.shape[2])]]
     _, encoded = cv2.imencode(".png", pixels)
     data, header = encoded.tobytes(), 33
-    extra = b""
+    extra = b"".join(_chunk(kind, body) for kind, body in photo.chunks.items())
     if icc:
         extra += _chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(icc))
-    if dpi is not None:
-        across, down = (round(x / METRES_PER_INCH) for x in dpi)
+    if photo.dpi is not None:
+        across, down = (round(x / METRES_PER_INCH) for x in photo.dpi)
         extra += _chunk(b"pHYs", struct.pack(">IIB", across, down, 1))  # per metre
     if exif is not None:
         extra += _chunk(b"eXIf", exif.tobytes().removeprefix(b"Exif\0\0"))

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from learnir.decoding import IMAGE_SUFFIXES, OTHER_PICTURES, READ_ONLY
-from learnir.video import VIDEO_SUFFIXES
+from learnir.decoding import IMAGE_SUFFIXES, OTHER_PICTURES, READ_ONLY, VIDEO_SUFFIXES
+from learnir.paths import expanded, real
 
 COMPARE = ".compare.jpg"
 """What the names of before | after pictures end with."""
@@ -59,7 +59,7 @@ def _waits_for_ever(path: Path) -> bool:
 def _expand(text: str) -> list[Path]:
     if not text:  # to Path the same as "."
         return []
-    path = Path(text).expanduser()
+    path = Path(expanded(text))
     if path.exists() or path.is_symlink():
         return [path]
     return [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]
@@ -108,10 +108,10 @@ def _search(folder: Path, out: Path) -> _Folder:
     Not hidden files, those in hidden folders or below ``out``, nor the before | after pictures of
     an earlier run.
     """
-    found, results = _Folder(folder), out.resolve()
+    found, results = _Folder(folder), real(out)
     for place, folders, names in os.walk(folder, onerror=found.refuse):
         here = Path(place)
-        folders[:] = [n for n in folders if n[0] != "." and (here / n).resolve() != results]
+        folders[:] = [n for n in folders if n[0] != "." and real(here / n) != results]
         found.links += [here / n for n in sorted(folders) if (here / n).is_symlink()]
         for name in names:
             if name[0] != "." and not name.lower().endswith(COMPARE):

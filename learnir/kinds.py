@@ -20,13 +20,15 @@ from learnir.images import (
 )
 
 Restore = Callable[[np.ndarray], np.ndarray]
+OVERSHOOT = 0.05  # beyond [0, 1], as resampling leaves it
 
 
 def restore_like(image: Any, restore: Restore) -> Any:
     """``restore`` applied to the pictures in ``image``, returned as the kind it came as.
 
     TypeError for anything but a PIL image, a uint8 or uint16 array (H, W) or (H, W, 1 to 4), or
-    a float tensor (3, H, W) or (B, 3, H, W) in [0, 1].
+    a float tensor (3, H, W) or (B, 3, H, W) in [0, 1]; ValueError for a tensor of other values.
+    Those within ``OVERSHOOT`` of that are clipped.
     """
     if isinstance(image, Image.Image):
         return _pil(image, restore)
@@ -107,6 +109,12 @@ def _tensor(image: Any, restore: Restore) -> Any:
         raise ValueError(f"tensor of shape {tuple(image.shape)} holds no picture")
     if not image.isfinite().all():
         raise ValueError("tensor with NaN or infinite values; give RGB in [0, 1]")
+    least, most = (float(x) for x in image.detach().aminmax()) if image.numel() else (0.0, 1.0)
+    if least < -OVERSHOOT or most > 1 + OVERSHOOT:
+        raise ValueError(
+            f"values from {least:.4g} to {most:.4g}; give RGB in [0, 1]: divide by 255, or take "
+            "(x + 1) / 2 of what is in [-1, 1]"
+        )
     batch = image.detach().float().cpu().reshape(-1, *image.shape[-3:]).numpy()
     restored = np.empty_like(batch)
     for i, x in enumerate(batch):

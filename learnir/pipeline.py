@@ -25,7 +25,7 @@ from learnir.images import from_signed
 from learnir.kinds import restore_like
 from learnir.model import LearnIRModel
 from learnir.resolution import Scales
-from learnir.restoration import Restoration, at_strength, check_strength
+from learnir.restoration import Restoration, at_strength, check_strength, laid_over
 from learnir.tiling import SMALLEST, NoiseField, with_smaller_sizes
 from learnir.ways import Job, Made, Progress, Sampling
 
@@ -108,8 +108,10 @@ class LearnIR:
 
         Args:
             image: PIL image; uint8 or uint16 array (H, W), (H, W, 3), (H, W, 4); float tensor
-                (3, H, W) or (B, 3, H, W) in [0, 1]. A map of strengths lies over a PIL image as
-                that is shown, upright.
+                (3, H, W) or (B, 3, H, W) in [0, 1], clipped where it is at most 0.05 outside. A map
+                of strengths lies over a PIL image as that is shown, upright.
+
+        Raises ValueError or TypeError for an image or an option that does not fit.
         """
         return restore_like(image, lambda picture: self.restore(picture, **options).picture)
 
@@ -159,12 +161,13 @@ class LearnIR:
             work_size: longest side, in pixels, that the network sees at once; None is the config's.
             steps, scales, schedule, correction, weight, eta, mirror: see ``LearnIRModel.sample``.
             strength: 0 returns the picture, 1 the restoration; up to 1.5. A map float (h, w), of
-                any size, for a strength that differs from place to place: 0 where the picture
-                shall stay as it is, to the last bit.
+                any size but the picture's proportions, for a strength that differs from place to
+                place: 0 where the picture shall stay as it is, to the last bit.
             seed: of all noise; equal seeds give equal pictures, in every mode and on every device
                 up to rounding.
             faces: restore a picture whose face lies or stands on its head the other way up, and
-                look again, closely, at faces that do not fill it (not with tiles).
+                look again, closely, at faces that do not fill it (not with tiles). Where MediaPipe
+                does not load, neither: a warning says so once.
             borders: leave bars of one colour around a photograph as they are, and out of what the
                 network sees.
             progress: called as (done, total) after every network evaluation, that of all close-ups
@@ -177,6 +180,7 @@ class LearnIR:
         sampling = Sampling(steps, schedule, scales, correction, weight, eta, mirror)
         work_size = self.config.work_size if work_size is None else work_size
         resolved = _check(self.model, sampling, mode, work_size, strength)
+        strength = laid_over(strength, picture.shape[:2])
         job = Job(self._folded, sampling, resolved, NoiseField(seed), progress)
         began = time.perf_counter()
         whole = picture
@@ -193,7 +197,6 @@ class LearnIR:
 
         with torch.inference_mode():
             made = with_smaller_sizes(make, *sizes)
-        strength = check_strength(strength)
         one = 1.0 if isinstance(strength, np.ndarray) else strength
         result = at_strength(picture, made.gain_map, made.restored, one)
         seconds = time.perf_counter() - began

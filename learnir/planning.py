@@ -8,10 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from learnir.decoding import IMAGE_SUFFIXES, MOST_PIXELS, OTHER_PICTURES, READ_ONLY
+from learnir.decoding import (
+    IMAGE_SUFFIXES,
+    MOST_PIXELS,
+    OTHER_PICTURES,
+    READ_ONLY,
+    VIDEO_SUFFIXES,
+)
 from learnir.files import FORMAT_OF, SUFFIX_OF
 from learnir.finding import COMPARE, OTHER_VIDEOS, find
-from learnir.video import VIDEO_SUFFIXES
+from learnir.paths import real
 
 Input = tuple[Path, Path]
 """A file, and its name below the folder of results."""
@@ -42,12 +48,12 @@ class Task:
     @property
     def in_place(self) -> bool:
         """Whether the result replaces the source."""
-        return self.source.resolve() == self.target.resolve()
+        return real(self.source) == real(self.target)
 
     @property
     def place(self) -> Path:
         """The file that is written: in place, the one that a link leads to."""
-        return self.target.resolve() if self.in_place else self.target
+        return real(self.target) if self.in_place else self.target
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,7 @@ class Writing:
             are only read, become JPEG.
         compare: a before | after picture beside every result.
         resume: leave alone what is there already.
-        overwrite: results may replace inputs.
+        overwrite: results may replace what is there, inputs too.
         strip_metadata: no EXIF in the results.
         most_pixels: larger pictures are refused unread.
     """
@@ -88,8 +94,9 @@ def plan(paths: Sequence[str], out: Path, writing: Writing, masks: Path | None =
     in ``out`` or ``masks`` is not taken from a folder that holds it, nor are before | after
     pictures. ``masks`` is the mask of the one input, or a folder in which masks have the names of
     their pictures. PlanError for two inputs with one output, for an output that is an input unless
-    ``writing.overwrite`` (and then for ``writing.resume``), for one of a format that cannot be
-    written, and for masks that belong to nothing.
+    ``writing.overwrite`` (and then for ``writing.resume``), for outputs that are there already
+    unless ``writing`` says what becomes of them, for one of a format that cannot be written, and
+    for masks that belong to nothing.
     """
     if not paths:
         raise PlanError("no pictures given; name files, folders or globs")
@@ -118,6 +125,7 @@ def plan(paths: Sequence[str], out: Path, writing: Writing, masks: Path | None =
     tasks, links = _without_links(tasks)
     tasks = _apart(tasks)
     _check_outputs(tasks, writing)
+    _check_new(tasks, writing)
     if masks is not None:
         notes += _notes_on_masks(masks, tasks)
     return Plan(tasks, problems, [*notes, *links])
@@ -125,10 +133,10 @@ def plan(paths: Sequence[str], out: Path, writing: Writing, masks: Path | None =
 
 def _without_masks(found: Sequence[Input], masks: Path) -> list[Input]:
     """The inputs that are no masks; links count where they lie and where they lead."""
-    places = {Path(os.path.abspath(masks)), masks.resolve()}
+    places = {Path(os.path.abspath(masks)), real(masks)}
 
     def is_mask(path: Path) -> bool:
-        ways = (Path(os.path.abspath(path)), path.resolve())
+        ways = (Path(os.path.abspath(path)), real(path))
         return any(places & {way, *way.parents} for way in ways)
 
     left = [one for one in found if not is_mask(one[0])]
@@ -200,7 +208,7 @@ def _without_links(tasks: Sequence[Task]) -> tuple[list[Task], list[str]]:
     first: dict[tuple[Path, Path], Task] = {}
     notes = []
     for task in tasks:
-        other = first.setdefault((task.source.resolve(), task.target.resolve()), task)
+        other = first.setdefault((real(task.source), real(task.target)), task)
         if other is not task:
             notes.append(f"{task.source}: the same file as {other.source}, restored once")
     return list(first.values()), notes
@@ -226,14 +234,17 @@ def _target(path: Path, writing: Writing) -> Path:
     return path.with_suffix(SUFFIX_OF[format])
 
 
+def _outputs(task: Task, writing: Writing) -> list[Path]:
+    return [task.target, task.compare] if writing.compare and not task.is_video else [task.target]
+
+
 def _check_outputs(tasks: Sequence[Task], writing: Writing) -> None:
-    sources = {task.source.resolve() for task in tasks}
-    masks = {task.mask.resolve() for task in tasks if task.mask is not None}
+    sources = {real(task.source) for task in tasks}
+    masks = {real(task.mask) for task in tasks if task.mask is not None}
     taken: dict[Path, Path] = {}
     for task in tasks:
-        compare = [task.compare] if writing.compare and not task.is_video else []
-        for target in [task.target, *compare]:
-            place = target.resolve()
+        for target in _outputs(task, writing):
+            place = real(target)
             if place in masks:
                 raise PlanError(f"{target}: is a mask; choose another -o")
             if place in sources and not writing.overwrite:
@@ -249,3 +260,18 @@ def _check_outputs(tasks: Sequence[Task], writing: Writing) -> None:
                     "restore them into different folders"
                 )
             taken[place] = task.source
+
+
+def _check_new(tasks: Sequence[Task], writing: Writing) -> None:
+    """PlanError for results that are there, unless it was said what becomes of them."""
+    if writing.resume or writing.overwrite:
+        return
+    targets = [target for task in tasks for target in _outputs(task, writing)]
+    there = [target for target in targets if os.path.lexists(target)]
+    if there and len(targets) == 1:
+        raise PlanError(f"{there[0]}: there already; --resume skips it, --overwrite replaces it")
+    if there:
+        raise PlanError(
+            f"{len(there)} of {len(targets)} results are there already, such as {there[0]}; "
+            "--resume skips them, --overwrite replaces them"
+        )

@@ -8,6 +8,7 @@ import numpy as np
 
 from learnir.borders import Place
 from learnir.gain import GainMap, Strength, apply_gain, blend, shadow_mask
+from learnir.masks import same_proportions
 
 STRONGEST = 1.5
 
@@ -40,8 +41,9 @@ class Restoration:
         """The picture re-blended, 0 the observed, 1 the restored, up to 1.5; no network.
 
         Args:
-            strength: one number, or a map (h, w), whatever its size, laid over the picture.
+            strength: one number, or a map (h, w) of any size but the picture's proportions.
         """
+        strength = laid_over(strength, self.observed.shape[:2])
         return at_strength(self.observed, self.gain_map, self.restored, strength)
 
     def turned(self, quarters: int) -> Restoration:
@@ -107,6 +109,18 @@ def check_strength(strength: Strength) -> Strength:
     if wrong:
         raise ValueError(f"strength goes from 0 (input) over 1 (restored) to 1.5, got {wrong[0]}")
     return given.astype(np.float32) if given.ndim else float(given)
+
+
+def laid_over(strength: Strength, size: tuple[int, ...]) -> Strength:
+    """``strength`` for a picture of ``size`` (H, W); ValueError for a map of other proportions."""
+    strength = check_strength(strength)
+    if isinstance(strength, np.ndarray) and not same_proportions(strength.shape, size):
+        (h, w), (H, W) = strength.shape, size
+        raise ValueError(
+            f"a map of strengths (h, w) = ({h}, {w}), of a picture ({H}, {W}); "
+            "give it the picture's proportions"
+        )
+    return strength
 
 
 def at_strength(

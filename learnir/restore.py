@@ -5,18 +5,16 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from tempfile import TemporaryFile
 from threading import Event
 from typing import Any
 
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
 
 from learnir.files import (
     FORMAT_OF,
@@ -29,13 +27,15 @@ from learnir.images import ImageError, grid
 from learnir.masks import read_mask
 from learnir.pipeline import LearnIR
 from learnir.planning import Task, Writing
+from learnir.progress import progress
 from learnir.side_by_side import ROOM, Room, default_workers, side_by_side
 from learnir.tiling import out_of_memory
 from learnir.video import losses_of_video, restore_video
 from learnir.ways import reduce
-from learnir.writing import write_atomically
+from learnir.writing import clear_stale, refusal, write_atomically
 
 COMPARE_SIDE = 2048
+GO_ON = "what was finished is kept, --resume goes on"
 
 
 @dataclass
@@ -56,7 +56,8 @@ def run(
 ) -> Outcome:
     """Restores pictures side by side, then videos; a file that fails does not stop the rest.
 
-    A folder that cannot be written to is told once, and its files are not restored in vain.
+    A folder that cannot be written to is told once, and its files are not restored in vain. A stop
+    (KeyboardInterrupt) gets a note that says what is done.
 
     Args:
         options: keyword arguments of ``LearnIR.restore``.
@@ -64,9 +65,13 @@ def run(
     """
     tasks, refused = _with_places(tasks, writing)
     outcome, room = Outcome(failed=refused), Room()
-    _say(dict.fromkeys(refused))
+    for line in dict.fromkeys(refused):
+        print(line, file=sys.stderr)
 
     stopped = Event()
+    replaces = not writing.resume and any(os.path.lexists(task.target) for task in tasks)
+    restored: list[Task] = []  # as they end; results are asked for in the order of the tasks
+    failed: list[Task] = []
 
     def go_on(_done: int, _total: int) -> None:
         if stopped.is_set():
@@ -74,39 +79,56 @@ def run(
 
     options = {**options, "progress": go_on}  # so that Ctrl-C waits for an evaluation at most
 
-    def work(task: Task) -> list[str] | None:
-        """What could not be kept; None for a result that was there already."""
-        done = writing.resume and task.target.exists()
+    def work(task: Task) -> tuple[bool, list[str]]:
+        """Whether it was restored, or its result there already; what could not be kept."""
+        done = writing.resume and os.path.exists(task.target)  # Path's may raise
         if done and not writing.compare:
-            return None
+            return False, []
         with room.taken(0 if task.is_video else _pixels(task.source)):
             if done:
-                _add_compare(task, writing)
-                return None
-            return restore_file(learnir, task, writing, options)
+                return False, _add_compare(task, writing)
+            notes = restore_file(learnir, task, writing, options)
+        restored.append(task)
+        return True, notes
 
-    pictures = side_by_side(
-        work, [task for task in tasks if not task.is_video], workers or default_workers()
-    )
-    videos = side_by_side(work, [task for task in tasks if task.is_video], 1)
-    bar = tqdm(total=len(tasks), unit="file", disable=None, desc="restore", dynamic_ncols=True)
-    with bar, closing(pictures), ExitStack() as ending, warnings.catch_warnings():
-        ending.callback(stopped.set)  # before the pictures under way are waited for
-        # readers of pictures do the same, each for itself, and may put back what another had set
-        warnings.simplefilter("ignore")
-        for task, result in chain(pictures, videos):
-            bar.set_postfix_str(task.source.name[-24:])
-            try:
-                notes = result()
-            except Exception as error:  # whatever one file brings about, the others go on
-                outcome.failed.append(_failure(task, error))
-                _say(outcome.failed[-1:])
-            else:
-                outcome.skipped += notes is None
-                outcome.restored += notes is not None
-                _say(notes or ())
-            bar.update()
+    tasks = sorted(tasks, key=lambda task: task.is_video)
+    split = sum(not task.is_video for task in tasks)
+    pictures = side_by_side(work, tasks[:split], workers or default_workers())
+    videos = side_by_side(work, tasks[split:], 1)
+    bar = progress(len(tasks), "file", desc="restore")
+    try:
+        with bar, closing(pictures), ExitStack() as ending, warnings.catch_warnings():
+            ending.callback(stopped.set)  # before the pictures under way are waited for
+            # readers of pictures do so as well, each for itself, and may put back another's filters
+            warnings.simplefilter("ignore")
+            for task, result in chain(pictures, videos):
+                bar.set_postfix_str(f"{len(outcome.failed)} failed, {task.source.name[-24:]}")
+                try:
+                    new, notes = result()
+                except Exception as error:  # whatever one file brings about, the others go on
+                    failed.append(task)
+                    notes = [_failure(task, error)]
+                    outcome.failed += notes
+                else:
+                    outcome.restored += new
+                    outcome.skipped += not new
+                for line in notes:
+                    bar.write(line, file=sys.stderr)
+                bar.update()
+    except KeyboardInterrupt as stop:
+        stop.add_note(_so_far(tasks, restored, failed) if replaces else GO_ON)
+        raise
     return outcome
+
+
+def _so_far(tasks: Sequence[Task], restored: Sequence[Task], failed: Sequence[Task]) -> str:
+    """How far results have replaced what was there, which --resume cannot tell."""
+    if not restored:
+        return f"none of {len(tasks)} restored"
+    last = max(map(tasks.index, restored))
+    left = [t for t in tasks[:last] if t not in restored and t not in failed]
+    gaps = "".join(f", without {task.source}" for task in left)
+    return f"{len(restored)} of {len(tasks)} restored, up to {tasks[last].source}{gaps}"
 
 
 def _pixels(path: Path) -> int:
@@ -126,13 +148,15 @@ def _pixels(path: Path) -> int:
 def _with_places(tasks: Sequence[Task], writing: Writing) -> tuple[list[Task], list[str]]:
     """Tasks whose folder can be written to, made where it is missing; a line for each other one.
 
-    The lines of one folder are the same.
+    The lines of one folder are the same. What a killed run left in the folders is removed.
     """
     waiting: dict[Path, list[Task]] = {}
     for task in tasks:
-        if not (writing.resume and task.target.exists()):  # else there is nothing to write
+        if not (writing.resume and os.path.exists(task.target)):  # else there is nothing to write
             waiting.setdefault(task.place.parent, []).append(task)
-    refused = {folder: why for folder in waiting if (why := _refusal(folder))}
+    refused = {folder: why for folder in waiting if (why := refusal(folder))}
+    for folder in waiting.keys() - refused.keys():
+        clear_stale(folder)
     lines = [
         f"{folder}: cannot be written to ({why}), so {len(waiting[folder])} not restored; choose "
         "another -o, or check the permissions of the folder"
@@ -141,21 +165,6 @@ def _with_places(tasks: Sequence[Task], writing: Writing) -> tuple[list[Task], l
     ]
     left = {id(task) for folder in refused for task in waiting[folder]}
     return [task for task in tasks if id(task) not in left], lines
-
-
-def _refusal(folder: Path) -> str:
-    """Why no file can be made in ``folder``, itself made where it is missing; "" where one can."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=folder):
-            return ""
-    except OSError as error:
-        return error.strerror or str(error)
-
-
-def _say(lines: Iterable[str]) -> None:
-    for line in lines:
-        tqdm.write(line, file=sys.stderr)
 
 
 def _failure(task: Task, error: Exception) -> str:
@@ -192,19 +201,27 @@ def restore_file(
     restored = learnir.restore(photo.picture, **options).picture
     data = encode_photo(photo, restored, format, writing.strip_metadata)
     compare = _before_after(photo.picture, restored) if writing.compare else None
-    if compare is not None:
-        write_atomically(task.compare, compare)
     write_atomically(task.place, data)
     notes = [*photo.notes, *losses(photo, format, writing.strip_metadata)]
-    return [f"{task.source}: {note}" for note in notes]
+    notes = [f"{task.source}: {note}" for note in notes]
+    return notes if compare is None else [*notes, *_write_compare(task, compare)]
 
 
-def _add_compare(task: Task, writing: Writing) -> None:
-    """The before | after picture of a result that an earlier run left without one."""
-    if not writing.compare or task.is_video or task.in_place or task.compare.exists():
-        return
+def _write_compare(task: Task, data: bytes) -> list[str]:
+    """The before | after picture; a note where it cannot be, as its name is the longer one."""
+    try:
+        write_atomically(task.compare, data)
+    except OSError as error:
+        return [f"{task.source}: no before | after picture ({error.strerror or error})"]
+    return []
+
+
+def _add_compare(task: Task, writing: Writing) -> list[str]:
+    """The before | after picture of a result that an earlier run left without one; notes."""
+    if task.is_video or task.in_place or os.path.exists(task.compare):
+        return []
     before, after = (read_photo(x, writing.most_pixels).picture for x in (task.source, task.target))
-    write_atomically(task.compare, _before_after(before, after))
+    return _write_compare(task, _before_after(before, after))
 
 
 def _restore_video(
@@ -212,14 +229,14 @@ def _restore_video(
 ) -> list[str]:
     """A video; returns what could not be kept."""
     lost = losses_of_video(task.source)  # first: in place, the result takes the source's name
-    with tqdm(unit="frame", desc=task.source.name[-24:], disable=None, leave=False) as bar:
+    with progress(None, "frame", desc=task.source.name[-24:], leave=False) as bar:
 
         def advance(done: int, total: int | None) -> None:
             bar.total = total
             bar.update(done - bar.n)
 
         strip = writing.strip_metadata
-        restore_video(learnir, task.source, task.place, options, advance, strip)
+        restore_video(learnir, task.source, task.place, options, advance, strip, lost)
     return lost
 
 

@@ -1,4 +1,4 @@
-"""Videos: read, restored frame by frame, written; the sound is kept."""
+"""Videos: read, restored frame by frame, written; what lies beside the frames is kept."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ import numpy as np
 from learnir.frames import FrameRestorer
 from learnir.images import ImageError
 from learnir.pipeline import LearnIR
+from learnir.streams import describe, is_sound, left_out, opened_like, titles_of
 from learnir.writing import beside, blamed_on
 
 CODECS = {".mp4": "libx264", ".m4v": "libx264", ".mov": "libx264", ".mkv": "libx264"}
 CODECS[".webm"] = "libvpx-vp9"
-VIDEO_SUFFIXES = frozenset(CODECS)
 QUALITY = {"crf": "18"}  # hardly to be told from the source
-OF_THE_CONTAINER = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder"})
 HDR = (16, 18)  # FFmpeg's numbers of transfer functions: PQ and HLG
+PREDICTED = 2  # FFmpeg's number of frames that are stored in the order in which they are shown
+FRAME_DURATION = 1 << 8  # FFmpeg's flag: what is encoded lasts as long as its frame
 RGB, UNSPECIFIED = 0, 2  # FFmpeg's numbers of colour matrices
+MISSING = 0.5  # seconds at the end of a file, from which on it counts as cut short
 
 Progress = Callable[[int, int | None], None]
 
@@ -33,43 +35,46 @@ def restore_video(
     options: Mapping[str, Any],
     progress: Progress | None = None,
     strip_metadata: bool = False,
+    notes: list[str] | None = None,
 ) -> int:
     """Restores a video file into another, H.264 or VP9 by its suffix; returns the frames written.
 
-    Frame times, size, shape of the pixels, sound, title and date stay as they are; a recording that
-    players turn is stored upright. The file appears whole or not at all.
+    Frame times, size, shape of the pixels, sound with its languages, chapters, title, date and
+    place stay as they are; a recording that players turn is stored upright. Frames that cannot be
+    decoded are left out. The file appears whole or not at all.
 
     Args:
         options: keyword arguments of ``LearnIR.restore``.
         progress: called as (frames done, frames in all or None); what it raises ends the run.
-        strip_metadata: leave title, date and the like out.
+        strip_metadata: leave title, date and the like out, but for languages.
+        notes: gets a line for frames that could not be decoded, and one for an end that is missing.
 
-    Raises ImageError for a file that cannot be read as a video, for sound that the target cannot
-    hold, and where PyAV is missing; OSError where the target cannot be written.
+    Raises ImageError for a file that cannot be read as a video or of which less than half can be
+    decoded, for sound that the target cannot hold, and where PyAV is missing; OSError where the
+    target cannot be written.
     """
     av, restored, done = _pyav(source), FrameRestorer(learnir, options), 0
     suffix = target.suffix  # which tells FFmpeg the format
     with beside(target, suffix) as part, ExitStack() as stack:
         reader = stack.enter_context(_opened(av, source))
-        pictures = reader.streams.video[0]
+        read = _Source(av, source, reader)
         stack.enter_context(blamed_on(target, av.FFmpegError))
-        result = _Result(stack.enter_context(av.open(str(part), "w")), suffix.lower())
-        if not strip_metadata:
-            own = {k: v for k, v in reader.metadata.items() if k not in OF_THE_CONTAINER}
-            result.writer.metadata.update(own)
-        for sound in reader.streams.audio:
-            result.add_sound(sound, source)
-        for read, picture in _contents(av, source, reader):
+        writer = opened_like(av, reader, part, suffix.lower(), strip_metadata)
+        result = _Result(stack.enter_context(writer), suffix.lower())
+        for one, picture in read.contents():
             if picture is None:
-                result.write_sound(read)
+                result.write_sound(one)
                 continue
-            result.write_picture(restored(picture), read, pictures)
+            if not done:  # before the first is restored, so that what does not fit is told at once
+                result.begin(read, picture, one, titles_of(av, source), strip_metadata)
+            result.write_picture(restored(picture), one)
             done += 1
             if progress is not None:
-                progress(done, pictures.frames or None)
-        if not done:
-            raise ImageError(f"{source}: holds no picture; export the video again")
-        result.finish()
+                progress(done, read.pictures.frames or None)
+        read.check()
+        result.finish(read.last())
+        if notes is not None:
+            notes += read.notes()
     return done
 
 
@@ -77,14 +82,14 @@ def losses_of_video(source: Path) -> list[str]:
     """What ``restore_video`` cannot keep of a video, one note each."""
     with _opened(_pyav(source), source) as reader:
         pictures, notes = reader.streams.video[0], []
-        bits = max((c.bits for c in pictures.codec_context.format.components), default=8)
+        format = pictures.codec_context.format
+        bits = max((c.bits for c in format.components), default=8) if format else 8
         if bits > 8:
             notes.append(f"{bits} bits reduced to 8")
         if pictures.codec_context.color_trc in HDR:
             notes.append("high dynamic range taken for standard: convert it to SDR first")
-        others = len(reader.streams) - 1 - len(reader.streams.audio)
-        if others:
-            notes.append(f"{others} of its streams left out, subtitles, data or further pictures")
+        if others := left_out(reader):
+            notes.append(f"{others} of its streams left out, subtitles, data or others")
     return notes
 
 
@@ -99,26 +104,96 @@ def _pyav(source: Path) -> Any:
 
 def _opened(av: Any, source: Path) -> Any:
     try:
-        reader = av.open(str(source))
+        reader = av.open(str(source), metadata_errors="replace")
     except av.FFmpegError as error:
         raise _unreadable(source) from error
-    if not reader.streams.video:
-        reader.close()
+    if not reader.streams.video or reader.streams.video[0].codec_context is None:
+        reader.close()  # PyAV would crash on what FFmpeg has no decoder for
         raise _unreadable(source)
     return reader
 
 
-def _contents(av: Any, source: Path, reader: Any) -> Iterator[tuple[Any, np.ndarray | None]]:
-    """In the order of the file: (frame, its picture) of the pictures, (packet, None) of sound."""
-    try:
-        for packet in reader.demux(reader.streams.video[0], *reader.streams.audio):
-            if packet.stream.type == "audio":
-                yield packet, None
+class _Source:
+    """The frames and sound of a video in the order of the file, without what is damaged."""
+
+    def __init__(self, av: Any, path: Path, reader: Any) -> None:
+        self.av, self.path, self.reader = av, path, reader
+        self.pictures = reader.streams.video[0]
+        self.packets = self.frames = self.errors = 0
+        self.end = 0.0  # of all that was read, in seconds
+        self.broken = False  # within, so that nothing more can be read
+        self.newest: Any = None
+
+    def contents(self) -> Iterator[tuple[Any, np.ndarray | None]]:
+        """(frame, its picture) of the pictures, (packet, None) of sound."""
+        try:
+            for packet in self.reader.demux():
+                if packet.pts is not None:
+                    end = (packet.pts + (packet.duration or 0)) * packet.time_base
+                    self.end = max(self.end, float(end))
+                if is_sound(packet.stream):
+                    yield packet, None
+                elif packet.stream is self.pictures:
+                    yield from self._decoded(packet)
+        except self.av.FFmpegError as error:
+            self.broken = isinstance(error, self.av.error.InvalidDataError) and self.frames > 0
+            if not self.broken:
+                raise _unreadable(self.path) from error
+
+    def _decoded(self, packet: Any) -> Iterator[tuple[Any, np.ndarray]]:
+        self.packets += packet.size > 0 and not packet.is_discard
+        try:
+            frames = packet.decode()
+        except self.av.FFmpegError:
+            self.errors += 1
+            return
+        for frame in frames:
+            if frame.pts is None or (self.frames and frame.pts <= self.newest.pts):
+                self.errors += 1  # nobody can tell when it is shown
                 continue
-            for frame in packet.decode():
-                yield frame, _upright(frame)
-    except av.FFmpegError as error:
-        raise _unreadable(source) from error
+            self.frames += 1
+            self.newest = frame
+            yield frame, _upright(frame)
+
+    @property
+    def damaged(self) -> int:
+        """Frames that were lost, with those that cannot be decoded without another."""
+        return max(self.packets - self.frames, self.errors) if self.errors else 0
+
+    @property
+    def cut(self) -> bool:
+        """Whether the end is missing."""
+        told = (self.reader.duration or 0) / self.av.time_base
+        return self.broken or self.end + MISSING < told
+
+    def check(self) -> None:
+        """ImageError where no or less than half the frames could be decoded."""
+        if not self.frames and not self.errors:
+            raise ImageError(f"{self.path}: holds no picture; export the video again")
+        if self.frames < max(self.damaged, 1):
+            raise _unreadable(self.path)
+
+    def last(self) -> int:
+        """How long the last frame is shown, in units of its time base.
+
+        By the end of the stream where the format tells it: MP4 has durations in the order of
+        decoding, which are those of other frames.
+        """
+        own: int = self.newest.duration
+        if self.cut or self.pictures.duration is None:
+            return own
+        end: int = (self.pictures.start_time or 0) + self.pictures.duration
+        return end - self.newest.pts if end > self.newest.pts else own
+
+    def notes(self) -> list[str]:
+        """What was missing, one line each."""
+        notes = []
+        if self.damaged:
+            count = self.damaged + self.frames
+            notes.append(f"{self.damaged} of its {count} frames could not be decoded, left out")
+        if self.cut:
+            notes.append(f"ends after {self.end:.1f} s, the rest is missing or damaged")
+        return notes
 
 
 def _unreadable(source: Path) -> ImageError:
@@ -135,14 +210,32 @@ class _Result:
         self.sound: dict[Any, Any] = {}
         self.early: list[Any] = []  # nothing may be written before all streams are known
         self.out: Any = None
+        self.waiting: list[Any] = []  # the newest frames: which are the last is not known yet
 
-    def add_sound(self, stream: Any, source: Path) -> None:
-        """A stream of sound like the source's; ImageError where the format cannot hold it."""
+    def begin(
+        self,
+        source: _Source,
+        first: np.ndarray,
+        like: Any,
+        titles: Mapping[int, str],
+        strip: bool,
+    ) -> None:
+        """The streams in the source's order; ImageError where the format cannot hold the sound."""
+        for stream in source.reader.streams:
+            if stream is source.pictures:
+                out = self.out = _add_pictures(self.writer, first, like, stream, self.suffix)
+            elif is_sound(stream):
+                out = self.sound[stream] = self._add_sound(stream, source.path)
+            else:
+                continue
+            describe(out, stream, titles, strip)
+
+    def _add_sound(self, stream: Any, path: Path) -> Any:
         try:
-            self.sound[stream] = self.writer.add_stream_from_template(stream)
+            return self.writer.add_stream_from_template(stream)
         except ValueError as error:
             raise ImageError(
-                f"{source}: its sound ({stream.codec_context.name}) does not fit into a "
+                f"{path}: its sound ({stream.codec_context.name}) does not fit into a "
                 f"{self.suffix} file; name the result .mkv"
             ) from error
 
@@ -151,13 +244,21 @@ class _Result:
         if self.out is not None:
             self._copy()
 
-    def write_picture(self, picture: np.ndarray, like: Any, pictures: Any) -> None:
-        """A restored frame (H, W, 3), shown when ``like`` of the stream ``pictures`` was."""
-        if self.out is None:
-            self.out = _add_pictures(self.writer, picture, like, pictures, self.suffix)
-        self.writer.mux(self.out.encode(_frame(picture, like, self.out)))
+    def write_picture(self, picture: np.ndarray, like: Any) -> None:
+        """A restored frame (H, W, 3), shown when ``like`` was."""
+        frame = _frame(picture, like, self.out)
+        if self.waiting:
+            self.waiting[-1].duration = frame.pts - self.waiting[-1].pts
+        self.waiting.append(frame)
+        if len(self.waiting) > 2:
+            self.writer.mux(self.out.encode(self.waiting.pop(0)))
 
-    def finish(self) -> None:
+    def finish(self, last: int) -> None:
+        """Writes what is left; the last frame is shown for ``last`` units of its time base."""
+        self.waiting[-1].duration = last
+        for frame in self.waiting:
+            frame.pict_type = PREDICTED  # MP4 forgets how long the last is shown if others follow
+            self.writer.mux(self.out.encode(frame))
         self._copy()
         self.writer.mux(self.out.encode())
 
@@ -183,6 +284,7 @@ def _add_pictures(writer: Any, first: np.ndarray, like: Any, pictures: Any, suff
     out.pix_fmt = "yuv420p" if out.height % 2 == out.width % 2 == 0 else "yuv444p"
     # the encoder's as well: its own, one over the mean rate, would move the frames
     out.time_base = out.codec_context.time_base = pictures.time_base
+    out.codec_context.flags |= FRAME_DURATION
     for name in ("colorspace", "color_range", "color_primaries", "color_trc"):
         setattr(out.codec_context, name, getattr(pictures.codec_context, name))
     if out.codec_context.colorspace == RGB:  # the source's, of a screen recording; ours is YUV

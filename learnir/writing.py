@@ -7,33 +7,73 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import IO, Any
 
 PART = ".part"
-PARTS = f".{'?' * 12}{PART}"
+PARTS = f".{'[0-9a-f]' * 12}{PART}*"
 """Pattern of the files that a killed process leaves behind, for those who clear them away."""
+STALE = 24 * 3600  # seconds since anything was written to a part
+PERMISSIONS = 0o777
 
 
 @contextmanager
-def beside(path: Path, suffix: str = PART) -> Iterator[Path]:
+def beside(path: Path, suffix: str = "") -> Iterator[Path]:
     """A hidden path in the folder of ``path``, to write to; at the end it takes that name.
 
     It is removed where anything goes wrong. Its own name is short, however long that of ``path``,
-    which may be as long as the disk allows, and no two are alike: threads may write one file.
-    OSError names ``path``.
+    which may be as long as the disk allows, and no two are alike: threads may write one file. It
+    ends with ``suffix``. Where it replaces a file it takes over that one's permissions, and is its
+    owner's alone until then. OSError names ``path``.
     """
     with blamed_on(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{os.urandom(6).hex()}{suffix}")
+    part, mode = path.with_name(f".{os.urandom(6).hex()}{PART}{suffix}"), _permissions(path)
     try:
+        if mode is not None:
+            with blamed_on(path):
+                part.touch(0o600)
         yield part
         with blamed_on(path):
+            if mode is not None:
+                with suppress(OSError):  # some file systems have none to set
+                    part.chmod(mode)
             os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _permissions(path: Path) -> int | None:
+    """Those of a file that is there."""
+    try:
+        return path.stat().st_mode & PERMISSIONS
+    except OSError:
+        return None
+
+
+def clear_stale(folder: Path) -> None:
+    """Removes what killed processes left half-written in ``folder``, not below it, a day ago.
+
+    What is younger may be another process' that is still at work.
+    """
+    for part in folder.glob(PARTS):
+        with suppress(OSError):
+            if time.time() - part.lstat().st_mtime > STALE:
+                part.unlink()
+
+
+def refusal(folder: Path) -> str:
+    """Why no file can be made in ``folder``, itself made where it is missing; "" where one can."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            return ""
+    except OSError as error:
+        return error.strerror or str(error)
 
 
 @contextmanager

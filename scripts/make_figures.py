@@ -50,7 +50,8 @@ def score_table(scores: dict[str, dict]) -> str:
 
 def group_table(found: dict[str, Any]) -> str:
     """Markdown: PSNR of the faces in groups by how they were looked at."""
-    rows = [["four faces in 1280 x 960, PSNR dB", "pictures", "observed → restored", "without close-ups"]]
+    head = ["four faces in 1280 x 960, PSNR dB", "pictures", "observed → restored"]
+    rows = [[*head, "without close-ups"]]
     for name, looks in found["sets"].items():
         before, once, close = (looks[look]["psnr"] for look in LOOKS)
         faces = f"{before:.2f} → **{close:.2f}**"

@@ -56,6 +56,21 @@ def test_ctrl_c_while_loading_is_one_line(tmp_path, command, loads, words):
     assert len(done.stderr.splitlines()) == 1, done.stderr
 
 
+@pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
+def test_sigterm_while_restore_loads_is_one_line(tmp_path):
+    (tmp_path / "torch.py").write_text(IN_OTHER_WORDS)
+    (tmp_path / "stopped_in_here.py").write_text(INTERRUPTED.replace("SIGINT", "SIGTERM"))
+    (tmp_path / "photo.png").touch()
+    paths = os.pathsep.join([str(tmp_path), str(ROOT)])
+    done = start(
+        "learnir", "restore", tmp_path / "photo.png", "-o", tmp_path / "out",
+        env=os.environ | {"PYTHONPATH": paths},
+        timeout=60,
+        preexec_fn=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL),
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (143, "learnir: stopped\n")
+
+
 def test_an_error_while_loading_is_not_taken_for_ctrl_c(tmp_path):
     (tmp_path / "tyro.py").write_text("raise ImportError('broken here')")
     paths = os.pathsep.join([str(tmp_path), str(ROOT)])

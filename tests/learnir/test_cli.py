@@ -42,7 +42,7 @@ def test_the_help_of_a_flag_says_what_the_flag_does(capsys):
     code, out, _ = run(capsys, "restore", "--help")
     assert code == 0
     words = " ".join(out.replace("│", " ").split())
-    assert "--no-faces look closely, once more, at faces that do not fill the picture" in words
+    assert "--no-faces restore faces that do not fill the picture again as close-ups" in words
 
 
 def test_info_tells_network_sampling_and_training(capsys, checkpoint):
@@ -146,7 +146,7 @@ def test_no_steps_are_refused(capsys, checkpoint, tmp_path):
     given = [tmp_path / "photo.png", "-o", tmp_path / "out", "--checkpoint", checkpoint]
     code, _, errors = run(capsys, "restore", *given, "--steps", 0)
     assert code == 2
-    assert errors == "learnir: steps lies between 1 and 1000, got 0\n"
+    assert errors == "learnir: steps lies between 2 and 1000, got 0\n"
 
 
 def test_scales_as_text():

@@ -105,15 +105,14 @@ def test_a_graph_that_differs_is_not_written(exported, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_place_that_cannot_be_written_is_named(exported, tmp_path, monkeypatch):
-    model, graph = exported
-    written = graph.path.read_bytes()
-    monkeypatch.setattr("learnir.export._exported", lambda *_: written)
+def test_a_place_that_cannot_be_written_is_named_before_the_work(exported, tmp_path, monkeypatch):
+    model, _ = exported
     (tmp_path / "file").write_bytes(b"")  # no folder, whoever runs the tests
-    target = tmp_path / "file" / "model.onnx"
-    with pytest.raises(ExportError, match=r"cannot be written \(.*choose another") as caught:
-        export_onnx(model, target, **SETTINGS)
-    assert str(caught.value).startswith(f"{target}: ")
+    monkeypatch.setattr("learnir.export._exported", lambda *_: pytest.fail("exported in vain"))
+    for target in (tmp_path / "file" / "model.onnx", tmp_path):
+        with pytest.raises(ExportError, match=r"cannot be written \(.*choose another") as caught:
+            export_onnx(model, target, **SETTINGS)
+        assert str(caught.value).startswith(f"{target}: ")
 
 
 def test_a_full_disk_is_one_line_that_names_the_file(exported, tmp_path, monkeypatch):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import re
+import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -227,6 +230,41 @@ def test_tiles_have_no_close_ups(learnir, scene, looking_at):
 def test_without_mediapipe_there_are_none(monkeypatch, scene):
     monkeypatch.setattr(faces, "_finders", lambda: None)
     assert find_faces(scene(100, 100)) == []
+
+
+@pytest.fixture
+def without_mediapipe(monkeypatch):
+    """A process in which it does not load."""
+    cached = (faces._loaded, faces._finders)
+    for made in cached:
+        made.cache_clear()
+    monkeypatch.setitem(sys.modules, "mediapipe.python.solutions.face_detection", None)
+    yield
+    for made in cached:
+        made.cache_clear()
+
+
+def test_without_mediapipe_a_warning_says_so_once(without_mediapipe, learnir, scene):
+    line = (
+        r"faces are not looked at closely, as MediaPipe does not load \(import of mediapipe.+\): "
+        r"pip install 'learnir\[faces\]'"
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        learnir.restore(scene(40, 40), faces=False)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        for _ in range(2):
+            learnir.restore(scene(40, 40))
+            find_faces(scene(100, 100))
+    (told,) = said
+    assert re.fullmatch(line + ", or faces=False", str(told.message))
+    assert re.fullmatch(line, faces.missing())
+
+
+@needs_mediapipe
+def test_where_mediapipe_loads_nothing_is_missing(scene):
+    assert faces.missing() == ""
 
 
 @needs_mediapipe

@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -14,7 +15,7 @@ from profiles import display_p3_icc, table_icc, wide_gamut_icc
 
 from learnir.colour import matrix_profile, srgb_icc
 from learnir.decoding import decode_rgb
-from learnir.files import decode_photo, encode_photo, loses_depth, read_photo
+from learnir.files import check_format, decode_photo, encode_photo, loses_depth, read_photo
 from learnir.images import ImageError, to_unit
 
 ORIENTATION, ARTIST, EXIF_IFD, LENS = 0x0112, 0x013B, 0x8769, 0xA434
@@ -186,6 +187,28 @@ def test_transparency_does_not_go_into_a_jpeg(scene):
     photo = decode_photo(encoded(Image.fromarray(pixels), "PNG"), "a")
     with pytest.raises(ImageError, match="--format png"):
         encode_photo(photo, photo.picture, "jpeg")
+
+
+@pytest.mark.parametrize("kind", ["RGBA", "LA", "16 bits", "HEIF"])
+def test_alpha_that_clears_nothing_does_not_keep_a_picture_from_jpeg(scene, kind):
+    opaque = np.dstack([scene(64, 64), np.full((64, 64), 255, np.uint8)])
+    if kind == "HEIF":
+        pytest.importorskip("pillow_heif").register_heif_opener()
+    if kind == "16 bits":
+        data = deep(opaque.astype(np.uint16) * 257)
+    else:
+        image = Image.fromarray(opaque).convert("LA" if kind == "LA" else "RGBA")
+        data = encoded(image, "HEIF" if kind == "HEIF" else "PNG")
+    photo = decode_photo(data, "a")
+    assert photo.alpha.min() == np.iinfo(photo.alpha.dtype).max
+    back = Image.open(io.BytesIO(encode_photo(photo, photo.picture, "jpeg")))
+    assert (back.format, back.mode) == ("JPEG", "L" if kind == "LA" else "RGB")
+    kept = Image.open(io.BytesIO(encode_photo(photo, photo.picture, "png")))
+    assert kept.mode == ("LA" if kind == "LA" else "RGBA")
+    clearer = photo.alpha.copy()
+    clearer[3, 5] -= 1
+    with pytest.raises(ImageError, match="transparency"):
+        check_format(replace(photo, alpha=clearer), "jpeg")
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF"])

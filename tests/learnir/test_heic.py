@@ -83,7 +83,9 @@ def test_a_folder_of_them_becomes_jpegs(command, tmp_path, face, suffix):
 
 def test_another_format_may_be_asked_for(command, tmp_path, face):
     source = tmp_path / "a.heic"
-    source.write_bytes(encoded(face.convert("RGBA"), "HEIF"))
+    clear = face.convert("RGBA")
+    clear.putalpha(128)
+    source.write_bytes(encoded(clear, "HEIF"))
     code, _, errors = command(source, "-o", tmp_path / "out")
     assert code == 1
     assert errors.startswith(f"{source}: JPEG cannot hold transparency; choose --format png")

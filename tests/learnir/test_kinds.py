@@ -100,8 +100,18 @@ def test_damaged_exif_of_an_image_is_left_out(scene, sound):
         (torch.full((3, 8, 6), float("nan")), "NaN"),
         (torch.full((1, 3, 8, 6), float("inf")), "infinite"),
         (torch.zeros(1, 3, 0, 6), "holds no picture"),
+        (torch.linspace(0, 255, 144).reshape(3, 8, 6), "values from 0 to 255; .* divide by 255"),
+        (torch.linspace(-1, 1, 144).reshape(3, 8, 6), r"values from -1 to 1; .* \(x \+ 1\) / 2"),
+        (torch.full((2, 3, 8, 6), 1.06), "values from 1.06 to 1.06; give RGB in"),
+        (torch.full((3, 8, 6), -0.06, dtype=torch.bfloat16), "values from -0.06"),
     ],
 )
 def test_tensors_that_are_no_pictures_are_refused(tensor, words):
     with pytest.raises(ValueError, match=words):
         restore_like(tensor, inverted)
+
+
+def test_what_resampling_leaves_beyond_black_and_white_is_clipped():
+    tensor = torch.linspace(-0.04, 1.04, 144).reshape(3, 8, 6)
+    restored = restore_like(tensor, inverted)
+    assert torch.allclose(restored, 1 - tensor.clamp(0, 1), atol=1e-4)

@@ -14,6 +14,7 @@ from learnir.frames import FrameRestorer
 from learnir.gain import GainMap, apply_gain, blend, brighten
 from learnir.images import ImageError, decode_linear, encode_linear
 from learnir.masks import read_mask, same_proportions
+from learnir.model import LearnIRModel
 from learnir.planning import PlanError, Writing, plan
 
 
@@ -111,6 +112,19 @@ def test_a_map_that_is_none_is_refused_before_the_work(learnir, scene, strength,
     for use in (learnir.check, lambda **o: learnir.restore(scene(20, 20), **o)):
         with pytest.raises(ValueError, match=told):
             use(strength=strength)
+
+
+def test_a_map_of_other_proportions_is_refused_before_the_work(learnir, scene, monkeypatch):
+    picture = scene(80, 96)
+    told = r"map of strengths \(h, w\) = \(96, 80\), of a picture \(80, 96\); give it the picture's"
+    with monkeypatch.context() as patch:
+        patch.setattr(LearnIRModel, "sample", lambda *_, **__: pytest.fail("ran the network"))
+        for given in (picture, Image.fromarray(picture)):
+            for strength in (np.zeros((96, 80)), np.ones((96, 80)).tolist()):
+                with pytest.raises(ValueError, match=told):
+                    learnir(given, strength=strength)
+    for shape in ((5, 6), (40, 48), (81, 97)):  # to a pixel of the smaller
+        np.testing.assert_array_equal(learnir(picture, strength=np.zeros(shape)), picture)
 
 
 @pytest.fixture

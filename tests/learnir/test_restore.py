@@ -43,7 +43,7 @@ def test_globs_and_doubles_are_taken_once(album):
 def test_results_below_an_input_folder_are_not_taken_again(command, album):
     out = album / "restored"
     assert command(album, "-o", out)[0] == 0
-    assert command(album, "-o", out)[0] == 0
+    assert command(album, "-o", out, "--overwrite")[0] == 0
     assert files(out) == ["a.png", "deep/b.jpg"]
 
 
@@ -170,6 +170,16 @@ def test_names_may_be_as_long_as_the_disk_allows(command, tmp_path, scene, lengt
     source = save(tmp_path / "in" / f"{'n' * (length - 4)}.png", scene(40, 40))
     code, _, errors = command(source, "-o", tmp_path / "out")
     assert code == 0, errors
+    assert files(tmp_path / "out") == [source.name]
+
+
+def test_a_name_too_long_for_a_comparison_gets_its_result_and_a_note(command, tmp_path, scene):
+    source = save(tmp_path / "in" / f"{'n' * 240}.png", scene(40, 40))
+    told = f"{source}: no before | after picture (File name too long)"
+    for resume, counts in ([], "1 restored, 0 skipped"), (["--resume"], "0 restored, 1 skipped"):
+        code, said, errors = command(source, "-o", tmp_path / "out", "--compare", *resume)
+        assert (code, errors.splitlines()) == (0, [told])
+        assert f"{counts}, 0 failed" in said
     assert files(tmp_path / "out") == [source.name]
 
 

@@ -10,7 +10,7 @@ import pytest
 import tifffile
 from albums import save
 
-from learnir import restore
+from learnir import writing
 from learnir.pipeline import LearnIR
 from learnir.planning import PlanError, Writing, plan
 
@@ -150,7 +150,7 @@ def locked(monkeypatch):
                 raise PermissionError(13, "Permission denied", str(dir))
             return TemporaryFile(dir=dir)
 
-        monkeypatch.setattr(restore, "TemporaryFile", refused)
+        monkeypatch.setattr(writing, "TemporaryFile", refused)
 
     return lock
 

@@ -255,7 +255,9 @@ def test_a_target_that_cannot_be_written_is_what_is_blamed(
     target = tmp_path / "out" / "clip.mp4"
     if when == "at the start":
         opened = av.open
-        monkeypatch.setattr(av, "open", lambda path, *mode: refuse() if mode else opened(path))
+        monkeypatch.setattr(
+            av, "open", lambda path, *mode, **how: refuse() if mode else opened(path, **how)
+        )
     else:
         monkeypatch.setattr(video, "_frame", lambda *_: refuse())
 

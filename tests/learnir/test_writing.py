@@ -5,11 +5,12 @@ import os
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
 from dataset_tools.files import clear_parts, write_lines
-from learnir.writing import beside, replacing, write_atomically, write_json
+from learnir.writing import beside, clear_stale, replacing, write_atomically, write_json
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
@@ -95,12 +96,13 @@ def test_what_killed_processes_left_is_cleared_and_nothing_else(tmp_path):
     for place in ("a.png", ".faceshadow/rows/a.jsonl"):
         killed = subprocess.run([sys.executable, "-c", program, tmp_path / place], check=False)
         assert killed.returncode == 9
+    next(tmp_path.glob(".*.part")).with_suffix(".part.mp4").touch()  # of a video
     (tmp_path / "b.png.4711.tmp").touch()  # as earlier versions left them
-    kept = [tmp_path / name for name in (".keep", "a.part", ".part", "notes.txt")]
+    kept = [tmp_path / name for name in (".keep", "a.part", ".part", ".twelve_of_it.part")]
     for path in kept:
         path.touch()
     left = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert len(left) == len(kept) + 3
+    assert len(left) == len(kept) + 4
     clear_parts(tmp_path)
     assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(kept)
 
@@ -127,3 +129,33 @@ def test_a_full_disk_is_told_with_the_file_and_other_errors_as_they_are(tmp_path
     with pytest.raises(OSError, match=told), replacing(tmp_path / "whole"):
         raise error
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", ["", ".mp4"])
+def test_only_parts_that_nobody_writes_to_any_more_are_stale(tmp_path, suffix):
+    with beside(tmp_path / "deep" / "video", suffix) as part:
+        part.touch()
+        young, old = (tmp_path / f".{k * 12}{part.name[13:]}" for k in "0f")
+    deep = tmp_path / "deep" / old.name
+    for path, hours in ((young, 23), (old, 25), (deep, 25)):
+        path.touch()
+        os.utime(path, (time.time() - 3600 * hours,) * 2)
+    clear_stale(tmp_path)
+    assert (young.exists(), old.exists(), deep.exists()) == (True, False, True)
+    clear_stale(tmp_path / "nowhere")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions as POSIX has them")
+@pytest.mark.parametrize("mode", [0o600, 0o664, 0o400])
+def test_a_replaced_file_keeps_its_permissions_and_is_private_until_then(tmp_path, mode):
+    path = tmp_path / "private"
+    path.write_bytes(b"old")
+    path.chmod(mode)
+    with replacing(path) as handle:
+        handle.write(b"new")
+        assert os.fstat(handle.fileno()).st_mode & 0o777 == 0o600
+    assert path.read_bytes() == b"new"
+    assert path.stat().st_mode & 0o777 == mode
+    write_atomically(tmp_path / "fresh", b"1")
+    (tmp_path / "usual").touch()
+    assert (tmp_path / "fresh").stat().st_mode == (tmp_path / "usual").stat().st_mode

@@ -1,0 +1,19 @@
+"""Paths as people and shells hand them over. Imports nothing that takes time."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def expanded(text: str) -> str:
+    """``text`` with a leading ~ or ~name replaced by that home, as shells leave it behind a ``=``.
+
+    As it is where a file has that very name, and where nobody is called so.
+    """
+    return text if os.path.lexists(text) else os.path.expanduser(text)
+
+
+def real(path: Path) -> Path:
+    """``path`` without links. A loop of links stays one, where ``Path.resolve`` may raise."""
+    return Path(os.path.realpath(path))
