@@ -89,19 +89,24 @@ def matching(table: pd.DataFrame, wanted: Wanted) -> np.ndarray:
 
 
 def page_of(browser: Browser, indices: np.ndarray, page: int) -> list[tuple[np.ndarray, str]]:
-    """Shadowed pictures and captions of one page; only these are decoded."""
-    rows = indices[page * PAGE : (page + 1) * PAGE]
-    return [(browser.pictures(int(i))["shadow"], _caption(browser, int(i))) for i in rows]
+    """Shadowed pictures and the shares of their faces in shadow; only these are decoded.
 
-
-def _caption(browser: Browser, index: int) -> str:
-    row = browser.table.iloc[index]
-    return f"{row['coverage']:.0%} · {row['kind']} · {row['split']}"
+    Args:
+        page: from 1.
+    """
+    rows = [int(i) for i in indices[(page - 1) * PAGE : page * PAGE]]
+    shares = browser.table["coverage"]
+    return [(browser.pictures(i)["shadow"], f"{shares.iloc[i]:.0%}") for i in rows]
 
 
 def pages(count: int) -> int:
     """How many pages so many pairs fill, at least one."""
     return max(-(-count // PAGE), 1)
+
+
+def page_within(number: float | None, count: int) -> int:
+    """The page meant by what stands in the field, from 1, where so many pairs match."""
+    return min(max(int(number or 1), 1), pages(count))
 
 
 def counts(table: pd.DataFrame, indices: np.ndarray, column: str) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import gradio as gr
 import numpy as np
 
 from demo import dataset_browsing as browsing
-from demo.context import DIRECT, LATEST, PRIVATE, SHOWN_BUTTONS, Context, shown_picture
+from demo.context import DIRECT, LATEST, PRIVATE, QUIET, SHOWN_BUTTONS, Context, shown_picture
 from demo.dataset_browsing import CHOICES, PAGE, SPANS, Wanted
 
 LABELS = {
@@ -20,6 +20,14 @@ LABELS = {
     "source": "Source",
     "occluders": "What stands in the light",
 }
+Choice = tuple[str, int]
+"""A data set's address and the row of a pair in it."""
+TO_THE_PAIR = """() => setTimeout(() => {
+    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    document.querySelector("#dataset-pair")?.scrollIntoView(
+        {block: "nearest", behavior: calm ? "auto" : "smooth"});
+}, 100)"""
+"""The pair lies below the gallery: no further than it takes to see its pictures."""
 NONE_HERE = (
     "No data set is open. Type the Hub id of one (owner/name), or start the app with "
     "`python app.py --dataset FOLDER`; `faceshadow build` makes one from portraits."
@@ -45,31 +53,32 @@ def build(context: Context, tab: gr.Tab) -> None:
                 filters = _filters()
             with gr.Column(scale=8, min_width=320):
                 gallery, turn = _gallery()
+        pair = _pair()
         with gr.Row():
             plots = [_plot(title) for title in ("Kind of shadow", "Skin tone", "Face in shadow")]
-        with gr.Accordion("The chosen pair", open=True):
-            with gr.Row():
-                pictures = [_picture(name) for name in ("Shadowed", "Clean", "Mask")]
-            facts = gr.JSON(label="Every parameter", elem_id="dataset-facts", max_height=360)
-    opened, shown = gr.State(""), gr.State([])
+    opened, shown, chosen = gr.State(""), gr.State([]), gr.State()
     page = turn[1]
-    found = [gallery, page, told, shown, *plots]
+    found = [gallery, page, told, shown, *plots, chosen, *pair]
     fresh = [opened, parts, *filters[: len(CHOICES)]]
 
-    def find(open_now: str, *query: Any) -> tuple[Any, ...]:
-        return _found(open_now, _wanted(query), 0) if open_now else (gr.skip(),) * len(found)
+    def find(open_now: str, now: Choice | None, *query: Any) -> tuple[Any, ...]:
+        return _found(open_now, now, _wanted(query)) if open_now else (gr.skip(),) * len(found)
 
-    def show(open_now: str, indices: list[int], number: float) -> Any:
+    def show(open_now: str, indices: list[int], number: float | None) -> tuple[Any, Any]:
         if not open_now:
-            return gr.skip()
-        return browsing.page_of(
-            browsing.opened(open_now), np.asarray(indices, int), int(number or 1) - 1
-        )
+            return gr.skip(), gr.skip()
+        known = browsing.page_within(number, len(indices))
+        pictures = browsing.page_of(browsing.opened(open_now), np.asarray(indices, int), known)
+        typed = gr.skip() if number in (known, None) else known  # None: being typed
+        return pictures, typed
 
-    def choose(open_now: str, indices: list[int], number: float, event: gr.SelectData) -> Any:
-        index = indices[(int(number or 1) - 1) * PAGE + event.index]
-        layers, parameters = browsing.one(browsing.opened(open_now), index)
-        return layers["shadow"], layers["clean"], layers["mask"], parameters
+    def choose(
+        open_now: str, indices: list[int], number: float | None, event: gr.SelectData
+    ) -> tuple[Any, ...]:
+        place = (browsing.page_within(number, len(indices)) - 1) * PAGE + event.index
+        if place >= len(indices):
+            return (gr.skip(),) * (1 + len(pair))
+        return (open_now, indices[place]), *_opened_pair(open_now, indices[place])
 
     opening = gr.on(
         [load.click, where.submit],
@@ -79,24 +88,27 @@ def build(context: Context, tab: gr.Tab) -> None:
         show_progress_on=[told],
         **PRIVATE,
     )
-    opening.success(find, [opened, *filters], found, **DIRECT)
+    opening.success(find, [opened, chosen, *filters], found, **DIRECT)
     if own is not None:
         tab.select(
             lambda now: (gr.skip(),) * len(fresh) if now else _open(_own(own)),
             [opened],
             fresh,
             **DIRECT,
-        ).success(find, [opened, *filters], found, **DIRECT)
-    gr.on([f.input for f in filters], find, [opened, *filters], found, **LATEST)
-    page.input(show, [opened, shown, page], gallery, **LATEST)
+        ).success(find, [opened, chosen, *filters], found, **DIRECT)
+    gr.on([f.input for f in filters], find, [opened, chosen, *filters], found, **LATEST)
+    turned = [gallery, page]
+    page.input(show, [opened, shown, page], turned, **LATEST)
     for button, step in ((turn[0], -1), (turn[2], 1)):
         button.click(
             lambda number, indices, step=step: _step(number, len(indices), step),
             [page, shown],
             page,
             **DIRECT,
-        ).then(show, [opened, shown, page], gallery, **DIRECT)
-    gallery.select(choose, [opened, shown, page], [*pictures, facts], **DIRECT)
+        ).then(show, [opened, shown, page], turned, **DIRECT)
+    gallery.select(choose, [opened, shown, page], [chosen, *pair], **DIRECT).success(
+        None, js=TO_THE_PAIR, **QUIET
+    )
 
 
 def _own(own: str) -> str:
@@ -119,25 +131,33 @@ def _wanted(query: tuple[Any, ...]) -> Wanted:
     return Wanted(values, spans)
 
 
-def _found(where: str, wanted: Wanted, number: int) -> tuple[Any, ...]:
+def _found(where: str, chosen: Choice | None, wanted: Wanted) -> tuple[Any, ...]:
+    """The first page of what a query lets through; the chosen pair goes where it is kept back."""
     browser = browsing.opened(where)
     table = browser.table
     indices = browsing.matching(table, wanted)
-    pages = browsing.pages(len(indices))
+    kept = chosen is None or (chosen[0] == where and chosen[1] in indices)
     return (
-        browsing.page_of(browser, indices, number),
-        gr.update(value=1, maximum=pages, label=f"Page of {pages}"),
+        browsing.page_of(browser, indices, 1),
+        gr.update(value=1, label=f"Page of {browsing.pages(len(indices))}"),
         f"**{len(indices):,}** of {len(table):,} pairs, "
         f"{table['identity'].iloc[indices].nunique():,} people",
         indices.tolist(),
         browsing.counts(table, indices, "kind"),
         browsing.counts(table, indices, "skin_tone"),
         browsing.histogram(table, indices, "coverage", 20),
+        *((gr.skip(),) * 6 if kept else (None, gr.update(visible=False), *(None,) * 4)),
     )
 
 
-def _step(number: float, count: int, step: int) -> int:
-    return int(np.clip(int(number or 1) + step, 1, browsing.pages(count)))
+def _opened_pair(where: str, index: int) -> tuple[Any, ...]:
+    """Values of ``_pair()`` for one of the data set's pairs."""
+    layers, parameters = browsing.one(browsing.opened(where), index)
+    return gr.update(visible=True), layers["shadow"], layers["clean"], layers["mask"], parameters
+
+
+def _step(number: float | None, count: int, step: int) -> int:
+    return browsing.page_within(browsing.page_within(number, count) + step, count)
 
 
 def _filters() -> list[Any]:
@@ -161,9 +181,9 @@ def _filters() -> list[Any]:
 
 def _gallery() -> tuple[gr.Gallery, tuple[gr.Button, gr.Number, gr.Button]]:
     gallery = gr.Gallery(
-        label="Pairs, shadowed; choose one",
+        label="Share of the face in shadow; choose one",
         columns=6,
-        height=560,
+        height="auto",
         format="jpeg",
         object_fit="cover",
         allow_preview=False,
@@ -173,9 +193,20 @@ def _gallery() -> tuple[gr.Gallery, tuple[gr.Button, gr.Number, gr.Button]]:
     )
     with gr.Row():
         before = gr.Button("Previous", min_width=90, elem_id="dataset-previous")
-        page = gr.Number(1, label="Page of 1", precision=0, minimum=1, elem_id="dataset-page")
+        # no limits here: Gradio answers a number beyond them with nothing
+        page = gr.Number(1, label="Page of 1", precision=0, elem_id="dataset-page")
         after = gr.Button("Next", min_width=90, elem_id="dataset-next")
     return gallery, (before, page, after)
+
+
+def _pair() -> list[Any]:
+    """What shows the chosen pair, and is hidden until there is one: the whole, three pictures, all
+    that is known."""
+    with gr.Column(visible=False) as whole, gr.Accordion("The chosen pair", open=True):
+        with gr.Row(elem_id="dataset-pair"):
+            pictures = [_picture(name) for name in ("Shadowed", "Clean", "Mask")]
+        facts = gr.JSON(label="Every parameter", elem_id="dataset-facts", max_height=360)
+    return [whole, *pictures, facts]
 
 
 def _plot(title: str) -> gr.BarPlot:

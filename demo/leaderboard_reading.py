@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 import numpy as np
 
+from demo.photos import encode_png
 from demo.restoring import refusal
 from demo.storage import keep
 
@@ -140,6 +142,27 @@ def command(folder: Path, run_id: str) -> str:
         return reproduce(find_run(run_id, folder))
 
 
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Two runs as they were compared: ids and methods, rows of COMPARED, rows of PICTURES."""
+
+    runs: tuple[str, str]
+    methods: tuple[str, str]
+    metrics: list[list[Any]]
+    pictures: list[list[Any]]
+
+
+def comparison(folder: Path, a: str | None, b: str | None) -> Comparison:
+    """The runs a and b compared; gr.Error says what keeps them from it."""
+    from benchmarks.leaderboard import find_run
+
+    if not (a and b):
+        raise refusal("Choose two methods first.")
+    with sayable():
+        first, second = (find_run(run, folder).facts["method"]["name"] for run in (a, b))
+    return Comparison((a, b), (first, second), compared(folder, a, b), picture_table(folder, a, b))
+
+
 def compared(folder: Path, a: str, b: str) -> list[list[Any]]:
     """One row a metric: means of a and b, difference with its interval, p, verdict."""
     from benchmarks.comparison import compare_runs
@@ -161,6 +184,7 @@ def compared(folder: Path, a: str, b: str) -> list[list[Any]]:
 
 
 COMPARED = ["metric", "A", "B", "A - B, 95 %", "p", "pictures better", "verdict"]
+PICTURES = ["picture", "PSNR A", "PSNR B", "A - B"]
 
 
 def picture_table(folder: Path, a: str, b: str) -> list[list[Any]]:
@@ -210,6 +234,23 @@ def pictures(folder: Path, a: str, b: str, name: str) -> tuple[np.ndarray, np.nd
                 )
             restored.append(made.restore(pair, run.facts["seeds"][0]))
     return restored[0], restored[1]
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """What two runs made of one picture: their ids, a line, the paths of both results."""
+
+    runs: tuple[str, str]
+    told: str
+    files: tuple[str, str]
+
+
+def drawn(folder: Path, of: Comparison, name: str) -> Drawn:
+    """``pictures`` of a comparison, as files; gr.Error as there."""
+    first, second = of.methods
+    left, right = (encode_png(made) for made in pictures(folder, *of.runs, name))
+    files = keep(left, f"{name}-{first}.png"), keep(right, f"{name}-{second}.png")
+    return Drawn(of.runs, f"{first} | {second}: {name}", files)
 
 
 def _opened(name: str, split: str, clean: bool) -> Collection:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,11 @@ SUBMIT = (
 )
 
 
+METRICS_LABEL = "A against B"
+PICTURES_LABEL = "Picture by picture, widest apart first; choose one"
+SLIDER_LABEL = "A | B"
+RAW: dict[str, Any] = {**DIRECT, "preprocess": False}
+"""Of what reads a chooser whose choices may just be changing: Gradio would refuse its value."""
 PLOTTED = (("psnr", "lpips"), ("seconds", "quality"))
 """x and y of the two plots."""
 
@@ -49,6 +55,11 @@ class Shown:
         """All of them, as event outputs."""
         return list(vars(self).values())
 
+    @property
+    def chosen(self) -> list[Any]:
+        """The choosers of runs, as event inputs."""
+        return [self.row, self.a, self.b]
+
 
 def build(context: Context, tab: gr.Tab) -> None:
     """Lays the tab out and connects it."""
@@ -59,15 +70,14 @@ def build(context: Context, tab: gr.Tab) -> None:
         save = gr.DownloadButton("CSV", scale=0, min_width=90, elem_id="board-csv")
     shown = _board_parts(folder)
 
-    def fill(name: str | None) -> tuple[Any, ...]:
+    def fill(name: str | None, *chosen: str | None) -> tuple[Any, ...]:
         if not name:
             return (gr.skip(),) * len(shown.outputs)
         runs = reading.runs(folder, name)
-        first, second = runs[0][1], runs[min(1, len(runs) - 1)][1]
         return (
             reading.ranking(folder, name),
             *map(_within, reading.plots(folder, name), PLOTTED),
-            *(gr.update(choices=runs, value=v) for v in (first, first, second)),
+            *_offered(runs, chosen),
         )
 
     def open_tab(chosen: str | None) -> tuple[Any, ...]:
@@ -79,13 +89,24 @@ def build(context: Context, tab: gr.Tab) -> None:
         return gr.update(choices=offered, value=known), reading.as_csv(folder, known)
 
     filled = tab.select(open_tab, [board], [board, save], **QUIET)
-    filled.success(fill, [board], shown.outputs, **DIRECT)
-    board.input(fill, [board], shown.outputs, **DIRECT).success(
+    filled.success(fill, [board, *shown.chosen], shown.outputs, **RAW)
+    board.input(fill, [board, *shown.chosen], shown.outputs, **RAW).success(
         lambda name: reading.as_csv(folder, name), [board], save, **DIRECT
     )
     _drill_down(context, shown)
     _submission(context, board, save, fill, open_tab, shown)
     _papers(tab)
+
+
+def _offered(runs: list[tuple[str, str]], chosen: Sequence[str | None]) -> list[Any]:
+    """The runs to choose from as row, A and B. What is chosen stays where it is one of them, also
+    if it is just being changed; else it is the first, the first and the second."""
+    ids = [run for _, run in runs]
+    usual = (ids[0], ids[0], ids[min(1, len(ids) - 1)])
+    return [
+        gr.update(choices=runs) if now in ids else gr.update(choices=runs, value=first)
+        for now, first in zip(chosen, usual, strict=True)
+    ]
 
 
 def _board_parts(folder: Path) -> Shown:
@@ -94,10 +115,10 @@ def _board_parts(folder: Path) -> Shown:
         datatype="str",
         interactive=False,
         show_search="filter",
-        pinned_columns=2,
         max_height=420,
         label="Ranking",
         elem_id="board-table",
+        elem_classes="named",
     )
     with gr.Row():
         perception = _scatter("Perception against distortion", *PLOTTED[0], "badge")
@@ -127,37 +148,89 @@ def _within(points: pd.DataFrame, axes: tuple[str, str]) -> Any:
 
 
 def _drill_down(context: Context, shown: Shown) -> None:
-    """Two methods: every metric, then picture by picture, then both results under the slider."""
+    """Two methods: every metric, then picture by picture, then both results under the slider.
+
+    What is shown belongs to A and B as they are chosen: another choice clears it, and an answer
+    that comes after another choice is not shown.
+    """
     folder = context.options.results
     compare = gr.Button("Compare A with B", elem_id="board-compare")
+    views = _comparison_views()
+    metrics, rows, slider = views
+    # the latest comparison and pictures made; the comparison that is shown
+    made, drawn, now = gr.State(), gr.State(), gr.State()
+    chosen = [shown.a, shown.b]
+
+    def put(found: reading.Comparison | None, a: str | None, b: str | None) -> tuple[Any, ...]:
+        if found is None or found.runs != (a, b):
+            return (gr.skip(),) * 4
+        first, second = found.methods
+        return (
+            found,
+            gr.update(value=found.metrics, label=f"A: {first}, B: {second}"),
+            gr.update(value=found.pictures, label=f"{first} - {second}: choose a picture"),
+            gr.update(value=None, label=f"{first} | {second}"),
+        )
+
+    def clear(found: reading.Comparison | None, a: str | None, b: str | None) -> tuple[Any, ...]:
+        if found is None or found.runs == (a, b):
+            return (gr.skip(),) * 4
+        labels = (METRICS_LABEL, PICTURES_LABEL, SLIDER_LABEL)
+        return None, *(gr.update(value=None, label=label) for label in labels)
+
+    def draw(found: reading.Comparison | None, event: gr.SelectData) -> Any:
+        if found is None:
+            return gr.skip()
+        return reading.drawn(folder, found, str(event.row_value[0]))
+
+    def show(ready: reading.Drawn | None, found: reading.Comparison | None) -> Any:
+        if ready is None or found is None or ready.runs != found.runs:
+            return gr.skip()
+        return gr.update(value=ready.files, label=ready.told)
+
+    compare.click(
+        lambda a, b: reading.comparison(folder, a, b),
+        chosen,
+        made,
+        show_progress_on=[metrics, rows],
+        **PRIVATE,
+    ).success(put, [made, *chosen], [now, *views], **RAW)
+    gr.on(
+        [c.change for c in chosen],
+        clear,
+        [now, *chosen],
+        [now, *views],
+        **RAW,
+        trigger_mode="always_last",
+    )
+    rows.select(draw, [now], drawn, show_progress_on=[slider], **MODEL, **PRIVATE).success(
+        show, [drawn, now], slider, **DIRECT
+    )
+
+
+def _comparison_views() -> tuple[gr.Dataframe, gr.Dataframe, gr.ImageSlider]:
     metrics = gr.Dataframe(
-        headers=reading.COMPARED, interactive=False, label="A against B", elem_id="board-metrics"
+        headers=reading.COMPARED, interactive=False, label=METRICS_LABEL, elem_id="board-metrics"
     )
     with gr.Row(equal_height=False):
         with gr.Column(scale=4, min_width=300):
             rows = gr.Dataframe(
-                headers=["picture", "PSNR A", "PSNR B", "A - B"],
+                headers=reading.PICTURES,
                 interactive=False,
                 max_height=420,
                 show_search="filter",
-                label="Picture by picture, widest apart first; choose one",
+                label=PICTURES_LABEL,
                 elem_id="board-pictures",
             )
         with gr.Column(scale=5, min_width=300):
             slider = gr.ImageSlider(
-                label="A | B", format="png", height=420, interactive=False, elem_id="board-slider"
+                label=SLIDER_LABEL,
+                format="png",
+                height=420,
+                interactive=False,
+                elem_id="board-slider",
             )
-    compare.click(
-        lambda a, b: (reading.compared(folder, a, b), reading.picture_table(folder, a, b)),
-        [shown.a, shown.b],
-        [metrics, rows],
-        **PRIVATE,
-    )
-
-    def show(a: str, b: str, event: gr.SelectData) -> Any:
-        return reading.pictures(folder, a, b, str(event.row_value[0]))
-
-    rows.select(show, [shown.a, shown.b], slider, **MODEL, **PRIVATE)
+    return metrics, rows, slider
 
 
 def _submission(
@@ -177,7 +250,7 @@ def _submission(
 
     sent = send.click(submit, [bundle], verdict, **MODEL, **PRIVATE)
     sent.success(open_tab, [board], [board, save], **QUIET).success(
-        fill, [board], shown.outputs, **DIRECT
+        fill, [board, *shown.chosen], shown.outputs, **RAW
     )
 
 
@@ -192,5 +265,6 @@ def _papers(tab: gr.Tab) -> None:
             wrap=True,
             label="As printed, with protocol, source and red flags",
             elem_id="board-published",
+            elem_classes="named",
         )
     tab.select(reading.published_rows, None, table, **DIRECT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import json
 import shutil
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import gradio as gr
 import numpy as np
 
 from demo import photos
@@ -38,8 +40,8 @@ def occluders() -> tuple[str, ...]:
 
 
 @contextmanager
-def sayable() -> Iterator[None]:
-    """Expected failures of the dataset tools become messages."""
+def sayable(names: dict[str, str] | None = None) -> Iterator[None]:
+    """Expected failures of the dataset tools become messages; ``names`` are those of ``_copy``."""
     from dataset_tools.landmarks import LandmarkError
     from dataset_tools.ledger import DatasetError
     from dataset_tools.photos import PhotoError
@@ -48,7 +50,7 @@ def sayable() -> Iterator[None]:
     try:
         yield
     except (StudioError, LandmarkError, DatasetError, PhotoError) as error:
-        raise refusal(_first_upper(str(error))) from error
+        raise refusal(_first_upper(_named(str(error), names or {}))) from error
 
 
 def _first_upper(text: str) -> str:
@@ -173,8 +175,8 @@ def hand_over_files(pair: StudioPair) -> str:
 
 def build_dataset(
     paths: Sequence[str], pairs: int, seed: int, recipe: str, licence: str, format: str
-) -> tuple[str, str]:
-    """(zip, report as Markdown) of a small FaceShadow made of uploaded portraits.
+) -> tuple[str, str, str]:
+    """(zip, report, statistics) of a small FaceShadow made of uploaded portraits, as Markdown.
 
     Raises gr.Error for too many portraits, a missing licence, or when none can be used.
     """
@@ -183,14 +185,15 @@ def build_dataset(
     from dataset_tools.recipe import recipe_named
     from dataset_tools.report import statistics
     from dataset_tools.shards import PairPlan
+    from dataset_tools.traces import curation_lines
 
     if not 0 < len(paths) <= MOST_PORTRAITS:
         raise refusal(f"Choose 1 to {MOST_PORTRAITS} portraits; larger sets: faceshadow build.")
     if not licence.strip():
         raise refusal("State the licence of the portraits, such as CC BY 4.0 or 'my own'.")
-    with tempfile.TemporaryDirectory() as folder, sayable():
+    with tempfile.TemporaryDirectory() as folder:
         portraits, out = Path(folder, "portraits"), Path(folder, "faceshadow")
-        _copy(paths, portraits)
+        names, damaged = _copy(paths, portraits)
         plan = BuildPlan(
             photos=(str(portraits),),
             out=out,
@@ -199,25 +202,58 @@ def build_dataset(
             engine=EnginePlan("local", 1),
             sheets=False,
         )
-        made = build(plan)
-        told = _told(made.photos, made.pairs) + statistics(out).markdown()
-        return _zipped(out), told
+        with sayable(names):
+            made = build(plan)
+        others = [line for line in curation_lines(out) if line["status"] != "kept"]
+        left = [_named(f"{line['photo']}: {line['reason']}", names) for line in others]
+        found = made.photos | {"not readable": len(damaged)}
+        told = _told(found, made.pairs, [*damaged, *map(html.escape, left)])
+        return _zipped(out), told, statistics(out).markdown()
 
 
-def _copy(paths: Sequence[str], folder: Path) -> None:
-    """Uploads under safe names that no two share; sizes are judged before anything is decoded."""
+def _copy(paths: Sequence[str], folder: Path) -> tuple[dict[str, str], list[str]]:
+    """Uploads under safe names that no two share; sizes are judged before anything is decoded.
+
+    Returns the uploads' own names by those, and a line on each that cannot be read; gr.Error where
+    none can.
+    """
+    from dataset_tools.photos import SUFFIXES
+
     folder.mkdir()
+    names: dict[str, str] = {}
+    damaged: list[str] = []
     for number, path in enumerate(paths):
-        with friendly():
-            photo = photos.open_photo(path)
-        shutil.copyfile(path, folder / f"{number:02d}-{photo.name}")
+        try:
+            with friendly():
+                photo = photos.open_photo(path)
+        except gr.Error as error:
+            damaged.append(error.message)
+            continue
+        safe = f"{number:02d}-{photo.name}"
+        if Path(safe).suffix.lower() not in SUFFIXES:  # a build looks for pictures by their names
+            safe += photos.SUFFIXES[photo.file.written_as][0]
+        shutil.copyfile(path, folder / safe)
+        names[safe] = photo.name
+    if not names:
+        raise gr.Error("; ".join(damaged[:3]), title="Not possible", print_exception=False)
+    return names, damaged
 
 
-def _told(found: dict[str, int], pairs: dict[str, int]) -> str:
+def _named(text: str, names: dict[str, str]) -> str:
+    """The text with the uploads called as their user calls them."""
+    for safe, name in names.items():
+        text = text.replace(safe, name)
+    return text
+
+
+def _told(found: dict[str, int], pairs: dict[str, int], left: Sequence[str]) -> str:
+    """What became of the portraits, and a line on each that was left out."""
+
     def listed(counts: dict[str, int]) -> str:
         return ", ".join(f"{n} {name}" for name, n in counts.items() if n)
 
-    return f"**Portraits:** {listed(found)}. **Pairs:** {listed(pairs)}.\n\n"
+    head = f"**Portraits:** {listed(found)}. **Pairs:** {listed(pairs)}."
+    return "\n".join([head, "", *(f"- {line}" for line in left)])
 
 
 def _zipped(out: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -34,6 +35,10 @@ class Shown:
         """All of them, as event outputs."""
         return list(vars(self).values())
 
+    def nothing(self, line: str) -> tuple[Any, ...]:
+        """Values of ``outputs`` without a shadow, and the line that says why."""
+        return *(None,) * (len(self.outputs) - 1), line
+
 
 def build(context: Context, source: Source, tabs: gr.Tabs, tab: gr.Tab) -> None:
     """Lays the tab out and connects it."""
@@ -55,17 +60,15 @@ def build(context: Context, source: Source, tabs: gr.Tabs, tab: gr.Tab) -> None:
             )
             _small_dataset()
     path = gr.State(PORTRAIT)
-    _connect_portrait(portrait, path, example, controls, shown, tab)
-
-    def pack(chosen: str, *values: Any) -> str:
-        return shadow_making.save_pair(_made(chosen, *values)[1])
+    asked = [path, *controls]
+    drawn = _connect_portrait(portrait, path, example, controls, shown, tab)
+    _connect_pack(save, asked, pair, drawn)
 
     def give(chosen: str, *values: Any) -> tuple[Any, ...]:
         made = shadow_making.hand_over_files(_made(chosen, *values)[1])
         return gr.Tabs(selected="restore"), *hand_over(made)
 
-    save.click(pack, [path, *controls], pair, **PRIVATE)
-    send.click(give, [path, *controls], [tabs, *source.outputs], **PRIVATE)
+    send.click(give, asked, [tabs, *source.outputs], **PRIVATE)
 
 
 def _portrait() -> gr.Image:
@@ -140,24 +143,51 @@ def _connect_portrait(
     controls: list[Any],
     shown: Shown,
     tab: gr.Tab,
-) -> None:
-    """A new portrait, a moved control or the opened tab draws the shadow anew; the latest wins."""
+) -> list[Any]:
+    """A new portrait, a moved control or the opened tab draws the shadow anew; the latest wins.
 
-    def draw(chosen: str | None, *values: Any) -> tuple[Any, ...]:
+    Returns the events that draw.
+    """
+    told = gr.State("")  # why there is no portrait
+    asked = [path, told, *controls]
+
+    def draw(chosen: str | None, line: str, *values: Any) -> tuple[Any, ...]:
         if not chosen:
-            return (None,) * (len(shown.outputs) - 1) + ("No portrait chosen.",)
-        made = _made(chosen, *values)
+            return shown.nothing(line)
+        try:
+            made = _made(chosen, *values)
+        except gr.Error as error:  # what is shown is never of another portrait
+            gr.Warning(error.message, title="Not possible")
+            return shown.nothing(error.message)
         pictures = vars(shadow_making.layers(*made)).values()
         return *pictures, shadow_making.facts_line(made[1])
 
-    chosen, removed = on_choice(portrait, [path], lambda picture, own, line: (picture, own))
-    chosen.success(draw, [path, *controls], shown.outputs, **LIVE)
-    removed.success(draw, [path, *controls], shown.outputs, **DIRECT)
-    example.click(lambda: (PORTRAIT, PORTRAIT), None, [portrait, path], **PRIVATE).success(
-        draw, [path, *controls], shown.outputs, **PRIVATE
-    )
+    chosen, removed = on_choice(portrait, [path, told], lambda *taken: taken)
+    taken = example.click(lambda: (PORTRAIT, PORTRAIT), None, [portrait, path], **PRIVATE)
     moved = [getattr(c, "change" if isinstance(c, gr.Slider) else "input") for c in controls]
-    gr.on([tab.select, *moved], draw, [path, *controls], shown.outputs, **LIVE)
+    return [
+        chosen.success(draw, asked, shown.outputs, **LIVE),
+        removed.success(draw, asked, shown.outputs, **DIRECT),
+        taken.success(draw, asked, shown.outputs, **PRIVATE),
+        gr.on([tab.select, *moved], draw, asked, shown.outputs, **LIVE),
+    ]
+
+
+def _connect_pack(save: gr.Button, asked: list[Any], pair: gr.File, drawn: list[Any]) -> None:
+    """A packed pair is offered while it is that of the present portrait and settings."""
+    packed = gr.State()
+
+    def pack(*now: Any) -> tuple[tuple[Any, ...], str]:
+        return now, shadow_making.save_pair(_made(*now)[1])
+
+    def fitting(last: tuple[tuple[Any, ...], str] | None, *now: Any) -> str | None:
+        if last is None or last[0] != now or not Path(last[1]).exists():  # kept for an hour
+            return None
+        return last[1]
+
+    done = save.click(pack, asked, packed, show_progress_on=[pair], **PRIVATE)
+    for event in (done, *drawn):
+        event.success(fitting, [packed, *asked], pair, **DIRECT)
 
 
 def _small_dataset() -> None:
@@ -178,12 +208,18 @@ def _small_dataset() -> None:
             elem_classes="packed",
         )
         report = gr.Markdown(elem_classes="note", elem_id="shadow-report")
-        run.click(
-            lambda files, n, s, r, licence, f: shadow_making.build_dataset(
-                files or [], n, int(s or 0), r, licence, f
-            ),
-            [portraits, pairs, seed, recipe, licence, format],
-            [archive, report],
-            concurrency_limit=1,
-            **PRIVATE,
-        )
+        with gr.Accordion("Statistics", open=False, visible=False) as more:
+            statistics = gr.Markdown(elem_classes="note", elem_id="shadow-statistics")
+    results = [archive, report, statistics, more]
+
+    def build(files: list[str] | None, n: float, s: float | None, *how: Any) -> tuple[Any, ...]:
+        made = shadow_making.build_dataset(files or [], int(n), int(s or 0), *how)
+        return *made, gr.update(visible=True)
+
+    run.click(lambda: (None, "", "", gr.update(visible=False)), None, results, **DIRECT).then(
+        build,
+        [portraits, pairs, seed, recipe, licence, format],
+        results,
+        concurrency_limit=1,
+        **PRIVATE,
+    )

@@ -56,6 +56,14 @@ CSS = """
 .note p {color: var(--body-text-color-subdued); font-size: 0.9rem;}
 #batch-table .header-content * {overflow-wrap: normal; word-break: normal; white-space: nowrap;}
 .packed .empty.large {min-height: 5rem;}
+.table-container .header-row {flex-wrap: wrap;}
+.named .virtual-row {width: max-content !important;}
+.named :is([data-col="1"], [data-heading="1"]) {
+  position: sticky; left: 0; z-index: 3; background: inherit;
+  border-right: 1px solid var(--border-color-primary);}
+#dataset-gallery .grid-wrap {max-height: none;}
+#board-slider label {
+  max-width: calc(100% - 110px); overflow: hidden; white-space: nowrap; text-overflow: ellipsis;}
 .about {max-width: 860px;}
 .about table, .about .katex-display {display: block; overflow-x: auto; overflow-y: hidden;}
 #board-choice input {text-overflow: ellipsis;}
@@ -73,5 +81,7 @@ footer .divider:last-child {display: none;}
   #board-bar {flex-wrap: wrap !important;}
   #board-bar > .form {flex-basis: 100% !important;}
   #board-choice input {font-size: 0.8rem;}
+  .named .sizing-body td:nth-child(2) {max-width: 150px !important;}
+  #dataset-gallery .grid-container {grid-template-columns: repeat(4, minmax(0, 1fr)) !important;}
 }
 """

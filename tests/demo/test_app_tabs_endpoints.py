@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from demo import dataset_browsing, leaderboard_reading, shadow_making
+from demo import dataset_browsing, leaderboard_reading, leaderboard_tab, shadow_making
 from demo.about_tab import CARD, card
 from demo.endpoints import NAMES
 
@@ -102,6 +102,17 @@ def test_the_drill_down_shows_both_methods_pictures(results, data_root, monkeypa
     assert not np.array_equal(left, right)
 
 
+def test_a_board_opened_again_keeps_what_is_chosen_of_it():
+    runs = [("first", "1"), ("second", "2"), ("third", "3")]
+    opened, again, other = (
+        leaderboard_tab._offered(runs, chosen)
+        for chosen in ((None,) * 3, ("3", "1", "3"), ("x", "3", "y"))
+    )
+    assert [update["value"] for update in opened] == ["1", "1", "2"]
+    assert not any("value" in update for update in again)
+    assert ["value" in update for update in other] == [True, False, True]
+
+
 def test_the_drill_down_shows_no_other_checkpoints_pictures(
     data_root, checkpoint, tmp_path, monkeypatch
 ):
@@ -129,7 +140,7 @@ def test_the_drill_down_without_the_data_names_no_folder_of_the_server(
 
 def test_a_small_dataset_from_portraits(monkeypatch, tmp_path):
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-    archive, told = shadow_making.build_dataset(
+    archive, told, statistics = shadow_making.build_dataset(
         [str(PORTRAIT)], 3, 0, "faceshadow", "public domain", "imagefolder"
     )
     with zipfile.ZipFile(archive) as file:
@@ -138,12 +149,32 @@ def test_a_small_dataset_from_portraits(monkeypatch, tmp_path):
     assert any(name.endswith("metadata.jsonl") for name in names)
     assert not any(part.startswith(".") for name in names for part in name.split("/"))
     assert "1 kept" in told
+    assert "###" not in told
+    assert "### kind" in statistics
     import datasets
 
     found = datasets.load_dataset(
         "imagefolder", data_dir=str(tmp_path / "there" / "faceshadow"), cache_dir=str(tmp_path)
     )
     assert sum(split.num_rows for split in found.values()) == 3
+
+
+def test_a_dataset_is_built_without_the_portraits_that_cannot_be_used(monkeypatch, tmp_path):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    (tmp_path / "torn.jpg").write_bytes(PORTRAIT.read_bytes()[:9000])
+    Image.new("RGB", (300, 300), "grey").save(tmp_path / "grey.png")
+    shutil.copy(PORTRAIT, tmp_path / "nameless")  # a build looks for pictures by their names
+    paths = [str(tmp_path / name) for name in ("torn.jpg", "grey.png", "nameless")]
+    archive, told, _ = shadow_making.build_dataset(paths, 1, 0, "self", "CC0", "imagefolder")
+    head, *lines = told.splitlines()
+    assert "1 kept, 1 dropped, 1 not readable" in head or "1 dropped, 1 kept" in head
+    assert any(line.startswith("- torn.jpg: ") for line in lines)
+    assert "- grey.png: no faces found" in lines
+    assert zipfile.ZipFile(archive).namelist()
+    with pytest.raises(gr.Error, match=r"torn\.jpg: "):
+        shadow_making.build_dataset(paths[:1], 1, 0, "self", "CC0", "parquet")
+    with pytest.raises(gr.Error, match=r"first, grey\.png: no faces"):
+        shadow_making.build_dataset(paths[:2], 1, 0, "self", "CC0", "parquet")
 
 
 @pytest.mark.parametrize(("paths", "licence"), [([], "CC0"), ([str(PORTRAIT)], " ")])
@@ -176,10 +207,18 @@ def test_pages_hold_every_pair_once(dataset):
     indices = np.arange(len(browser.table))
     sizes = [
         len(dataset_browsing.page_of(browser, indices, page))
-        for page in range(dataset_browsing.pages(len(indices)))
+        for page in range(1, dataset_browsing.pages(len(indices)) + 1)
     ]
     assert sum(sizes) == len(indices)
     assert max(sizes) == dataset_browsing.PAGE
+
+
+@pytest.mark.parametrize(
+    ("typed", "page"), [(None, 1), (0, 1), (-3, 1), (2, 2), (4, 3), (1e300, 3)]
+)
+def test_a_page_out_of_range_is_the_nearest(typed, page):
+    assert dataset_browsing.page_within(typed, 60) == page
+    assert dataset_browsing.page_within(typed, 0) == 1
 
 
 def test_plots_count_what_is_there(dataset):
