@@ -85,6 +85,16 @@ def composite(base: Tensor, ambient: Tensor, visible: Tensor) -> Tensor:
     return base * (ambient + (1 - ambient) * visible)
 
 
+def contrasted(darkened: Tensor, base: Tensor, curve: Tensor) -> Tensor:
+    """The luminance that a shadow leaves, as its share of the base's, to a power (B, 1, 1, 1).
+
+    Cameras add contrast to the light that they meet; the base is a finished photograph, and a
+    shadow that is put into it has not been through that. Colours stay as they are.
+    """
+    keep = (luminance(darkened) + 1e-4) / (luminance(base) + 1e-4)
+    return darkened * keep.clamp(1e-3, 1) ** (curve - 1)
+
+
 def scattered(visible: Tensor, skin: Tensor, mm: Tensor) -> Tensor:
     """S: visibility (B, 1, H, W) blurred per channel as light diffuses in skin; (B, 3, H, W).
 
@@ -102,16 +112,20 @@ def bent(visible: Tensor, power: Tensor) -> Tensor:
     return visible.clamp(0, 1) ** power
 
 
-def reduced_visibility(visible: Tensor, f: int, ambient: float = 0.15) -> Tensor:
+def reduced_visibility(
+    visible: Tensor, f: int, curve: Tensor | float = 1.0, ambient: float = 0.15
+) -> Tensor:
     """Visibility for means of f x f blocks, such that compositing gives the mean of sRGB values.
 
     The sampler averages pictures as they are encoded. At an edge that is darker than the encoded
-    mean of the light; the power law of a shadow of typical depth makes up for it.
+    mean of the light; the power law of a shadow of typical depth makes up for it. ``curve``: the
+    contrast that is put behind it (``contrasted``).
     """
     if f == 1:
         return visible
-    encoded = area_mean((ambient + (1 - ambient) * visible) ** (1 / 2.2), f)
-    return ((encoded**2.2 - ambient) / (1 - ambient)).clamp(0, 1)
+    stays, power = ambient ** (1 / curve), curve / 2.2
+    encoded = area_mean((stays + (1 - stays) * visible) ** power, f)
+    return ((encoded ** (1 / power) - stays) / (1 - stays)).clamp(0, 1)
 
 
 def shoulder(linear: Tensor) -> Tensor:

@@ -27,10 +27,10 @@ class Ranges:
     """What is drawn for every pair.
 
     The first fields are a recipe's (``dataset_tools.recipe.Recipe`` says what each is); the others
-    are constants of the renderer, and two things that it leaves out. noise_a, noise_b and
+    are constants of the renderer, and three things that it leaves out. noise_a, noise_b and
     scattering are log-uniform; strong: share with a strong tint of either sign; jpeg: share of
     inputs compressed; bend: deviations of ln p where edges are bent by S^p, of a shadow's p and of
-    its channels' own.
+    its channels' own; curve: contrast of the camera behind the shadow, an exponent.
     """
 
     relit: Number
@@ -58,6 +58,7 @@ class Ranges:
     jpeg: Number = 0.25
     quality: tuple[Number, Number] = (60.0, 96.0)
     bend: tuple[Number, Number] = (0.35, 0.05)
+    curve: tuple[Number, Number] = (1.0, 1.7)
 
     @classmethod
     def of(cls, recipe: Mapping[str, Any]) -> Ranges:
@@ -198,11 +199,13 @@ def draw_pairs(
     draws = _Draws(len(scenes), generator)
     which = draws.uniform(0, layers.shadows.shape[1]).view(-1).long()
     ranges = layers.ranges_of(scenes, which)
-    base, maps, visible = _views(layers, scenes, which, size, view, turn, draws)
+    curve = draws.uniform(*ranges.curve)
+    base, maps, visible = _views(layers, scenes, which, size, view, turn, curve, draws)
     visible = light.scattered(visible, maps.skin, maps.mm / draws.log_uniform(*ranges.scattering))
     visible = light.bent(visible, _powers(draws, ranges))
     visible = torch.where(draws.happens(clean) > 0, torch.ones_like(visible), visible)
-    colour = light.ambient_colour(draws.log_uniform(*ranges.ambient), _tint(draws, ranges))
+    share = draws.log_uniform(*ranges.ambient) ** (1 / curve)  # is what it says behind the curve
+    colour = light.ambient_colour(share, _tint(draws, ranges))
     wave = light.upsampled(draws.white(1, 4, 4), size)
     sky = maps.sky ** draws.uniform(*ranges.sky)
     ambient = light.ambient_field(colour, wave, ranges.ambient_spread, sky)
@@ -215,7 +218,7 @@ def draw_pairs(
     relit = draws.happens(ranges.relit) * (1 - own)
     unchanged = light.mix(light.own_share(ambient, maps.shade), ambient, own)
     base, stays = light.mix(lit, base, relit), light.mix(stays, unchanged, relit)
-    darkened = light.composite(base, stays, visible)
+    darkened = light.contrasted(light.composite(base, stays, visible), base, curve)
     f = reduction(layers, size)
     noise = _noise(base, darkened, draws, ranges) / f
     target = light.mix(light.shoulder(base), base, relit)
@@ -238,12 +241,13 @@ def _views(
     size: int,
     view: tuple[float, float],
     turn: float,
+    curve: Tensor,
     draws: _Draws,
 ) -> tuple[Tensor, light.Maps, Tensor]:
     """The same random square of all layers, mirrored and turned; pictures in linear light."""
     f = reduction(layers, size)
     pictures = area_mean(torch.cat([layers.base[scenes], layers.maps[scenes]], dim=1) / 255, f)
-    visible = light.reduced_visibility(layers.shadows[scenes, which].unsqueeze(1) / 255, f)
+    visible = light.reduced_visibility(layers.shadows[scenes, which].unsqueeze(1) / 255, f, curve)
     stack = torch.cat([pictures, visible], dim=1)
     side = draws.uniform(*view)
     slack = (1 - side).abs()

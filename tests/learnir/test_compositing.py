@@ -208,6 +208,18 @@ def test_shadows_for_reduced_pictures_give_the_mean_of_the_picture(rng):
     assert torch.equal(compositing.reduced_visibility(visible, 1), visible)
 
 
+def test_contrast_is_of_the_luminance_that_a_shadow_leaves(rng):
+    base = rng.uniform(0.2, 0.9, (3, 3, 8, 8)).astype(np.float32)
+    darkened = base * rng.uniform(0.1, 1.0, (3, 1, 8, 8)).astype(np.float32)
+    curve = np.array([1.0, 1.3, 1.7], np.float32).reshape(3, 1, 1, 1)
+    ours = compositing.contrasted(*map(torch.from_numpy, (darkened, base, curve))).numpy()
+    weights = np.array([0.2126, 0.7152, 0.0722]).reshape(1, 3, 1, 1)
+    y, y_base, y_ours = ((p * weights).sum(1, keepdims=True) for p in (darkened, base, ours))
+    assert np.allclose(y_ours / y_base, (y / y_base) ** curve, rtol=5e-3)
+    assert np.allclose(ours / y_ours, darkened / y, rtol=1e-4)  # hue and saturation stay
+    assert np.allclose(ours[0], darkened[0], rtol=1e-6)
+
+
 def test_light_bends_by_a_power_of_each_channel(rng):
     visible = rng.random((4, 3, 8, 8), dtype=np.float32)
     power = rng.uniform(0.5, 2, (4, 3, 1, 1)).astype(np.float32)

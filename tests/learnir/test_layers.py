@@ -285,6 +285,22 @@ def test_bending_moves_edges_alone(archive, level, same):
     assert (float((y - y_bent).abs().mean()) < 1e-4) == same
 
 
+@pytest.mark.parametrize(("level", "same"), [(0, False), (255, True)])
+def test_a_cameras_contrast_changes_what_is_in_shadow_alone(archive, level, same):
+    loaded = load_archive(archive).layers
+    loaded = dataclasses.replace(loaded, shadows=torch.full_like(loaded.shadows, level))
+    made = []
+    for curve in ((1.0, 1.0), (1.7, 1.7)):
+        ranges = tuple(
+            dataclasses.replace(one, curve=curve, relit=0.0, noisy=0.0) for one in loaded.ranges
+        )
+        made.append(draw(dataclasses.replace(loaded, ranges=ranges), 5))
+    (y, x), (y_curved, x_curved) = made
+    assert torch.equal(x, x_curved)
+    assert (float((y - y_curved).abs().mean()) < 1e-4) == same
+    assert float((y - y_curved).mean().abs()) < 0.1  # about as deep as before: less even
+
+
 def test_archives_and_folders_train_together(archive, tmp_path, rng):
     for side in ("input", "target"):
         (tmp_path / "pairs" / "train" / side).mkdir(parents=True)
