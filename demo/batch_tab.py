@@ -8,10 +8,15 @@ from typing import Any
 import gradio as gr
 
 from demo import batch, restoring
-from demo.context import DIRECT, RUN, Context
+from demo.context import DIRECT, QUIET, REMOVED, RUN, Context, look_at
 from demo.runs import Cancelled
 
 TAB = "batch"
+NOTHING: tuple[list[list[object]], None] = ([], None)
+"""Rows and zip of no batch."""
+BEGUN = look_at("#batch-results", "#batch-files .file-preview")
+ENDED = look_at("#batch-results", "#batch-zip .file-preview")
+"""The table grows at the end: before, a phone may have no room to scroll to."""
 COLUMNS = list(batch.COLUMNS)
 WIDTHS: list[str | int] = ["115px", "205px", "150px", "70px", "70px", "60px", "80px"]
 NOTE = (
@@ -37,7 +42,7 @@ class Page:
     ) -> Any:
         """Runs the model over the files: the table's rows and the zip's path.
 
-        Once stopped, of those that are finished; nothing where none is.
+        Once stopped, of those that are finished; empty where none is.
         """
         settings = restoring.make_settings(0, correction, restoring.OWN, 0, "auto", strength)
         runs, page = self.context.runs, request.session_hash
@@ -46,7 +51,7 @@ class Page:
                 done = batch.restore_files(self.context, paths or [], settings, progress, flag)
         except Cancelled:
             gr.Info("Stopped.")
-            return gr.skip()
+            return NOTHING
         if flag.is_set():
             gr.Info("Stopped. What was finished is in the zip.")
         return [line.row() for line in done.lines], done.archive
@@ -56,7 +61,7 @@ class Page:
         self.context.runs.cancel(TAB, request.session_hash)
 
 
-def build(context: Context) -> None:
+def build(context: Context, blocks: gr.Blocks) -> None:
     """Lays the tab out and connects it."""
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=320):
@@ -66,12 +71,12 @@ def build(context: Context) -> None:
             )
             strength = gr.Slider(0, 1.5, 1, step=0.05, label="Strength")
             correction = gr.Dropdown(
-                restoring.CORRECTIONS, value=restoring.OWN, label="DPSC correction"
+                restoring.corrections(context), value=restoring.OWN, label="DPSC correction"
             )
             with gr.Row():
                 run = gr.Button("Restore all", variant="primary", elem_id="batch-run")
                 cancel = gr.Button("Cancel", min_width=90, scale=0)
-        with gr.Column(scale=7, min_width=320):
+        with gr.Column(scale=7, min_width=320, elem_id="batch-results"):
             table = gr.Dataframe(
                 headers=COLUMNS,
                 column_widths=WIDTHS,
@@ -85,5 +90,10 @@ def build(context: Context) -> None:
             )
 
     page, shown = Page(context), [table, archive]
-    run.click(page.restore, [files, correction, strength], shown, **RUN)
+    running = run.click(page.restore, [files, correction, strength], shown, **RUN)
+    run.click(None, None, None, js=BEGUN, **QUIET)
+    running.success(None, None, None, js=ENDED, **QUIET)
+    for other in (files.upload, files.delete, files.clear):
+        other(lambda: NOTHING, None, shown, **REMOVED)
+    restoring.offer_corrections(context, blocks, correction)
     cancel.click(page.cancel, None, None, **DIRECT)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
+
+import gradio as gr
+from gradio.data_classes import FileData, ListFiles
+from pydantic import ConfigDict, ValidationError
 
 from demo.restoring import refusal
 
@@ -110,6 +115,9 @@ class Flag:
         return isinstance(value, bool)
 
 
+SEED = Whole(0, MOST_SEED, 0)
+
+
 def checked(name: str, kind: Argument, value: Any) -> Any:
     """``value``, or the default for None. Raises gr.Error with one line where it does not fit."""
     if value is None:
@@ -117,6 +125,45 @@ def checked(name: str, kind: Argument, value: Any) -> Any:
     if not kind.fits(value):
         raise refusal(f"{name}: {kind.wanted()}, not {_short(value)}.")
     return value
+
+
+def one_upload(name: str) -> type[FileData]:
+    """What ``gr.File`` takes for the argument ``name``: an upload, or one line to the client.
+
+    Gradio reads what it was sent by this; its own model of it would tell a client nothing.
+    """
+
+    class Upload(FileData):
+        model_config = ConfigDict(title=FileData.__name__)
+
+        @classmethod
+        def model_validate(cls, obj: Any, **options: Any) -> Self:
+            with _asking(f'{name}: give a file, handle_file("photo.jpg")'):
+                return super().model_validate(obj, **options)
+
+    return Upload
+
+
+def some_uploads(name: str) -> type[ListFiles]:
+    """The same for a list of them."""
+
+    class Uploads(ListFiles):
+        model_config = ConfigDict(title=ListFiles.__name__)
+
+        @classmethod
+        def model_validate(cls, obj: Any, **options: Any) -> Self:
+            with _asking(f'{name}: give a list of files, [handle_file("photo.jpg"), ...]'):
+                return super().model_validate(obj, **options)
+
+    return Uploads
+
+
+@contextmanager
+def _asking(message: str) -> Iterator[None]:
+    try:
+        yield
+    except ValidationError:
+        raise gr.Error(message, title="Not possible", print_exception=False) from None
 
 
 def _short(value: Any) -> str:

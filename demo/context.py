@@ -18,6 +18,8 @@ from learnir.restoration import STRONGEST, Restoration
 
 SHOWN_BUTTONS: Any = ["download", "fullscreen"]
 """On every picture shown; Gradio's own choice has a third, which sends the picture to a forum."""
+SEEN_PX = 250
+"""So much of what a run shows tells that it is under way."""
 SHELF_BYTES = 768 << 20
 MOST_UPLOAD = "64mb"
 THREADS = MOST + 40
@@ -30,6 +32,8 @@ MODEL: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
 """Of whatever else is long: one at a time, the rest queue."""
 QUIET: dict[str, Any] = {**PRIVATE, "show_progress": "hidden"}
 LIVE: dict[str, Any] = {**QUIET, "trigger_mode": "always_last"}
+SCORED: dict[str, Any] = {**LIVE, "concurrency_id": "scores", "concurrency_limit": 1}
+"""Of scoring a result: one after the other, so that the scores asked for last come last."""
 DIRECT: dict[str, Any] = {**QUIET, "queue": False}
 """Answered by the request itself. There is no stream of events then, which Gradio closes after the
 last one and may so lose the next; but only queued events can show a message or a bar, and only they
@@ -51,6 +55,22 @@ REMOVED: dict[str, Any] = {**DIRECT, "trigger_mode": "multiple"}
 LATEST: dict[str, Any] = {**DIRECT, "trigger_mode": "always_last"}
 
 
+def look_at(results: str, given: str) -> str:
+    """JavaScript that scrolls to ``results`` where too little of them is seen, as on a phone.
+
+    Args:
+        results, given: CSS selectors; nothing happens without something ``given``.
+    """
+    return f"""() => {{
+        const box = document.querySelector("{results}");
+        const top = box.getBoundingClientRect().top;
+        const seen = top > -{SEEN_PX} && top < innerHeight - {SEEN_PX};
+        const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+        if (document.querySelector("{given}") && !seen)
+            box.scrollIntoView({{behavior: calm ? "auto" : "smooth"}});
+    }}"""
+
+
 def shown_picture(label: str, alt: str, **look: Any) -> gr.Image:
     """A picture to look at and to save."""
     return gr.Image(
@@ -67,15 +87,17 @@ def shown_picture(label: str, alt: str, **look: Any) -> gr.Image:
 class Kept:
     """A result that its page may still re-blend, show and save."""
 
+    path: str
+    """Of the upload."""
     photo: Photo
     restoration: Restoration
     settings: Settings
-    truth: str | None = None
-    """Path of the shadow-free picture that was there when the run began."""
     factor: np.ndarray | None = None
     """What the strength is multiplied by, float32 (h, w), where it differs from place to place."""
-    scored: dict[float, list[Score]] = field(default_factory=dict)
-    """What was scored already, by strength: every page opens with the same result."""
+    scored: dict[tuple[str, float], list[Score]] = field(default_factory=dict)
+    """What was scored already, by the path of the ground truth and strength: every page opens with
+    the same result.
+    """
 
     def at_strength(self, strength: float) -> np.ndarray:
         """The picture at any strength, uint8 or uint16 RGB (H, W, 3)."""

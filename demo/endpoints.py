@@ -11,20 +11,30 @@ import html
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import Any
+from typing import Any, Literal
 
 import gradio as gr
 from gradio.components.api_component import Api
 
 from demo import batch, leaderboard_reading, photos, restoring, shadow_making
-from demo.checking import MOST_SEED, Argument, Choice, Flag, Number, Text, Whole, checked
+from demo.checking import (
+    SEED,
+    Argument,
+    Choice,
+    Flag,
+    Number,
+    Text,
+    Whole,
+    checked,
+    one_upload,
+    some_uploads,
+)
 from demo.context import MODEL, Context
 from demo.storage import keep
 
 NAMES = ("restore", "restore_batch", "synthesize", "leaderboard", "boards", "submit", "model")
 """Every public endpoint; all else is private."""
 CORRECTION = Choice(restoring.CORRECTIONS, restoring.OWN)
-SEED = Whole(0, MOST_SEED, 0)
 STRENGTH = Number(0, 1.5, 1.0)
 SAMPLER: dict[str, Argument] = {
     "steps": Whole(0, 50, 0),
@@ -60,8 +70,10 @@ def build(context: Context) -> None:
     _model(context)
 
 
-def _file(label: str, **options: Any) -> gr.File:
-    return gr.File(label=label, type="filepath", **options)
+def _file(label: str, count: Literal["single", "multiple"] = "single") -> gr.File:
+    file = gr.File(label=label, type="filepath", file_count=count)
+    file.data_model = one_upload(label) if count == "single" else some_uploads(label)
+    return file
 
 
 def _restore(context: Context) -> None:
@@ -128,7 +140,7 @@ def _restore_batch(context: Context) -> None:
 
     _declare(
         restore_batch,
-        _file("pictures", file_count="multiple"),
+        _file("pictures", "multiple"),
         {"correction": CORRECTION, "strength": STRENGTH},
         [_file("archive"), gr.JSON(label="results")],
         **MODEL,
@@ -153,7 +165,7 @@ def _synthesize() -> None:
         """Puts a shadow on a portrait.
 
         Args:
-            portrait: JPEG, PNG, WebP, TIFF, HEIC or AVIF file with a face seen roughly from the front.
+            portrait: JPEG, PNG, WebP, TIFF, HEIC or AVIF file, a face from the front.
             occluder: what stands in the light, such as "hand" or "leaves"; "random" or "none".
             azimuth: direction of the light in degrees, 0 = from the right, -90 = from above.
             elevation: height of the light above the picture plane in degrees, 5 to 90.

@@ -160,6 +160,11 @@ class Engine:
         """Why there is no model, empty while loading and when there is one."""
         return self._problem
 
+    @property
+    def has_branch(self) -> bool:
+        """Whether a model is loaded that has a correction branch."""
+        return self._model is not None and self._model.model.corrector is not None
+
     def settle(self, patience: float) -> None:
         """Returns when the load and what follows it have ended, or after ``patience`` seconds."""
         self._settled.wait(patience)

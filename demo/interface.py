@@ -112,7 +112,7 @@ def build(context: Context) -> gr.Blocks:
             with gr.Tab("Restore", id="restore"):
                 source = restore_tab.build(context, page)
             with gr.Tab("Batch", id="batch"):
-                batch_tab.build(context)
+                batch_tab.build(context, page)
             with gr.Tab("Make a shadow", id="shadow") as tab:
                 shadow_tab.build(context, source, tabs, tab)
             with gr.Tab("Dataset", id="dataset") as tab:

@@ -20,6 +20,9 @@ SUFFIXES = {
     "tiff": (".tif", ".tiff"),
 }
 """Endings that fit a format; an upload with another one gets the first."""
+VIDEO_BOXES = (b"ftyp", b"moov", b"mdat", b"wide")
+VIDEO_BRANDS = (b"3g", b"M4V", b"MSNV", b"avc", b"dash", b"f4v", b"iso", b"mp4", b"qt")
+"""What MP4 and QuickTime begin with; HEIC and AVIF are in such boxes too, of other brands."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,17 @@ def open_photo(path: str) -> Photo:
         data = Path(path).read_bytes()
     except OSError as error:
         raise ImageError(f"{name}: no longer here (kept for an hour); choose it again") from error
+    if is_video(data):
+        raise ImageError(f"{name}: a video, not a picture; restore it by learnir restore")
     return Photo(name, files.decode_photo(data, name))
+
+
+def is_video(data: bytes) -> bool:
+    """Whether a file is an MP4, QuickTime, Matroska, WebM or AVI video, by its first bytes."""
+    box, brand = data[4:8], data[8:12]
+    if box in VIDEO_BOXES:
+        return box != b"ftyp" or brand.startswith(VIDEO_BRANDS)
+    return data[:4] == b"\x1aE\xdf\xa3" or (data[:4] == b"RIFF" and brand == b"AVI ")
 
 
 def shown_by_browsers(photo: Photo) -> bool:

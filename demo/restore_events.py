@@ -13,16 +13,20 @@ from typing import Any
 import gradio as gr
 
 from demo import photos, restoring, views
+from demo.checking import SEED, checked
 from demo.context import (
     CHOSEN,
     DIRECT,
     LATEST,
     LIVE,
     PRIVATE,
+    QUIET,
     REMOVED,
     RUN,
+    SCORED,
     Context,
     Kept,
+    look_at,
 )
 from demo.engine import Settings
 from demo.runs import Cancelled
@@ -33,6 +37,9 @@ TAB = "restore"
 FIRST = "first"
 """Token of the example that every page opens with."""
 OPENING = str(EXAMPLES / "hand.jpg")
+MOST_SCORED = 64
+"""Scores that are kept of a result."""
+LOOK = look_at("#restore-results", "#restore-input img")
 FORGOTTEN = "This result has left the memory: press *Remove the shadow* again."
 
 
@@ -44,12 +51,13 @@ class Source:
     path: gr.State
     truth: gr.Image
     truth_path: gr.State
+    truth_told: gr.Markdown
     told: gr.Markdown
 
     @property
     def outputs(self) -> list[Any]:
-        """Components a hand-over sets: shown, its path, shadow-free picture, its path, a line."""
-        return [self.shown, self.path, self.truth, self.truth_path, self.told]
+        """What a hand-over sets: shown, its path, shadow-free picture, its path, two lines."""
+        return list(vars(self).values())
 
 
 @dataclass(frozen=True)
@@ -85,7 +93,7 @@ class Controls:
 
     steps: gr.Slider
     correction: gr.Dropdown
-    scales: gr.Dropdown
+    scales: gr.Textbox
     seed: gr.Number
     mode: gr.Radio
     strength: gr.Slider
@@ -112,34 +120,37 @@ class Page:
 
         The latest counts, also where it comes while the one before is being checked: every choice
         is answered with its own picture, one after the other.
-        Whatever puts another picture here, or none, clears the result of the one before.
+        Whatever puts another picture here, or none, stops the run of the one before and clears its
+        result; another ground truth, or none, scores the result anew.
         """
         source, scores = self.source, self.shown.scores
         _, removed = on_choice(
             source.shown,
-            [source.path, source.told, source.truth, source.truth_path],
-            lambda *taken: (*taken, None, None),  # another picture has another truth
+            [source.path, source.told, source.truth, source.truth_path, source.truth_told],
+            lambda *taken: (*taken, None, None, ""),  # another picture has another truth
         )
-        on_choice(
+        _, unjudged = on_choice(
             source.truth,
-            [source.truth_path, source.told, scores],
+            [source.truth_path, source.truth_told, scores],
             lambda *taken: (*taken, gr.update(visible=False)),
         )
-        cleared = [self.token, *self.shown.results]
+        now = [self.token, source.path]
         for gone in (source.path.change, removed.then):  # a direct event changes no state aloud
-            gone(self.clear, [self.token], cleared, **DIRECT)
+            self.then_score(gone(self.clear, now, self.cleared, **DIRECT))
+        for judged in (source.truth_path.change, unjudged.then):
+            self.score_on(judged)
         samples.click(lambda number: hand_over(paths[number]), [samples], source.outputs, **PRIVATE)
 
     def connect_run(self, run: gr.Button, cancel: gr.Button) -> None:
         """Run and cancel; strength re-blends while it moves, and the download follows."""
-        inputs = [self.source.path, self.source.truth_path, self.token, self.wanted]
         running = run.click(
             self.restore,
-            [*inputs, *self.controls.inputs],
+            [self.source.path, self.token, self.wanted, *self.controls.inputs],
             self.token,
             show_progress_on=[self.shown.slider],
             **RUN,
         )
+        run.click(None, None, None, js=LOOK, **QUIET)
         self._then_show(running)
         cancel.click(self.cancel, None, None, **DIRECT)
         strength, now = self.controls.strength, [self.token, self.controls.strength]
@@ -155,13 +166,19 @@ class Page:
 
     def _then_show(self, done: Any) -> None:
         """The views, then the scores, at the strength that the slider has by then."""
-        now = [self.token, self.controls.strength]
-        self.then_score(done.success(self.show, now, self.shown.outputs, **DIRECT))
+        now = [self.token, self.controls.strength, self.source.path]
+        shown = [self.token, *self.shown.outputs]
+        self.then_score(done.success(self.show, now, shown, **DIRECT))
 
     def then_score(self, done: Any) -> None:
         """The scores; and nothing of it all where the result was cleared while it was shown."""
-        now = [self.token, self.controls.strength]
-        done.success(self.score, now, self.shown.results, **LIVE)
+        self.score_on(done.success)
+
+    def score_on(self, event: Callable[..., Any]) -> None:
+        """The same whenever ``event`` comes."""
+        source = self.source
+        now = [self.token, self.controls.strength, source.path, source.truth_path]
+        event(self.score, now, self.cleared, **SCORED)
 
     def open(self, path: str | None, strength: float) -> Any:
         """The first result's token and views, unless another picture is here by now."""
@@ -170,21 +187,32 @@ class Page:
             return gr.skip()
         return FIRST, *self.views(kept, strength)
 
-    def clear(self, token: str) -> tuple[Any, ...]:
-        """Forgets the result of a picture that is no longer here: values of token and results."""
+    @property
+    def cleared(self) -> list[Any]:
+        """What is set where a result is cleared."""
+        return [self.token, *self.shown.results]
+
+    def clear(self, token: str, path: str | None, request: gr.Request) -> dict[Any, Any]:
+        """Stops the run and forgets the result of a picture that is no longer here.
+
+        ``path`` is that of the present one. Values of ``cleared``.
+        """
+        self.context.runs.cancel_other(TAB, request.session_hash, path)
+        return self.forget(token)
+
+    def forget(self, token: str) -> dict[Any, Any]:
+        """Drops a result, but for the one that all pages open with: values of ``cleared``."""
         if token != FIRST:
             self.context.shelf.drop(token)
-        return "", *self.nothing()
-
-    def nothing(self) -> tuple[Any, ...]:
-        """Values of ``shown.results`` without a result."""
-        parts = (None,) * (len(self.shown.results) - 2)
-        return *parts, gr.update(visible=False), gr.update(value=None, interactive=False)
+        return dict.fromkeys(self.cleared) | {
+            self.token: "",
+            self.shown.scores: gr.update(visible=False),
+            self.shown.save: gr.update(value=None, interactive=False),
+        }
 
     def restore(
         self,
         path: str | None,
-        truth: str | None,
         token: str,
         wanted: bool,
         steps: float,
@@ -197,11 +225,12 @@ class Page:
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - how Gradio injects it
     ) -> Any:
         """Runs the model: the token of the result; nothing once cancelled."""
+        seed = checked("Seed", SEED, seed)
         settings = restoring.make_settings(steps, correction, scales, seed, mode, strength)
         runs, page = self.context.runs, request.session_hash
         progress(0, desc="Waiting for the model")
         try:
-            with restoring.friendly(), runs.run(TAB, page) as flag:
+            with restoring.friendly(), runs.run(TAB, page, path) as flag:
                 kept = restoring.restore(
                     self.context,
                     path,
@@ -210,19 +239,25 @@ class Page:
                     flag=flag,
                     waiting=lambda n: progress(0, desc=f"Waiting: {n} before you"),
                     trajectory=wanted,
-                    truth=truth,
                 )
         except Cancelled:
-            gr.Info("Stopped. Nothing was changed.")
+            gr.Info("Stopped.")
             return gr.skip()
         token = uuid.uuid4().hex if token in ("", FIRST) else token
         self.context.shelf.put(token, kept)
         return token
 
-    def show(self, token: str, strength: float) -> Any:
-        """Values of ``shown.outputs`` for the result, if there is one."""
+    def show(self, token: str, strength: float, path: str | None) -> Any:
+        """Values of ``shown.outputs`` for the result, if there is one.
+
+        It is forgotten where it was made from another picture than the present one.
+        """
         kept = self.context.shelf.get(token)
-        return gr.skip() if kept is None else self.views(kept, strength)
+        if kept is None:
+            return gr.skip()
+        if kept.path != path:
+            return self.forget(token)
+        return dict(zip(self.shown.outputs, self.views(kept, strength), strict=True))
 
     def views(self, kept: Kept, strength: float) -> tuple[Any, ...]:
         """Every view of a result, in the order of ``shown.outputs``."""
@@ -246,23 +281,26 @@ class Page:
             gr.update(value=save_file(kept, after), interactive=True),
         )
 
-    def score(self, token: str, strength: float) -> Any:
-        """Scores against the ground truth that the run was given; hidden without one.
+    def score(self, token: str, strength: float, path: str | None, truth: str | None) -> Any:
+        """Scores of the result against the present ground truth; hidden without one.
 
-        Values of ``shown.results``: none of them is left where the result was cleared meanwhile.
+        Values of ``cleared``: nothing is left where the result was cleared meanwhile, or is that of
+        another picture.
         """
-        if not token:
-            return self.nothing()
         kept = self.context.shelf.get(token)
-        if kept is None or not kept.truth:
+        if not token or (kept is not None and kept.path != path):
+            return self.forget(token)
+        if kept is None or not truth:
             return {self.shown.scores: gr.update(visible=False)}
-        rows = kept.scored.get(strength)
+        rows = kept.scored.get((truth, strength))
         if rows is None:
             with restoring.friendly("Choose the same picture without its shadow."):
-                target = photos.open_photo(kept.truth).picture
+                target = photos.open_photo(truth).picture
                 rows = views.scores(kept.photo.picture, kept.at_strength(strength), target)
             if all(score.after is not None for score in rows):  # else there may be more later
-                kept.scored[strength] = rows
+                if len(kept.scored) >= MOST_SCORED:
+                    kept.scored.clear()
+                kept.scored[truth, strength] = rows
         table = [score.row() for score in rows]
         return {self.shown.scores: gr.update(value=table, visible=True)}
 
@@ -333,11 +371,11 @@ def _line(photo: photos.Photo) -> str:
     return f"{photo.name}: {photo.size_text}"
 
 
-def hand_over(path: str) -> tuple[str, str, str | None, str | None, str]:
+def hand_over(path: str) -> tuple[str, str, str | None, str | None, str, str]:
     """Values of ``Source.outputs`` for a file of ours; ``NAME-clean.jpg`` is its ground truth."""
     truth = Path(path).with_name(f"{Path(path).stem}-clean{Path(path).suffix}")
     known = str(truth) if truth.exists() else None
-    return path, path, known, known, _line(photos.open_photo(path))
+    return path, path, known, known, "", _line(photos.open_photo(path))
 
 
 def save_file(kept: Kept, picture: Any) -> str:
@@ -348,7 +386,6 @@ def save_file(kept: Kept, picture: Any) -> str:
 
 def first_result(context: Context) -> None:
     """Restores the example that pages open with; it also warms the model up."""
-    truth = hand_over(OPENING)[2]
-    first = restoring.restore(context, OPENING, Settings(), truth=truth)
+    first = restoring.restore(context, OPENING, Settings())
     context.shelf.put(FIRST, first, lasting=True)  # ours, and every page opens with it
     import benchmarks.perceptual  # noqa: F401 - slow to import: not in a user's time

@@ -26,14 +26,15 @@ def build(context: Context, blocks: gr.Blocks) -> Source:
             with gr.Row():
                 run = gr.Button("Remove the shadow", variant="primary", elem_id="restore-run")
                 cancel = gr.Button("Cancel", elem_id="restore-cancel", min_width=90, scale=0)
-            controls, wanted = _controls()
-        with gr.Column(scale=7, min_width=320):
+            controls, wanted = _controls(restoring.corrections(context))
+        with gr.Column(scale=7, min_width=320, elem_id="restore-results"):
             shown, tabs, apply, undo = _results(told)
     page = restore_events.Page(context, source, controls, wanted, shown, gr.State(""))
     page.connect_source(samples, SAMPLES)
     page.connect_run(run, cancel)
     touching_up.Touching(page, tabs, apply, undo).connect()
     page.connect_load(blocks)
+    restoring.offer_corrections(context, blocks, controls.correction)
     return source
 
 
@@ -57,13 +58,14 @@ def _inputs(told: gr.Markdown) -> tuple[Source, gr.Dataset]:
         type="index",
         elem_id="restore-examples",
     )
-    source = Source(shown, gr.State(first[1]), _truth(first[2]), gr.State(first[3]), told)
+    truth, fits = _truth(first[2])
+    source = Source(shown, gr.State(first[1]), truth, gr.State(first[3]), fits, told)
     return source, samples
 
 
-def _truth(path: str | None) -> gr.Image:
+def _truth(path: str | None) -> tuple[gr.Image, gr.Markdown]:
     with gr.Accordion("Shadow-free picture, to score the result", open=False):
-        return gr.Image(
+        picture = gr.Image(
             path,
             label="Ground truth (optional, same size)",
             type="filepath",
@@ -73,9 +75,11 @@ def _truth(path: str | None) -> gr.Image:
             elem_id="restore-truth",
             alt_text="The same picture without the shadow",
         )
+        told = gr.Markdown(elem_id="restore-truth-facts", elem_classes="facts")
+    return picture, told
 
 
-def _controls() -> tuple[Controls, gr.Checkbox]:
+def _controls(corrections: list[str]) -> tuple[Controls, gr.Checkbox]:
     strength = gr.Slider(
         0,
         1.5,
@@ -88,16 +92,16 @@ def _controls() -> tuple[Controls, gr.Checkbox]:
     with gr.Accordion("Sampler", open=False):
         with gr.Row():
             steps = gr.Slider(0, 20, 0, step=1, label="Steps", info="0 = as trained, else 2 on")
-            seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=MOST_SEED)
+            # without limits: Gradio's refusal would not say of what
+            seed = gr.Number(0, label="Seed", precision=0, info=f"0 to {MOST_SEED}")
         with gr.Row():
-            correction = gr.Dropdown(
-                restoring.CORRECTIONS, value=restoring.OWN, label="DPSC correction"
-            )
-            scales = gr.Dropdown(
-                restoring.SCALES,
-                value=restoring.OWN,
+            correction = gr.Dropdown(corrections, value=restoring.OWN, label="DPSC correction")
+            scales = gr.Textbox(
+                restoring.OWN,
                 label="DRM schedule s(1..T')",
-                allow_custom_value=True,
+                info=f"{restoring.OWN}, drm, fixed, or a factor per step: 1,1,2,4,4",
+                max_length=200,
+                elem_id="restore-scales",
             )
         mode = gr.Radio(
             restoring.MODES,

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import gradio as gr
 import numpy as np
 
-from demo.context import Context, Kept
+from demo.context import DIRECT, Context, Kept
 from demo.engine import NotReady, Progress, Settings, device_name
 from demo.photos import open_photo
 from demo.runs import Crowded, Waiting
@@ -18,14 +18,30 @@ from learnir.images import ImageError
 from learnir.masks import levels
 
 OWN = "as trained"
-CORRECTIONS = [OWN, "none", "paper", "exact", "learned"]
-SCALES = [OWN, "drm", "fixed", "1,1,2,2,2", "1,1,2,4,4", "1,2,2,4,4"]
+BRANCH = "learned"
+"""The correction that only checkpoints with a correction branch have."""
+CORRECTIONS = [OWN, "none", "paper", "exact", BRANCH]
 MODES = ["auto", "gain", "tile"]
 
 
 def refusal(message: str, title: str = "Not possible") -> gr.Error:
     """A message to the user; nothing of it goes to the log."""
     return gr.Error(html.escape(message), title=title, print_exception=False)
+
+
+def corrections(context: Context) -> list[str]:
+    """Those of CORRECTIONS that the model has, as far as it is loaded."""
+    return [name for name in CORRECTIONS if name != BRANCH or context.engine.has_branch]
+
+
+def offer_corrections(context: Context, blocks: gr.Blocks, choice: gr.Dropdown) -> None:
+    """Whoever opens the page may choose what the model has, once it is loaded."""
+
+    def offered() -> gr.Dropdown:
+        context.engine.settle(60)
+        return gr.Dropdown(choices=corrections(context))
+
+    blocks.load(offered, None, choice, **DIRECT)
 
 
 def make_settings(
@@ -67,6 +83,8 @@ def friendly(remedy: str = "Change the sampler settings.") -> Iterator[None]:
     """Expected failures become messages that say what to do: ``remedy`` for a ValueError."""
     try:
         yield
+    except gr.Error:  # a ValueError too: it says already what to do
+        raise
     except (ImageError, NotReady, Crowded) as error:
         raise refusal(str(error)) from error
     except ValueError as error:
@@ -84,10 +102,9 @@ def restore(
     flag: threading.Event | None = None,
     waiting: Waiting | None = None,
     trajectory: bool = False,
-    truth: str | None = None,
     where: str | None = None,
 ) -> Kept:
-    """One uploaded file restored; ``truth`` is the path of its shadow-free picture, if known.
+    """One uploaded file restored.
 
     ``where`` is the path of a mask, white where the picture is to be restored. Raises gr.Error for
     whatever the user can mend, Cancelled once ``flag`` is set.
@@ -105,7 +122,7 @@ def restore(
             waiting=waiting,
             trajectory=trajectory,
         )
-    return Kept(photo, done, settings, truth, factor)
+    return Kept(path, photo, done, settings, factor)
 
 
 def _mask(path: str, size: tuple[int, ...]) -> np.ndarray:
@@ -129,7 +146,19 @@ def facts(context: Context, kept: Kept) -> dict[str, object]:
 def facts_line(context: Context, kept: Kept) -> str:
     """``facts`` as one line of Markdown."""
     known = facts(context, kept)
-    return (
+    told = (
         f"{kept.photo.name}: **{known['seconds']:.2f} s** on {known['device']} · "
         f"{kept.photo.size_text} · mode {known['mode']} · seed {kept.settings.seed}"
     )
+    return " · ".join([told, *chosen(kept.settings)])
+
+
+def chosen(settings: Settings) -> list[str]:
+    """The sampler settings that are not the checkpoint's, in words."""
+    scales = settings.scales
+    known = {
+        "steps": settings.steps,
+        "correction": settings.correction,
+        "scales": ",".join(map(str, scales)) if isinstance(scales, tuple) else scales,
+    }
+    return [f"{name} {value}" for name, value in known.items() if value is not None]

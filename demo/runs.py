@@ -23,6 +23,14 @@ class Cancelled(Exception):
     """Raised inside a restoration whose user pressed Cancel or left."""
 
 
+class Flag(threading.Event):
+    """Stops the run of a picture, or of many, once it is set."""
+
+    def __init__(self, of: Hashable = None) -> None:
+        super().__init__()
+        self.of = of
+
+
 class Crowded(RuntimeError):
     """Too many runs are under way: one line with the remedy."""
 
@@ -32,13 +40,13 @@ class Cancellations:
 
     def __init__(self, most: int = MOST) -> None:
         self._most = most
-        self._flags: dict[tuple[str, Hashable], threading.Event] = {}
+        self._flags: dict[tuple[str, Hashable], Flag] = {}
         self._lock = threading.Lock()
 
     @contextmanager
-    def run(self, tab: str, session: Hashable) -> Iterator[threading.Event]:
-        """A run of ``session`` on ``tab``: the flag that stops it. Raises Crowded."""
-        flag = threading.Event()
+    def run(self, tab: str, session: Hashable, of: Hashable = None) -> Iterator[Flag]:
+        """A run of ``session`` on ``tab``, ``of`` a picture: its flag. Raises Crowded."""
+        flag = Flag(of)
         with self._lock:
             if len(self._flags) >= self._most:
                 raise Crowded(f"{self._most} others are waiting; try again in a minute")
@@ -55,6 +63,13 @@ class Cancellations:
         with self._lock:
             flag = self._flags.get((tab, session))
         if flag is not None:
+            flag.set()
+
+    def cancel_other(self, tab: str, session: Hashable, of: Hashable) -> None:
+        """As ``cancel``, unless the run is ``of`` that picture."""
+        with self._lock:
+            flag = self._flags.get((tab, session))
+        if flag is not None and flag.of != of:
             flag.set()
 
     def cancel_all(self, session: Hashable) -> None:

@@ -6,12 +6,15 @@ import dataclasses
 import json
 import threading
 import time
+from types import SimpleNamespace
 from typing import Any
 
+import gradio as gr
 import httpx
 import pytest
 
-from demo import leaderboard_reading, restore_events
+from demo import leaderboard_reading, restore_events, restoring
+from demo.views import Score
 
 
 def config(app) -> dict[str, Any]:
@@ -59,7 +62,7 @@ def test_who_leaves_the_page_stops_the_run(app, monkeypatch):
     monkeypatch.setattr(engine, "_run", lambda *given: go.wait(60) and run(*given))
     settings = [False, 0, "as trained", "as trained", 0, "auto", 1]
     try:
-        join(app, handler(app, "restore-run")["id"], [None, None, None, *settings], "leaver")
+        join(app, handler(app, "restore-run")["id"], [None, None, *settings], "leaver")
         under_way = _until(lambda: app.context.runs._flags.get((restore_events.TAB, "leaver")))
         address = f"{app.url}/gradio_api/heartbeat/leaver"
         with httpx.stream("GET", address, timeout=60) as alive:
@@ -92,7 +95,7 @@ def test_no_point_of_a_plot_lies_on_its_edge(app, results):
     opening = next(d for d in config(app)["dependencies"] if d["outputs"][:1] == [choice])
     answer(app, opening["id"], [None], "reader")  # fills the choice
     number = handler(app, "board-choice", "input")["id"]
-    _, *plots = answer(app, number, [board], "reader")[:3]
+    _, *plots = answer(app, number, [board, None, None, None], "reader")[:3]
     points = leaderboard_reading.plots(results, board)
     axes = (("psnr", "lpips"), ("seconds", "quality"))
     assert not points[1].empty
@@ -133,7 +136,8 @@ def test_the_batch_table_gives_the_reason_room_next_to_the_file(app):
 def test_seeds_of_the_page_have_the_limit_of_the_endpoints(app):
     seeds = [c["props"] for c in config(app)["components"] if c["props"].get("label") == "Seed"]
     assert len(seeds) == 3
-    assert {seed["maximum"] for seed in seeds} == {2**31 - 1}
+    limits = [seed.get("maximum") or seed["info"] for seed in seeds]
+    assert all(str(2**31 - 1) in str(limit) for limit in limits)
 
 
 @pytest.fixture
@@ -141,16 +145,105 @@ def handlers():
     """``handlers(context)``: the restore page's, which name the parts that they set."""
     names = [field.name for field in dataclasses.fields(restore_events.Shown)]
     shown = restore_events.Shown(*names)
-    return lambda context: restore_events.Page(context, None, None, None, shown, None)
+    return lambda context: restore_events.Page(context, None, None, None, shown, "token")
 
 
-def test_scores_of_a_result_that_was_cleared_leave_nothing_of_it(handlers):
-    page = handlers(None)
-    values = dict(zip(page.shown.results, page.score("", 1.0), strict=True))
-    assert values["slider"] is None
-    assert values["steps"] is None
-    assert values["scores"]["visible"] is False
-    assert values["save"]["interactive"] is False
+HAND = restore_events.OPENING
+TRUTH = restore_events.hand_over(HAND)[2]
+
+
+def gone(values) -> bool:
+    """Whether a result is cleared."""
+    buttons = values["scores"]["visible"], values["save"]["interactive"]
+    return (values["token"], values["slider"], values["steps"], *buttons) == (
+        "", None, None, False, False,
+    )  # fmt: skip
+
+
+def test_scores_of_a_result_that_was_cleared_leave_nothing_of_it(app, handlers):
+    assert gone(handlers(app.context).score("", 1.0, None, None))
+
+
+@pytest.mark.parametrize("present", [None, "another.jpg"])
+def test_a_result_of_another_picture_than_the_present_one_is_forgotten(app, handlers, present):
+    """A run may end when its picture was removed or replaced already."""
+    page, shelf = handlers(app.context), app.context.shelf
+    for late in (
+        lambda: page.show("mine", 1.0, present),
+        lambda: page.score("mine", 1.0, present, TRUTH),
+    ):
+        shelf.put("mine", shelf.get(restore_events.FIRST))
+        assert page.show("mine", 1.0, HAND)["slider"] is not None
+        assert gone(late())
+        assert shelf.get("mine") is None
+
+
+def test_scores_are_those_of_the_present_ground_truth(app, handlers, monkeypatch):
+    page = handlers(app.context)
+    monkeypatch.setattr(
+        restore_events.views, "scores", lambda *pictures: [Score("x", 0, pictures[2].mean(), "")]
+    )
+    given = [
+        page.score(restore_events.FIRST, 0.7, HAND, truth)["scores"]
+        for truth in (TRUTH, HAND, None, TRUTH)
+    ]
+    tables = [table.get("value") for table in given]
+    assert tables[0] == tables[3] != tables[1]
+    assert given[2]["visible"] is False
+    app.context.shelf.get(restore_events.FIRST).scored.clear()
+
+
+def test_what_was_scored_takes_no_end(app, handlers, monkeypatch):
+    """All pages share the first result."""
+    monkeypatch.setattr(restore_events.views, "scores", lambda *_: [Score("x", 0, 0, "")])
+    for n in range(restore_events.MOST_SCORED + 3):
+        handlers(app.context).score(restore_events.FIRST, n / 1000, HAND, TRUTH)
+    scored = app.context.shelf.get(restore_events.FIRST).scored
+    assert len(scored) == 3
+    scored.clear()
+
+
+def test_a_result_names_the_settings_that_are_not_the_checkpoints():
+    def told(*values):
+        return restoring.chosen(restoring.make_settings(*values, 0, "auto", 1))
+
+    assert told(0, restoring.OWN, restoring.OWN) == []
+    assert told(3, "none", "1,1,2") == ["steps 3", "correction none", "scales 1,1,2"]
+
+
+@pytest.mark.parametrize("branch", [False, True])
+def test_a_correction_is_offered_by_models_that_have_it(branch):
+    context = SimpleNamespace(engine=SimpleNamespace(has_branch=branch))
+    assert ("learned" in restoring.corrections(context)) == branch
+
+
+def test_nothing_learned_is_offered_by_a_model_without_branch(app):
+    """Neither as the page is built nor once the model is loaded."""
+    assert not app.context.engine.has_branch
+    parts = config(app)["components"]
+    chosen = [c for c in parts if c["props"].get("label") == "DPSC correction"]
+    assert len(chosen) == 2
+    for choice in chosen:
+        loads = [d for d in config(app)["dependencies"] if d["outputs"] == [choice["id"]]]
+        (update,) = answer(app, loads[0]["id"], [], "opener")
+        for offered in (choice["props"]["choices"], update["choices"]):
+            assert "learned" not in [name for name, _ in offered]
+
+
+def test_what_a_refusal_says_is_said_once():
+    """Gradio's errors are ValueErrors, and so are those that get a remedy."""
+    with pytest.raises(gr.Error) as caught, restoring.friendly():
+        raise restoring.refusal("Choose a picture first.")
+    assert caught.value.message == "Choose a picture first."
+    with pytest.raises(gr.Error) as caught, restoring.friendly():
+        raise ValueError("scales are integers")
+    assert caught.value.message == "scales are integers. Change the sampler settings."
+
+
+def test_a_seed_that_is_none_is_named(app, handlers):
+    settings = (0, restoring.OWN, restoring.OWN, -1, "auto", 1.0)
+    with pytest.raises(gr.Error, match="Seed: a whole number from 0 to 2147483647, not -1"):
+        handlers(app.context).restore(HAND, "", False, *settings, None, None)
 
 
 def test_a_result_is_scored_once_at_every_strength(app, handlers, monkeypatch):
@@ -158,10 +251,11 @@ def test_a_result_is_scored_once_at_every_strength(app, handlers, monkeypatch):
     told: list[float | None] = [None, 20.0, 30.0]
 
     def scores(*_):
-        return [restore_events.views.Score("PSNR, dB", 10.0, told.pop(0), "")]
+        return [Score("PSNR, dB", 10.0, told.pop(0), "")]
 
     monkeypatch.setattr(restore_events.views, "scores", scores)
     page, strengths = handlers(app.context), (0.9, 0.9, 0.9, 0.4, 0.9)
-    tables = [page.score(restore_events.FIRST, s)["scores"]["value"] for s in strengths]
+    shown = [page.score(restore_events.FIRST, s, HAND, TRUTH)["scores"] for s in strengths]
+    tables = [table["value"] for table in shown]
     assert [row[2] for (row,) in tables] == ["–", "20.000", "20.000", "30.000", "20.000"]
     app.context.shelf.get(restore_events.FIRST).scored.clear()

@@ -101,6 +101,48 @@ def test_what_an_argument_cannot_mean_is_told_in_one_line(client, endpoint, opti
         client.predict(given, **options, api_name=f"/{endpoint}")
 
 
+A_FILE, FILES = 'give a file, handle_file("photo.jpg")', "give a list of files, [handle_file("
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "given", "said"),
+    [
+        ("restore", str(HAND), f"picture: {A_FILE}"),
+        ("restore", [HAND, HAND], f"picture: {A_FILE}"),
+        ("restore", {"path": "/etc/passwd"}, f"picture: {A_FILE}"),
+        ("restore_batch", HAND, f"pictures: {FILES}"),
+        ("restore_batch", [str(HAND)], f"pictures: {FILES}"),
+        ("synthesize", 5, f"portrait: {A_FILE}"),
+        ("submit", "results.zip", f"bundle: {A_FILE}"),
+    ],
+)
+def test_what_is_no_file_is_told_in_one_line(client, endpoint, given, said):
+    if isinstance(given, list):
+        given = [upload(path) if isinstance(path, Path) else path for path in given]
+    with pytest.raises(Exception, match=re.escape(said)) as caught:
+        client.predict(upload(given) if isinstance(given, Path) else given, api_name=f"/{endpoint}")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_mask_is_a_file_too(client):
+    with pytest.raises(Exception, match=re.escape(f"where: {A_FILE}")):
+        client.predict(upload(HAND), where="mask.png", api_name="/restore")
+
+
+def test_files_are_documented_as_files(client):
+    api = client.view_api(return_format="dict")["named_endpoints"]
+    kinds = [api[f"/{name}"]["parameters"][0] for name in ("restore", "restore_batch")]
+    assert [kind["component"] for kind in kinds] == ["File", "File"]
+    assert [kind["python_type"]["type"] for kind in kinds] == ["filepath", "list[filepath]"]
+
+
+@pytest.mark.parametrize("start", [b"\0\0\0 ftypisom", b"\0\0\0\x14ftypqt  ", b"\x1aE\xdf\xa3"])
+def test_a_video_is_called_one(client, tmp_path, start):
+    (tmp_path / "clip.jpg").write_bytes(start + bytes(5000))
+    with pytest.raises(Exception, match=r"clip\.jpg: a video, not a picture"):
+        client.predict(upload(tmp_path / "clip.jpg"), api_name="/restore")
+
+
 @pytest.mark.parametrize("board", [None, 5, ["x"]])
 def test_a_board_is_the_id_of_one(client, board):
     with pytest.raises(Exception, match="board: "):

@@ -8,7 +8,7 @@ import threading
 import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -28,6 +28,7 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "demo" / "examples"
 NAMES = ("hand", "wall", "brim")
 PAGE = SimpleNamespace(session_hash="a page")
 LONG = 60_000
+SHOWN = restore_events.Shown(*(field.name for field in fields(restore_events.Shown)))
 
 
 class Doubling:
@@ -99,6 +100,16 @@ def test_every_tab_and_page_is_stopped_alone():
         runs.cancel_all("a")
         assert [flag.is_set() for flag in (mine, files, another)] == [True, True, False]
     runs.cancel("batch", "a")  # which has none: nothing happens
+
+
+def test_a_run_goes_on_while_its_picture_is_the_present_one():
+    runs = Cancellations()
+    with runs.run("restore", "a", of="hand.jpg") as flag:
+        runs.cancel_other("restore", "a", "hand.jpg")
+        assert not flag.is_set()
+        runs.cancel_other("restore", "a", None)
+        assert flag.is_set()
+    runs.cancel_other("restore", "a", None)
 
 
 def test_a_newer_run_is_stopped_though_the_one_before_ends_late():
@@ -180,6 +191,16 @@ def test_cancel_on_the_restore_tab_leaves_the_batch_alone(context, model, told):
     assert told == []
 
 
+def test_a_picture_that_is_removed_takes_its_run_along(context, model, told):
+    page = restore_events.Page(context, None, None, None, SHOWN, "token")
+    path, settings = str(EXAMPLES / "hand.jpg"), (0, "as trained", "as trained", 0, "auto", 1.0)
+    model.seen = at_evaluation(2, lambda: page.clear("", None, PAGE))
+    restored = page.restore(path, "", False, *settings, PAGE, lambda *_, **__: None)
+    assert restored == gr.skip()
+    assert told == ["Stopped."]
+    assert context.shelf.weight() == 0
+
+
 def test_a_stopped_batch_hands_over_what_is_finished(context, model, told):
     model.seen = at_evaluation(5, pressed(context))  # of the second of three files
     rows, archive = restore_batch(context)
@@ -195,7 +216,7 @@ def test_a_stopped_batch_hands_over_what_is_finished(context, model, told):
 
 def test_a_batch_stopped_before_its_first_file_leaves_nothing(context, model, told):
     model.seen = at_evaluation(1, pressed(context))
-    assert restore_batch(context) == gr.skip()
+    assert restore_batch(context) == ([], None)
     assert told == ["Stopped."]
 
 
