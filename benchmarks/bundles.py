@@ -141,10 +141,15 @@ def _write_member(
     archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path, limits: Limits
 ) -> None:
     """Unpacks one file; stops where it holds more than the archive said."""
-    target = folder / member.filename
-    target.parent.mkdir(parents=True, exist_ok=True)
+    target, shown = folder / member.filename, member.filename[:80]
     with archive.open(member) as source:
         data = source.read(member.file_size + 1)
     if len(data) > member.file_size:
-        raise BenchmarkError(f"{member.filename[:80]}: holds more than it says; a zip bomb")
-    target.write_bytes(data)
+        raise BenchmarkError(f"{shown}: holds more than it says; a zip bomb")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+    except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+        raise BenchmarkError(f"{shown}: the zip has a file where this needs a folder") from error
+    except OSError as error:  # such as a name that is too long
+        raise BenchmarkError(f"{shown}: cannot be unpacked ({error.strerror})") from error

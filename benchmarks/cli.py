@@ -5,114 +5,17 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import shlex
 import sys
 import traceback
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.arguments import parser
 from benchmarks.names import MethodError
 from learnir.console import INTERRUPTED, UNREAD, unread
 
 if TYPE_CHECKING:
     from benchmarks.runner import RunPlan
-
-
-def parser() -> argparse.ArgumentParser:
-    """Options of every command; imports nothing heavy."""
-    top = argparse.ArgumentParser(prog="learnir-bench", description=__doc__)
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    datasets = commands.add_parser("datasets", help="the declared data sets, and which are here")
-    datasets.add_argument("--data-root", default=None, help="default: LEARNIR_DATA")
-    verify = commands.add_parser("verify", help="check the files of data sets, or stored results")
-    verify.add_argument("names", nargs="*", help="data sets or folders; none: all that are here")
-    verify.add_argument("--data-root", default=None)
-    verify.add_argument("--results", type=Path, default=None, help="check this folder's results")
-    verify.add_argument("--scores", action="store_true", help="also the published do-nothing row")
-    commands.add_parser("protocols", help="the versioned protocols and what they fix")
-    commands.add_parser("methods", help="the methods that can be named")
-    _run_options(commands.add_parser("run", help="score a method on a data set"))
-    table = commands.add_parser("table", help="the leaderboard")
-    table.add_argument("board", nargs="?", help="id of a board, or its beginning; none: all")
-    table.add_argument("--metrics", nargs="+", default=None, help="other columns, such as psnr_lit")
-    table.add_argument("--format", choices=["text", "markdown", "csv", "html"], default="text")
-    _results(table)
-    plot = commands.add_parser("plot", help="a board as a scatter plot")
-    plot.add_argument("board", help="id of a board, or its beginning")
-    plot.add_argument("kind", choices=["perception-distortion", "quality-time"])
-    plot.add_argument("-o", "--out", type=Path, required=True, help=".png, .svg or .pdf")
-    _results(plot)
-    compare = commands.add_parser("compare", help="two runs, picture by picture")
-    compare.add_argument("a", help="id of a run, or its beginning")
-    compare.add_argument("b")
-    _results(compare)
-    submit = commands.add_parser("submit", help="check a submission and add it to the results")
-    submit.add_argument("path", type=Path, help="folder or zip with submission.json")
-    submit.add_argument("--data-root", default=None)
-    _results(submit)
-    template = commands.add_parser("template", help="a submission.json to fill in")
-    template.add_argument("dataset")
-    template.add_argument("protocol")
-    template.add_argument("--data-root", default=None)
-    _export(commands.add_parser("export", help="scores for a model card on the Hub"))
-    published = commands.add_parser("published", help="numbers copied from papers")
-    published.add_argument("dataset", nargs="?")
-    push = commands.add_parser("push", help="mirror the results to a Hub dataset, or a folder")
-    push.add_argument("where", help="owner/name, or a folder (/..., ./...)")
-    _results(push)
-    weights = commands.add_parser("weights", help="fetch the LPIPS backbones (needs a network)")
-    weights.add_argument("nets", nargs="*", default=["alex"], help="alex, vgg")
-    return top
-
-
-def _results(command: argparse.ArgumentParser) -> None:
-    from benchmarks.locations import RESULTS
-
-    command.add_argument("--results", type=Path, default=RESULTS, help="folder of result files")
-
-
-def _from(least: int) -> Callable[[str], int]:
-    """An argument's type: a whole number of at least ``least``."""
-
-    def number(text: str) -> int:
-        if not text.isdecimal() or int(text) < least:
-            raise argparse.ArgumentTypeError(f"{text!r}: a whole number of at least {least}")
-        return int(text)
-
-    return number
-
-
-def _run_options(run: argparse.ArgumentParser) -> None:
-    run.add_argument("--method", help="a name (see methods), results:, python:, exec:, gradio:")
-    run.add_argument("--exec", dest="exec_", metavar="COMMAND", help="a command as the method")
-    run.add_argument("--dataset", required=True, help="a name, or a folder of input/ and target/")
-    run.add_argument("--protocol", default=None, help="default: the data set's main one")
-    run.add_argument("--out", type=Path, default=Path("results"), help="folder of result files")
-    run.add_argument("--split", default="test")
-    run.add_argument("--data-root", default=None)
-    run.add_argument("--seeds", type=_from(0), nargs="+", default=[0])
-    run.add_argument("--clean", action="store_true", help="targets stand in as inputs")
-    run.add_argument("--limit", type=_from(1), default=None, help="only the first so many pairs")
-    run.add_argument("--workers", type=_from(1), default=2)
-    run.add_argument("--checkpoint", default=None)
-    run.add_argument("--device", default=None)
-    run.add_argument("--name", default=None, help="of an outside method, on the leaderboard")
-    run.add_argument("--mask", default="none", choices=["none", "detected", "ground truth"])
-    run.add_argument("--training-data", default="unknown")
-    run.add_argument("--source", default="", help="where an outside method is described")
-    run.add_argument("--by", default=None, help="who ran it; default: the user's name")
-
-
-def _export(export: argparse.ArgumentParser) -> None:
-    export.add_argument("method")
-    export.add_argument("--format", choices=["model-index", "eval-results"], default="model-index")
-    export.add_argument("--board", default=None, help="eval-results: which board")
-    export.add_argument(
-        "--dataset-id", default=None, help="eval-results: Hub id of its data; default: as declared"
-    )
-    export.add_argument("--model", default=None, help="model-index: default: the method's name")
-    _results(export)
 
 
 def _datasets(options: argparse.Namespace) -> int:
@@ -152,9 +55,10 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _verify_results(folder: Path) -> int:
-    from benchmarks.results import checked_runs
+    from benchmarks.results import check_not_empty, checked_runs
 
     runs, wrong = checked_runs(folder)
+    check_not_empty(folder, [*runs, *wrong])
     print("\n".join(wrong), file=sys.stderr, end="\n" if wrong else "")
     print(f"{len(runs)} results, {len(wrong)} problems")
     return 1 if wrong else 0
@@ -182,6 +86,7 @@ def _plan(options: argparse.Namespace) -> RunPlan:
     from benchmarks.methods import MethodOptions
     from benchmarks.names import BenchmarkError
     from benchmarks.runner import RunPlan
+    from benchmarks.told import command_of
 
     if (options.method is None) == (options.exec_ is None):
         raise BenchmarkError("run: give either --method or --exec")
@@ -196,7 +101,8 @@ def _plan(options: argparse.Namespace) -> RunPlan:
         clean=options.clean,
         limit=options.limit,
         workers=options.workers,
-        command=shlex.join(["learnir-bench", *_told(sys.argv[1:])]),
+        scene=options.scene,
+        command=command_of(options),
         by=options.by,
         options=MethodOptions(
             checkpoint=options.checkpoint,
@@ -207,11 +113,6 @@ def _plan(options: argparse.Namespace) -> RunPlan:
             source=options.source,
         ),
     )
-
-
-def _told(words: list[str]) -> list[str]:
-    """The command without this machine's folders: absolute paths keep their last part."""
-    return [Path(word).name if word.startswith(("/", "~", "..")) else word for word in words]
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -289,7 +190,8 @@ def _submit(options: argparse.Namespace) -> int:
 def _template(options: argparse.Namespace) -> int:
     from benchmarks.submissions import template
 
-    print(json.dumps(template(options.dataset, options.protocol, options.data_root), indent=1))
+    asked = options.dataset, options.protocol, options.data_root, options.split
+    print(json.dumps(template(*asked), indent=1))
     return 0
 
 

@@ -28,8 +28,8 @@ def compare_runs(run_a: str, run_b: str, folder: str | Path = RESULTS) -> pd.Dat
     a, b = find_run(run_a, folder), find_run(run_b, folder)
     if a.key != b.key:
         raise BenchmarkError(
-            f"{a.id} and {b.id}: other test files or another protocol; only runs of one board "
-            "are compared"
+            f"{a.id} and {b.id}: other test files, another protocol or other scenes; only runs of "
+            "one board are compared"
         )
     rows_a, rows_b = (capped(run.rows()) for run in (a, b))
     shared = [m for m in METRICS if m in a.facts["scores"] and m in b.facts["scores"]]

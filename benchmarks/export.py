@@ -95,7 +95,7 @@ def eval_results(
             "value": round(mean, 4),
             "date": run.facts["provenance"]["at"][:10],
             "source": {"url": REPOSITORY_URL, "name": "LearnIR benchmarks"},
-            "notes": f"{board.main_score}, {board.label}, run {run.id}",
+            "notes": f"{board.main_score}, {board.scored}, run {run.id}",
         }
     ]
 
@@ -130,7 +130,7 @@ def model_index(model: str, method: str, found: Sequence[Board], folder: str | P
         EvalResult(
             task_type="image-to-image",
             dataset_type=board.dataset,
-            dataset_name=board.label,
+            dataset_name=board.scored,
             dataset_split=board.split,
             dataset_revision=board.manifest,
             metric_type=name,

@@ -8,6 +8,7 @@ over: ``results.checked_runs`` names it and every changed one.
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +37,7 @@ class Board:
 
     manifest: SHA-256 of the test files. pairs: how many were scored; expected: how many the whole
     split has, None where no number is declared. reduced: the copy's pictures are smaller than the
-    release's.
+    release's. scenes: as ``Run.scenes``.
     """
 
     id: str
@@ -50,10 +51,17 @@ class Board:
     expected: int | None
     main_score: str
     reduced: bool = False
+    scenes: str | None = None
 
     @property
     def label(self) -> str:
         """What a chooser shows."""
+        alone = ", every picture counted as a scene of its own" if self.scenes == "" else ""
+        return f"{self.scored}, ranked by {self.main_score}{alone}"
+
+    @property
+    def scored(self) -> str:
+        """Which pictures were scored, and how."""
         part = "" if self.expected in (None, self.pairs) else f" of {self.expected}"
         copy = ", a reduced copy" if self.reduced else ""
         return f"{self.title}, {self.pairs}{part} pairs{copy}, {self.protocol}"
@@ -66,7 +74,7 @@ def boards(folder: str | Path = RESULTS) -> list[Board]:
 
     def place(board: Board) -> tuple[int, bool, int, str]:
         name = board.dataset.removesuffix("-clean")
-        at = order.index(name) if name in order else len(order)
+        at = order.index(name) if name in order and board.scenes is None else len(order)
         return (TASKS.index(board.task), name != board.dataset, at, board.id)
 
     return sorted(found.values(), key=place)
@@ -79,12 +87,14 @@ def board_named(name: str, folder: str | Path = RESULTS) -> Board:
 
 def _board(run: Run) -> Board:
     dataset, protocol = run.facts["dataset"], run.facts["protocol"]["id"]
-    entry = DATASETS.get(dataset["name"].removesuffix("-clean"))
+    name = dataset["name"].removesuffix("-clean")
+    own = run.scenes is not None  # whatever data set has the same name
+    entry = None if own else DATASETS.get(name)
     clean = dataset["name"].endswith("-clean")
-    own = f"{dataset['name'].removesuffix('-clean')} ({OWN})"
-    title = own if dataset["title"] == OWN else dataset["title"]
+    title = f"{name} ({OWN})" if own else dataset["title"]
+    files = dataset["manifest_sha256"][:8]
     return Board(
-        id=f"{dataset['name']}.{dataset['split']}.{protocol}.{dataset['manifest_sha256'][:8]}",
+        id=f"{dataset['name']}.{dataset['split']}.{protocol}.{files}{_suffix(run.scenes)}",
         dataset=dataset["name"],
         title=title + (", shadow-free inputs" if clean else ""),
         task=entry.task if entry else "any",
@@ -95,7 +105,15 @@ def _board(run: Run) -> Board:
         expected=dataset["expected"],
         main_score=entry.main_score if entry else "psnr",
         reduced=bool(dataset.get("reduced")),
+        scenes=run.scenes,
     )
+
+
+def _suffix(scenes: str | None) -> str:
+    """Of a board's id: the same files are other boards by name, as a folder, and with scenes."""
+    if scenes is None:
+        return ""
+    return f".scenes-{hashlib.sha256(scenes.encode()).hexdigest()[:6]}" if scenes else ".own"
 
 
 def runs_of(board: Board, folder: str | Path = RESULTS) -> list[Run]:

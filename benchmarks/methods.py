@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from benchmarks.arguments import WITH_MASK
 from benchmarks.names import BenchmarkError, look_up
 from benchmarks.pairs import Pair
 
@@ -83,11 +84,15 @@ class FunctionMethod:
     function: Function
 
     def restore(self, pair: Pair, seed: int) -> np.ndarray:
-        if self.card.mask != "ground truth":
-            return self.function(pair.input, None)
-        if pair.mask is None:
-            raise BenchmarkError(f"{self.card.name} on {pair.key}: needs a mask, there is none")
-        return self.function(pair.input, pair.mask)
+        masked = self.card.mask == WITH_MASK
+        return self.function(pair.input, mask_of(pair, self.card) if masked else None)
+
+
+def mask_of(pair: Pair, card: MethodCard) -> np.ndarray:
+    """The mask that a method is given, uint8 (H, W): nonzero in shadow. BenchmarkError for none."""
+    if pair.mask is None:
+        raise BenchmarkError(f"{card.name} on {pair.key}: needs a mask, there is none")
+    return pair.mask
 
 
 def do_nothing(picture: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
@@ -157,8 +162,10 @@ METHODS: dict[str, Callable[[MethodOptions], Method]] = {
 
 SCHEMES: Mapping[str, str] = {
     "results:": "a folder of result pictures, one per key",
-    "python:": "module:function taking and returning uint8 RGB (H, W, 3); seed= when it is asked",
-    "exec:": "a command with {input} and {output}, and {seed} when it draws at random",
+    "python:": "module:function taking and returning uint8 RGB (H, W, 3); seed= where it has that "
+    "parameter, mask= by --mask 'ground truth'",
+    "exec:": "a command with {input} and {output}, {seed} when it draws at random, {mask} by "
+    "--mask 'ground truth'",
     "gradio:": "the address of a Gradio endpoint, optionally URL#api_name",
 }
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.names import BenchmarkError
-from benchmarks.results import checked_runs
+from benchmarks.results import check_not_empty, checked_runs
 from learnir.writing import write_atomically
 
 
 def push(folder: Path, where: str, private: bool = True) -> str:
-    """Copies every valid result to ``where``; BenchmarkError if one was changed since it was made.
+    """Copies every valid result to ``where``.
 
+    BenchmarkError if one was changed since it was made, and where there is none.
     Files that are there already are left alone: results are append-only.
     """
     runs, wrong = checked_runs(folder)
+    check_not_empty(folder, [*runs, *wrong])
     if wrong:
         raise BenchmarkError(wrong[0])
     if where.startswith(("/", ".", "file://")):

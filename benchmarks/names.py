@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import TypeVar
@@ -16,6 +18,24 @@ class BenchmarkError(ValueError):
 
 class MethodError(BenchmarkError):
     """A user's own code raised: ``__cause__`` is what, with the traceback of its frames alone."""
+
+
+def as_ascii(name: str) -> str:
+    """The name with the plain letter for every Latin one that looks like it: é, ɪ and ｅ too."""
+    return "".join(map(_plain, unicodedata.normalize("NFKD", name)))
+
+
+def _plain(letter: str) -> str:
+    """The letter that an official name such as "LATIN SMALL LETTER O WITH STROKE" ends in."""
+    found = re.match(r"LATIN [A-Z ]*?\b([A-Z])\b", unicodedata.name(letter, ""))
+    return letter if letter.isascii() or found is None else found[1]
+
+
+def one_alphabet(name: str) -> bool:
+    """Whether Latin letters stand alone: among others one cannot be told from its look-alike."""
+    letters = [c for c in unicodedata.normalize("NFKD", name) if c.isalpha()]
+    latin = [unicodedata.name(c, "").startswith("LATIN ") for c in letters]
+    return all(latin) or not any(latin)
 
 
 def look_up(kind: str, name: str, table: Mapping[str, Entry]) -> Entry:

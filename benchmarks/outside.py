@@ -11,13 +11,14 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib import import_module
-from inspect import signature
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.methods import Method, MethodCard, MethodOptions, safe_folder
+from benchmarks.arguments import WITH_MASK
+from benchmarks.methods import Method, MethodCard, MethodOptions, mask_of, safe_folder
 from benchmarks.names import BenchmarkError, MethodError
 from benchmarks.pairs import Pair
 from benchmarks.pictures import decode, header
@@ -61,7 +62,8 @@ class ResultsFolder:
 class CallableMethod:
     """Any Python callable ``module:function``: uint8 RGB (H, W, 3) in and out.
 
-    One with a parameter ``seed`` is given it, and is run for every seed.
+    One with a parameter ``seed`` is given it, and is run for every seed. One with a parameter
+    ``mask`` is given the pair's mask, uint8 (H, W), where its row says so.
     """
 
     card: MethodCard
@@ -73,12 +75,17 @@ class CallableMethod:
         if not module or not name:
             raise BenchmarkError(f"python:{rest}: write python:module:function")
         function = _imported(module, name)
-        seeded = "seed" in signature(function).parameters
-        card = replace(_card(options, name, f"python {rest}"), stochastic=seeded)
+        takes = _parameters(function)
+        _check_mask(options, f"python:{rest}", "parameter mask", "mask" in takes)
+        if takes.get("mask") is Parameter.empty and options.mask != WITH_MASK:
+            raise BenchmarkError(f"python:{rest}: needs a mask; say --mask '{WITH_MASK}'")
+        card = replace(_card(options, name, f"python {rest}"), stochastic="seed" in takes)
         return cls(card, function)
 
     def restore(self, pair: Pair, seed: int) -> np.ndarray:
-        options = {"seed": seed} if self.card.stochastic else {}
+        options: dict[str, Any] = {"seed": seed} if self.card.stochastic else {}
+        if self.card.mask == WITH_MASK:
+            options["mask"] = mask_of(pair, self.card)
         try:
             return self.function(pair.input, **options)
         except Exception as error:  # whatever a user's own code raises
@@ -88,7 +95,10 @@ class CallableMethod:
 
 @dataclass(frozen=True)
 class CommandMethod:
-    """Any command; {input} and {output} become PNG paths, {seed} a number. No shell is involved."""
+    """Any command; {input}, {output} and {mask} become PNG paths, {seed} a number. No shell.
+
+    {mask} is the pair's, where the row says so.
+    """
 
     card: MethodCard
     words: tuple[str, ...]
@@ -102,6 +112,9 @@ class CommandMethod:
             words = tuple(shlex.split(rest))
         except ValueError as error:
             raise BenchmarkError(f"--exec {rest}: {error}; close its quotes") from error
+        _check_mask(options, f"exec:{rest}", "{mask}", "{mask}" in rest)
+        if "{mask}" in rest and options.mask != WITH_MASK:
+            raise BenchmarkError(f"exec:{rest}: {{mask}} is filled by --mask '{WITH_MASK}' only")
         card = _card(options, Path(words[0]).name, "command")
         card = replace(card, stochastic="{seed}" in rest, runs="elsewhere")
         return cls(card, words, options.timeout)
@@ -109,8 +122,10 @@ class CommandMethod:
     def restore(self, pair: Pair, seed: int) -> np.ndarray:
         with tempfile.TemporaryDirectory() as folder:
             paths = {"input": f"{folder}/input.png", "output": f"{folder}/output.png"}
-            values = {**paths, "seed": str(seed)}
+            values = {**paths, "mask": f"{folder}/mask.png", "seed": str(seed)}
             Path(paths["input"]).write_bytes(encode_png(pair.input))
+            if self.card.mask == WITH_MASK:
+                Path(values["mask"]).write_bytes(encode_png(mask_of(pair, self.card)))
             self._run([_filled(word, values) for word in self.words], pair.key)
             out = Path(paths["output"])
             if not out.is_file():
@@ -144,6 +159,7 @@ class GradioMethod:
             from gradio_client import Client
         except ImportError as error:
             raise BenchmarkError(f"gradio: {error}; run: pip install 'learnir[app]'") from error
+        _check_mask(options, f"gradio:{rest}", "second picture", False)
         address, _, api = rest.partition("#")
         received = tempfile.TemporaryDirectory(prefix="gradio-")
         try:
@@ -185,6 +201,25 @@ def _imported(module: str, name: str) -> Callable[[np.ndarray], Any]:
     if not callable(function):
         raise BenchmarkError(f"python:{module}:{name}: is not a function")
     return function
+
+
+def _parameters(function: Callable[..., Any]) -> dict[str, Any]:
+    """What can be given by name, each with its default (``Parameter.empty`` for none)."""
+    named = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
+    try:
+        found = signature(function).parameters.values()
+    except ValueError:  # a built-in one that does not say
+        return {}
+    return {each.name: each.default for each in found if each.kind in named}
+
+
+def _check_mask(options: MethodOptions, method: str, place: str, takes: bool) -> None:
+    """BenchmarkError where the row would name a mask that the method never gets."""
+    if options.mask == WITH_MASK and not takes:
+        raise BenchmarkError(
+            f"{method}: has no {place}, so it is never given what --mask '{WITH_MASK}' says; say "
+            "'none', or 'detected' if it finds the shadow itself"
+        )
 
 
 def _said(error: Exception) -> str:

@@ -65,11 +65,16 @@ class Pair:
 
 
 def open_collection(
-    name: str, root: str | Path | None = None, split: str = "test", clean: bool = False
+    name: str,
+    root: str | Path | None = None,
+    split: str = "test",
+    clean: bool = False,
+    scene: str | None = None,
 ) -> Collection:
     """The pairs of a declared data set under the data root, or of a folder.
 
     ``clean`` scores how well shadow-free pictures come back: the targets stand in as inputs.
+    ``scene``, for a plain folder: the pattern whose first group is the scene, as ``Dataset.scene``.
     BenchmarkError says what is missing and where to get it.
     """
     found = _folder(Path(name), split) if name not in DATASETS and is_path(name) else None
@@ -78,7 +83,29 @@ def open_collection(
     if not found.sources:
         raise BenchmarkError(f"{found.folder}: the {split} split of {name} holds no pair")
     _check_count(found)
+    if scene is not None:
+        found = _grouped(found, scene)
     return _clean(found) if clean else found
+
+
+def _grouped(found: Collection, scene: str) -> Collection:
+    """The pairs of a plain folder with scenes; BenchmarkError where the pattern fits not all."""
+    if found.entry.title != OWN:
+        raise BenchmarkError(
+            f"{found.entry.name}: has scenes of its own; --scene is for folders of input/ and "
+            "target/"
+        )
+    try:
+        pattern = re.compile(scene)
+    except re.error as error:
+        raise BenchmarkError(f"--scene {scene}: no regular expression ({error})") from error
+    if not pattern.groups:
+        raise BenchmarkError(f"--scene {scene}: has no group; put brackets around the scene")
+    for source in found.sources:
+        match = pattern.match(source.key)
+        if match is None or match.group(1) is None:
+            raise BenchmarkError(f"--scene {scene}: says no scene of {source.key}")
+    return replace(found, entry=replace(found.entry, scene=scene))
 
 
 def _check_count(found: Collection) -> None:

@@ -32,7 +32,7 @@ def plot(board: Board, kind: str, out: Path, folder: str | Path = RESULTS) -> Pa
     figure = Figure(figsize=(6.4, 4.4), layout="constrained")
     axes = figure.add_subplot()
     draw(axes, board, folder)
-    axes.set_title(board.label, fontsize=9)
+    axes.set_title(board.scored, fontsize=9)
     axes.grid(alpha=0.3)
     axes.margins(0.18, 0.12)
     buffer = io.BytesIO()

@@ -11,10 +11,12 @@ import hashlib
 import io
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.datasets import OWN
 from benchmarks.names import BenchmarkError
 from benchmarks.validity import SCHEMA, problems
 from learnir.writing import write_atomically
@@ -35,10 +37,20 @@ class Run:
         return str(self.facts["id"])
 
     @property
-    def key(self) -> tuple[str, str, str]:
-        """Data set, test files, protocol: runs are compared only within one key."""
+    def key(self) -> tuple[str, str, str, str | None]:
+        """Data set, test files, protocol, scenes: runs are compared only within one key."""
         dataset = self.facts["dataset"]
-        return dataset["name"], dataset["manifest_sha256"], self.facts["protocol"]["id"]
+        protocol = self.facts["protocol"]["id"]
+        return dataset["name"], dataset["manifest_sha256"], protocol, self.scenes
+
+    @property
+    def scenes(self) -> str | None:
+        """What the pictures of a folder of one's own are grouped by: a pattern, "" for nothing.
+
+        None for declared data, whose scenes are declared too.
+        """
+        dataset = self.facts["dataset"]
+        return str(dataset.get("scene") or "") if dataset["title"] == OWN else None
 
     def rows(self) -> pd.DataFrame:
         """One row a picture and seed; BenchmarkError for a file that cannot be read."""
@@ -132,6 +144,14 @@ def checked_runs(folder: Path) -> tuple[list[Run], list[str]]:
     """``readable_runs``, with a line for everything that was changed after it was stored."""
     runs, wrong = readable_runs(folder)
     return runs, wrong + [f"{run.id}: {line}" for run in runs for line in stored_problems(run)]
+
+
+def check_not_empty(folder: Path, found: Sequence[object]) -> None:
+    """BenchmarkError for a folder of results that is not there, or in which none was found."""
+    if not folder.is_dir():
+        raise BenchmarkError(f"{folder}: no such folder of results")
+    if not found:
+        raise BenchmarkError(f"{folder}: holds no results; learnir-bench run writes some")
 
 
 def parquet_bytes(rows: pd.DataFrame) -> bytes:

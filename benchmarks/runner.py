@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.copies import refuse_targets
+from benchmarks.datasets import OWN
 from benchmarks.faces import FaceJudge
 from benchmarks.journal import Journal, Made
 from benchmarks.locations import REPOSITORY
@@ -44,7 +46,8 @@ PIXELS_A_BATCH = 16 * 256 * 256
 class RunPlan:
     """Everything a run depends on. clean: targets stand in as inputs. limit: first pairs only.
 
-    by: who made the results, for those of others.
+    by: who made the results, for those of others. scene: of a folder of one's own, the pattern
+    whose first group is the scene.
     """
 
     method: str
@@ -60,6 +63,7 @@ class RunPlan:
     faces: bool | None = None
     command: str = ""
     by: str | None = None
+    scene: str | None = None
     options: MethodOptions = field(default_factory=MethodOptions)
 
 
@@ -78,7 +82,7 @@ def run(plan: RunPlan, progress: Progress | None = None, say: Say | None = None)
     """
     check_folder(plan.out)
     _check_seeds(plan.seeds)
-    collection = open_collection(plan.dataset, plan.root, plan.split, plan.clean)
+    collection = open_collection(plan.dataset, plan.root, plan.split, plan.clean, plan.scene)
     collection = replace(collection, sources=collection.sources[: plan.limit])
     protocol = protocol_named(plan.protocol or collection.entry.main_protocol)
     device = best_device(plan.options.device)
@@ -88,7 +92,9 @@ def run(plan: RunPlan, progress: Progress | None = None, say: Say | None = None)
     seeds = plan.seeds if method.card.stochastic else plan.seeds[:1]
     judge = Judge(protocol, device, workers=plan.workers)
     judge_faces = collection.entry.faces if plan.faces is None else plan.faces
-    key = _plan_key(method, protocol, files, seeds, [judge_faces, sorted(judge.missing)])
+    grouped = [collection.entry.scene] if collection.entry.title == OWN else []
+    judged = [judge_faces, sorted(judge.missing), *grouped]
+    key = _plan_key(method, protocol, files, seeds, judged)
     stored, unreadable = readable_runs(plan.out)
     if say is not None:
         for line in (*_without_partner(collection), *unreadable):
@@ -210,17 +216,27 @@ def _scored(judge: Judge, batch: list[Pair], made: list[Made], seed: int) -> lis
 
 
 def timed(method: Method, pair: Pair, seed: int, device: str = "cpu") -> Made:
-    """The checked result, the seconds it took, and the peak memory meanwhile."""
+    """The checked result, the seconds it took, and the peak memory meanwhile.
+
+    The method gets pictures of its own to write into, and the result is no array of its own, which
+    it may write into for the next picture. Copying counts to neither time nor memory.
+    """
+    given = _copied(pair)
     reset_peak(device)
     start = time.perf_counter()
-    result = method.restore(pair, seed)
+    result = method.restore(given, seed)
     seconds = time.perf_counter() - start
     peak = peak_memory(device)
     return Made(
-        checked_result(result, pair, method.card.name),
+        checked_result(result, pair, method.card.name).copy(),
         None if method.card.runs == "before" else seconds,
         peak if method.card.runs == "here" else None,
     )
+
+
+def _copied(pair: Pair) -> Pair:
+    mask = None if pair.mask is None else pair.mask.copy()
+    return replace(pair, input=pair.input.copy(), target=pair.target.copy(), mask=mask)
 
 
 def as_seen(pair: Pair, protocol: Protocol) -> Pair:
@@ -248,7 +264,11 @@ def _batches(pairs: Iterator[Pair]) -> Iterator[list[Pair]]:
 def _plan_key(
     method: Method, protocol: Protocol, files: str, seeds: Sequence[int], judged: list[Any]
 ) -> str:
-    """What makes two runs the same one; ``judged``: which metrics can be computed here."""
+    """What makes two runs the same one.
+
+    judged: which metrics can be computed here, and what the pictures of a folder of one's own are
+    grouped by.
+    """
     parts = [method.card.to_json(), protocol.id, files, list(seeds), judged]
     plan = json.dumps(parts, sort_keys=True)
     return hashlib.sha256(plan.encode()).hexdigest()[:20]
@@ -269,6 +289,7 @@ def _facts(
             "expected": found.entry.expected(found.split),
             "revision": found.entry.revision,
             "reduced": found.reduced,
+            **({"scene": found.entry.scene} if found.entry.title == OWN else {}),
             "manifest_sha256": files,
         },
         "protocol": json.loads(json.dumps(tasks.protocol.to_json())),
@@ -295,6 +316,12 @@ def _finish(out: Path, facts: dict[str, Any], journal: Journal, judge: Judge) ->
         )
     rows = pd.DataFrame(made.values()).sort_values(["seed", "name"], ignore_index=True)
     rows = rows.astype({"seconds": float, "peak_memory_bytes": float})  # None where not measured
+    if facts["method"]["runs"] == "before":
+        try:
+            refuse_targets(rows, facts["method"]["name"])
+        except BenchmarkError:
+            journal.clear()
+            raise
     facts["scores"] = summarise(rows)
     facts["missing"] = judge.unscored(facts["scores"])
     facts["input_row"] = input_row_of(rows)

@@ -16,19 +16,20 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.bundles import CARD, RESULTS, SCORES, opened, read_card
+from benchmarks.copies import refuse_copied_pictures, refuse_copied_scores
 from benchmarks.datasets import DATASETS
 from benchmarks.layouts import left_behind
 from benchmarks.locations import RESULTS as STORED
 from benchmarks.machine import environment
 from benchmarks.methods import METHODS, MethodCard, MethodOptions
 from benchmarks.metrics import METRICS
-from benchmarks.names import BenchmarkError, look_up
+from benchmarks.names import BenchmarkError, as_ascii, look_up, one_alphabet
 from benchmarks.pairs import Collection, is_path, manifest, manifest_hash, open_collection
 from benchmarks.pictures import header
 from benchmarks.protocols import protocol_named
 from benchmarks.results import Run, load_runs, move, store
 from benchmarks.runner import RunPlan, run
-from benchmarks.summary import capped, cost_of, summarise
+from benchmarks.summary import cost_of, summarise
 from benchmarks.validity import MASKS, NAME, TEXT
 from benchmarks.verification import do_nothing_row
 
@@ -37,9 +38,7 @@ if TYPE_CHECKING:
 
 MOST_PIXELS = 64_000_000
 FINGERPRINT = {"psnr": 0.02, "ssim": 0.0005}  # how far the input row may be off: rounding only
-SAME_SCORE = {"psnr": 0.02, "ssim": 0.002}  # nearer than two methods come, but for a few pictures
 OURS = "learnir"  # no other method's name begins with it
-COPIED = 0.5  # share of pictures equal to another method's from which a submission is a copy
 FIELDS = ("method", "dataset", "protocol", "split", "mask", "training_data", "source", "by")
 
 
@@ -120,6 +119,10 @@ def _checked(card: dict[str, Any]) -> dict[str, Any]:
             raise BenchmarkError(f"{CARD}: {field} holds characters that are not allowed")
     if not (card["method"].isascii() and _looks(card["method"])):  # others have look-alikes
         raise BenchmarkError(f"{CARD}: method is written in the letters a to z, and digits")
+    if not one_alphabet(card["by"]):
+        raise BenchmarkError(f"{CARD}: by mixes the letters of two alphabets")
+    if _looks(OURS) in _looks(as_ascii(card["by"])):
+        raise BenchmarkError(f"{CARD}: by is who made the results, which this project did not")
     if card["mask"] not in MASKS:
         raise BenchmarkError(f"{CARD}: mask is one of {', '.join(MASKS)}")
     look_up("data set", card["dataset"], DATASETS)
@@ -154,9 +157,16 @@ def _looks(name: str) -> str:
     return letters.translate(str.maketrans("i1o", "ll0"))
 
 
+def _same_files(stored: Run, card: dict[str, Any]) -> bool:
+    return bool(stored.facts["dataset"]["manifest_sha256"] == card.get("manifest_sha256"))
+
+
 def _same_board(stored: Run, card: dict[str, Any]) -> bool:
-    files = stored.facts["dataset"]["manifest_sha256"] == card.get("manifest_sha256")
-    return files and stored.facts["protocol"]["id"] == card["protocol"]
+    return _same_files(stored, card) and stored.facts["protocol"]["id"] == card["protocol"]
+
+
+def _on_board(card: dict[str, Any], folder: Path) -> list[Run]:
+    return [stored for stored in load_runs(folder) if _same_board(stored, card)]
 
 
 def _collection(card: dict[str, Any], data_root: str | Path | None) -> Collection:
@@ -176,7 +186,8 @@ def _rescored(
     shown = {name: float(card["input_row"][name]) for name in FINGERPRINT}
     _check_fingerprint(shown, input_row(collection, card["protocol"]))
     _check_pictures(bundle / RESULTS, card, {source.key for source in collection.sources})
-    _refuse_copies(bundle / RESULTS, collection, card, folder)
+    on_files = [stored for stored in load_runs(folder) if _same_files(stored, card)]
+    refuse_copied_pictures(bundle / RESULTS, collection, on_files)
     options = MethodOptions(**{k: card[k] for k in ("mask", "training_data", "source")})
     options = replace(options, name=card["method"])
     with TemporaryDirectory(prefix="scored-") as apart:  # what is refused leaves no file behind
@@ -192,7 +203,7 @@ def _rescored(
             command=_command(card),
         )
         scored = run(plan)
-        _refuse_copied_scores(scored.rows(), card, folder)
+        refuse_copied_scores(scored.rows(), _on_board(card, folder))
         return move(scored, folder)
 
 
@@ -236,51 +247,13 @@ def _check_pictures(results: Path, card: dict[str, Any], keys: set[str]) -> None
             raise BenchmarkError(f"{name[:80]}: {kind}; save results as PNG, which loses nothing")
 
 
-def _refuse_copies(
-    results: Path, collection: Collection, card: dict[str, Any], folder: Path
-) -> None:
-    from benchmarks.pictures import decode
-
-    mine = {
-        source.key: hashlib.sha256(
-            decode((results / f"{source.key}.png").read_bytes(), source.key).tobytes()
-        ).hexdigest()
-        for source in collection.sources
-    }
-    for stored in load_runs(folder):
-        dataset = stored.facts["dataset"]
-        if dataset["manifest_sha256"] != card["manifest_sha256"]:
-            continue
-        rows = stored.rows()
-        pairs = zip(rows["name"], rows["result_sha256"], strict=True)
-        equal = {key for key, value in pairs if mine.get(key) == value}  # whatever the seed
-        _refuse_if_copied(len(equal), len(mine), "pictures", stored)
-
-
-def _refuse_copied_scores(rows: pd.DataFrame, card: dict[str, Any], folder: Path) -> None:
-    """Scores that follow another row's picture by picture: its pictures, a little disturbed."""
-    for stored in load_runs(folder):
-        if not _same_board(stored, card):
-            continue
-        both = capped(rows).merge(capped(stored.rows()), on="name", suffixes=("", "_theirs"))
-        near = [(both[k] - both[f"{k}_theirs"]).abs() <= d for k, d in SAME_SCORE.items()]
-        equal = both.loc[near[0] & near[1], "name"].nunique()
-        _refuse_if_copied(equal, len(rows), "scores", stored)
-
-
-def _refuse_if_copied(equal: int, of: int, what: str, stored: Run) -> None:
-    if equal > COPIED * of:
-        name = stored.facts["method"]["name"]
-        raise BenchmarkError(f"{equal} of {of} {what} are those of {name!r}: a copy")
-
-
 def _reported(bundle: Path, card: dict[str, Any], folder: Path) -> Run:
     """Per-picture scores of the author, held against a run of ours on the same files."""
     ours = _ours(card, folder)
     rows = _read_scores(bundle / SCORES, ours.rows())
     shown = {name: float(card["input_row"][name]) for name in FINGERPRINT}
     _check_fingerprint(shown, ours.facts["input_row"])
-    _refuse_copied_scores(rows, card, folder)
+    refuse_copied_scores(rows, _on_board(card, folder))
     at = datetime.now(UTC).isoformat(timespec="seconds")
     method = MethodCard(
         card["method"], card["mask"], card["training_data"], card["source"], runs="before"

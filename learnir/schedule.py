@@ -24,6 +24,7 @@ from math import cos, pi, sqrt
 
 EQUIVALENCE = 0.5  # the signal level at which the residual drops out of z_t (paper Eqs. 3-4)
 SNAP_TOLERANCE = 0.01
+FEWEST_STEPS = 2  # the first step of every schedule stays above a_t = 1/2
 MOST_STEPS = 1000  # to find the schedule of more would take minutes, to sample with it hours
 
 
@@ -143,10 +144,10 @@ def make_schedule(name: str, T: int) -> Schedule:
 def schedule_with_steps(name: str, steps: int) -> Schedule:
     """The schedule of the smallest T whose T' equals ``steps``: 5 -> T = 12, 8 -> 20, 19 -> 50.
 
-    Raises ValueError where there is none, and for steps outside 1 to 1000.
+    Raises ValueError where there is none, and for steps outside 2 to 1000.
     """
-    if not 1 <= steps <= MOST_STEPS:
-        raise ValueError(f"steps lies between 1 and {MOST_STEPS}, got {steps}")
+    if not FEWEST_STEPS <= steps <= MOST_STEPS:
+        raise ValueError(f"steps lies between {FEWEST_STEPS} and {MOST_STEPS}, got {steps}")
     for T in range(2, 4 * steps + 16):
         schedule = make_schedule(name, T)
         if schedule.T_prime == steps:

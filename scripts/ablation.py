@@ -231,6 +231,7 @@ def scored(
     """The rows, one a picture, of every variant and seed that is trained and not ``done``."""
     from tqdm import tqdm
 
+    from benchmarks.datasets import DATASETS
     from benchmarks.learnir_methods import count_macs
     from benchmarks.pairs import load, open_collection
     from benchmarks.protocols import protocol_named
@@ -240,7 +241,8 @@ def scored(
     sets = {}
     for name, folder in (("FaceShadow", options.faceshadow), ("UCB dev", options.ucb)):
         if folder is not None:
-            found = open_collection(str(folder), None, "test")
+            scene = DATASETS["ucb"].scene if name == "UCB dev" else None  # one person's pictures
+            found = open_collection(str(folder), None, "test", scene=scene)
             sets[name] = [_small(load(found, s)) for s in found.sources[: options.limit]]
     variants = {v.name: v for table in TABLES.values() for v in table}  # some stand in two tables
     waiting = [

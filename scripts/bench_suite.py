@@ -31,6 +31,7 @@ from benchmarks.protocols import PROTOCOLS
 from benchmarks.published import published
 from benchmarks.results import Run, readable_runs
 from benchmarks.runner import RunPlan, run
+from benchmarks.summary import summarise
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -47,6 +48,11 @@ OURS = ("learnir", "learnir-no-dpsc", "learnir-no-drm", "learnir-neither", "lear
 SHADOW = ("input", "retinex", "region-transfer", *OURS)
 COMPARED = ("psnr", "ssim", "lpips_alex")
 VERDICTS = {"a is better": "better", "b is better": "worse"}
+FRAMED_ALIKE = {"IMG_6378": "IMG_6366", "_MG_6165": "_MG_6147_1"}
+"""Test pairs of SRD, each with the training pair that shows the same view in another shadow."""
+OVERLAPPING = {"IMG_5454": "IMG_5455", "IMG_5682": "IMG_5685", "IMG_6222": "IMG_6228"}
+"""Others, whose training pair shows the same spot, the camera a little moved."""
+SEEN = {**FRAMED_ALIKE, **OVERLAPPING}
 HAZE = ("input", "dark-channel", "learnir", "learnir-no-dpsc", "learnir-no-drm", "learnir-neither")
 
 
@@ -138,6 +144,9 @@ def write_page(results: Path) -> None:
     synthetic = [board for board in found if board.dataset == "faceshadow"]
     fill(PAGE, "regions", "\n\n".join(as_markdown(b, results, REGIONS) for b in synthetic[:1]))
     real = [board for board in found if board.dataset == "ucb"]
+    streets = [board for board in found if board.dataset == "srd"]
+    fill(PAGE, "seen_scenes", "\n\n".join(seen_scenes(board, results) for board in streets[:1]))
+    fill(PAGE, "people", "\n".join(people(b, results) for b in [*synthetic[:1], *real[:1]]))
     fill(PAGE, "cost", "\n\n".join(costs(board, results) for board in real[:1]))
     compared = comparisons([*synthetic[:1], *real[:1]], results)
     fill(PAGE, "comparisons", comparison_table(compared))
@@ -153,6 +162,30 @@ def shown(board: LeaderboardBoard) -> tuple[str, ...]:
     """The columns of a board; beside the true scores what the protocol's own script prints."""
     metrics = PROTOCOLS[board.protocol].metrics
     return tuple(dict.fromkeys((*METRICS_SHOWN, *(m for m in metrics if m.endswith("_legacy")))))
+
+
+def seen_scenes(board: LeaderboardBoard, results: Path) -> str:
+    """Every method with and without the test pairs whose scene stands in the training pairs too."""
+    parts = {"all": (), "without the two": FRAMED_ALIKE, "without the five": SEEN}
+    metrics = {"psnr": "PSNR, dB", "lab_mae": "lab_mae"}
+    head = [f"{name}, {part}" for name in metrics.values() for part in parts]
+    rows: list[list[object]] = [["method", *head]]
+    for stored in runs_of(board, results):
+        scores = stored.rows()
+        kept = [summarise(scores[~scores["name"].isin(left_out)]) for left_out in parts.values()]
+        cells = [_bracketed(part[metric]) for metric in metrics for part in kept]
+        rows.append([stored.facts["method"]["name"], *cells])
+    return markdown(rows)
+
+
+def _bracketed(score: dict[str, Any]) -> str:
+    return f"{score['mean']:.2f} [{score['low']:.2f}, {score['high']:.2f}]"
+
+
+def people(board: LeaderboardBoard, results: Path) -> str:
+    """How many people the pairs of a board show."""
+    scenes = runs_of(board, results)[0].rows()["scene"].nunique()
+    return f"* {board.title}: {board.pairs} pairs of {scenes} people."
 
 
 def costs(board: LeaderboardBoard, results: Path) -> str:

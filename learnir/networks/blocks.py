@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 
 class LevelEmbedding(nn.Module):
-    """The signal level a_t in (0, 1] -> (B, width): Fourier features and a two-layer MLP.
+    """The signal levels a_t in (0, 1], (N,) -> (N, width): Fourier features and a two-layer MLP.
 
+    N is 1 in the networks, as a whole batch is at one step: their blocks take one row alone.
     Conditioning on a_t rather than on t lets one network serve schedules of any length.
     """
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from learnir.networks.blocks import Blocks, LevelEmbedding, NAFBlock, downsample, upsample, zero
 from learnir.resolution import pad_to_multiple
 
+UNTRAINED_LOG_VARIANCE = -8.0  # a spread of two levels of 255, where 0 would be one of 127
 CORRECTOR_WIDTH = 18  # beside the shipped denoiser its branch still fits 16 MiB of float16
 
 
@@ -22,7 +23,9 @@ class NAFUNet(nn.Module):
         width: channels at the first level; doubled at each level below.
         top: channels at the first level, if other than ``width``: there every patch of patch^2
             pixels must pass, edges of shadows among them.
-        encoder, middle, decoder: blocks per level, top down; as many decoder levels as encoder's.
+        encoder: blocks of each level on the way down, that at full size first.
+        middle: blocks of the level below all of these.
+        decoder: blocks of each level on the way up, the deepest first; as many as encoder's.
         patch: pixel-unshuffle factor at the entrance.
         kernel: side of the entrance's and exit's convolutions.
 
@@ -107,7 +110,8 @@ class NAFDenoiser(NAFUNet):
 class Corrector(NAFUNet):
     """The light correction branch: (z_t, z_y, z_0_hat, a_t) -> g, and log variance on request.
 
-    Its last layer starts at zero, so that an untrained branch changes nothing.
+    Its last layer starts at zero, so that an untrained branch changes nothing: with ``variance``,
+    next to nothing, as the log variance then starts at UNTRAINED_LOG_VARIANCE.
     """
 
     def __init__(
@@ -121,3 +125,6 @@ class Corrector(NAFUNet):
     ) -> None:
         super().__init__(3, 6 if variance else 3, width, encoder, middle, decoder, patch, kernel=1)
         self.variance = variance
+        if variance:
+            with torch.no_grad():
+                self.exit.get_parameter("bias")[3 * patch**2 :] = UNTRAINED_LOG_VARIANCE

@@ -1,8 +1,11 @@
 """Fixtures of the benchmark's tests: a small rendered data set and its runs."""
 
+import json
+
 import numpy as np
 import pytest
 from sample_methods import scene, write
+from sample_submissions import sign
 
 
 def write_pairs(root):
@@ -52,3 +55,24 @@ def score(data, results):
         return run(RunPlan(method=method, **{**given, **plan}), progress)
 
     return scored
+
+
+@pytest.fixture
+def bundle(data, tmp_path):
+    """A sound submission: the inputs, somewhat brightened."""
+    from benchmarks.pairs import decoded, open_collection
+    from benchmarks.submissions import template
+
+    folder = tmp_path / "bundle"
+    for pair in decoded(open_collection("ucb", data)):
+        bright = np.clip(pair.input.astype(int) + 9, 0, 255).astype(np.uint8)
+        write(folder / "results" / f"{pair.key}.png", bright)
+    card = template("ucb", "native-v1", data) | {
+        "method": "Brighter",
+        "by": "Ann",
+        "training_data": "none",
+        "source": "https://example.org/brighter",
+    }
+    (folder / "submission.json").write_text(json.dumps(card))
+    sign(folder)
+    return folder

@@ -39,6 +39,33 @@ def untouched(picture):
     return picture
 
 
+BUFFER = np.empty((64, 64, 3), np.uint8)
+
+
+def buffered(picture):
+    """The negative, always in the same array."""
+    np.subtract(255, picture, out=BUFFER)
+    return BUFFER
+
+
+def in_place(picture):
+    """The negative, written into the input."""
+    picture[:] = 255 - picture
+    return picture
+
+
+def in_place_of_the_mask(picture, mask):
+    """The picture doubled where the mask is set, which is wiped."""
+    made = np.where(mask[..., None] > 0, np.clip(picture * 2.0, 0, 255), picture)
+    mask[:] = 0
+    return made.astype(np.uint8)
+
+
+def perhaps_masked(picture, mask=None):
+    """Doubled in shadow where there is a mask, else the negative."""
+    return 255 - picture if mask is None else in_place_of_the_mask(picture, mask)
+
+
 def speckled(picture, seed=0):
     """A method that draws at random: some pixels a little brighter."""
     bright = np.random.default_rng(seed).integers(0, 30, picture.shape)

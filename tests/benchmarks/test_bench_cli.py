@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from sample_methods import write
 
+from benchmarks.arguments import parser
 from benchmarks.cli import main
 
 
@@ -61,16 +62,26 @@ def test_run_table_compare_verify_export_push(data, results, tmp_path, capsys):
     assert len(list((tmp_path / "there").glob("*.json"))) == 2
 
 
-def test_the_stored_command_holds_no_folder_of_this_machine(data, results, monkeypatch, capsys):
-    words = ["run", "--method", "input", "--dataset", "ucb", "--data-root", str(data)]
-    words += ["--out", str(results), "--limit", "2", "--by", "Ann"]
-    monkeypatch.setattr(sys, "argv", ["learnir-bench", *words])
-    assert main(words) == 0
-    (stored,) = results.glob("*.json")
-    command = json.loads(stored.read_text())["provenance"]["command"]
-    assert json.loads(stored.read_text())["provenance"]["by"] == "Ann"
-    assert command.startswith("learnir-bench run --method input")
-    assert str(data.parent) not in stored.read_text()
+@pytest.mark.parametrize("words", [["verify"], ["push", "./there"]])
+@pytest.mark.parametrize("folder", ["gone", "empty"])
+def test_a_folder_without_results_is_refused(words, folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "notes.txt").write_text("")
+    assert main([*words, "--results", folder]) == 1
+    said = {"gone": "gone: no such folder of results", "empty": "empty: holds no results"}[folder]
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "there").exists()
+
+
+def test_every_option_of_a_run_says_what_it_is_and_what_it_is_without():
+    text = " ".join(parser().format_help().split())
+    assert "``" not in text
+    (commands,) = (a for a in parser()._actions if isinstance(a.choices, dict))
+    said = {a.dest: a.help for a in commands.choices["run"]._actions}
+    assert all(said.values())
+    for name in ("split", "seeds", "workers", "checkpoint", "device", "mask", "training_data"):
+        assert "default" in said[name]
 
 
 NO_RESULTS = ("run", "template", "published")  # have no option of that name
@@ -209,3 +220,18 @@ def test_a_template_lists_the_keys(data, capsys):
     card = json.loads(capsys.readouterr().out)
     assert len(card["files"]) == 8
     assert card["input_row"]["psnr"] > 5
+
+
+def test_a_template_is_of_the_split_that_is_asked_for(tmp_path, capsys):
+    for part, colours in (("train", [90]), ("test", [90, 30])):
+        for i, colour in enumerate(colours):
+            write(tmp_path / f"srd/{part}/shadow/{i}.png", np.full((16, 16, 3), 9, np.uint8))
+            clear = np.full((16, 16, 3), colour, np.uint8)
+            write(tmp_path / f"srd/{part}/shadow_free/{i}_no_shadow.png", clear)
+    words = ["template", "srd", "matlab-256-v2", "--data-root", str(tmp_path)]
+    for split, keys in (("disjoint", {"1.png"}), ("test", {"0.png", "1.png"})):
+        assert main([*words, "--split", split]) == 0
+        card = json.loads(capsys.readouterr().out)
+        assert (card["split"], set(card["files"])) == (split, keys)
+    assert main([*words, "--split", "nix"]) == 1
+    assert "no split 'nix'" in capsys.readouterr().err

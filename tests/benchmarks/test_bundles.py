@@ -91,3 +91,20 @@ def test_what_is_ignored_counts_as_a_file_but_is_not_unpacked(tmp_path):
         assert [found.name for found in folder.parent.rglob("*")] == ["top", "submission.json"]
     with pytest.raises(BenchmarkError, match="more than 2 files"), opened(path, Limits(files=2)):
         pass
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (("a/results", "a/results/x.png"), "a/results/x.png: the zip has a file where this needs"),
+        (("a/results/x.png", "a/results"), "a/results: the zip has a file where this needs a fold"),
+        (("r" * 300 + ".png",), f"{'r' * 80}: cannot be unpacked (File name too long)"),
+    ],
+)
+def test_members_that_cannot_be_unpacked_are_named_alone(tmp_path, results, names, said):
+    path = archive(tmp_path / "a.zip", *((name, b"x", FILE) for name in names))
+    verdict = submit(path, results, tmp_path)
+    assert not verdict.accepted
+    assert verdict.reason.startswith(said)
+    assert "submission-" not in verdict.reason  # the folder it was unpacked to
+    assert "Errno" not in verdict.reason

@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -70,6 +72,25 @@ def test_corrector_starts_at_zero_and_costs_at_most_a_quarter():
     assert Corrector(variance=True)(z, torch.ones(1)).shape[1] == 6
     for config in (NAF, SMALL_NAF):
         assert macs(Corrector(), 3) <= macs(NAFDenoiser(**config.network_args), 2) / 4
+
+
+def test_a_branch_with_variance_starts_as_the_exact_step(branched, tiny_model):
+    """A log variance of zero would be noise over half of the range."""
+    config = branched.model.config
+    spread = {**config.corrector, "variance": True}
+    model = tiny_model(dataclasses.replace(config, corrector=spread)).eval()
+    y = torch.rand(1, 3, 64, 64) * 2 - 1
+    with torch.no_grad():
+        exact, learned = (
+            model.sample(
+                y, correction=name, scales="fixed", generator=torch.Generator().manual_seed(0)
+            )
+            for name in ("exact", "learned")
+        )
+    assert 0 < float((learned - exact).std()) < 0.02
+    saved = {**model.state_dict(), "corrector.exit.bias": torch.zeros(6 * 16)}
+    model.load_state_dict(saved)  # one that was trained before starts from what it had
+    assert float(model.corrector.exit.bias.detach().abs().max()) == 0
 
 
 def test_the_papers_network_has_the_papers_size():

@@ -19,9 +19,9 @@ def test_smooth_equivalence_point(T, T_prime):
     assert schedule_with_steps("linear", T_prime) == schedule
 
 
-@pytest.mark.parametrize("steps", [-1, 0, 1001, 10**9])
+@pytest.mark.parametrize("steps", [-1, 0, 1, 1001, 10**9])
 def test_steps_that_no_schedule_has(steps):
-    with pytest.raises(ValueError, match=f"between 1 and 1000, got {steps}"):
+    with pytest.raises(ValueError, match=f"between 2 and 1000, got {steps}"):
         schedule_with_steps("linear", steps)
 
 

@@ -1,0 +1,110 @@
+"""What is handed to methods that live elsewhere, and what is taken from them."""
+
+import sys
+
+import numpy as np
+import pytest
+from sample_methods import write
+
+from benchmarks import runner
+from benchmarks.methods import MethodOptions, make_method
+from benchmarks.names import BenchmarkError
+from benchmarks.pairs import decoded, open_collection
+
+MASKED = MethodOptions(mask="ground truth", training_data="none")
+SCORES = ["psnr", "ssim", "lab_mae", "psnr_shadow", "input_psnr", "result_sha256"]
+
+
+def scores(run):
+    """The rows without what a machine measures."""
+    return run.rows()[SCORES]
+
+
+@pytest.mark.parametrize("name", ["buffered", "in_place"])
+def test_a_method_may_write_where_it_likes(score, name):
+    """Into one buffer for all results, which wait for their batch, and into its input."""
+    wanted = score("python:sample_methods:inverted")
+    made = score(f"python:sample_methods:{name}")
+    assert scores(made).equals(scores(wanted))
+    assert made.facts["input_row"] == wanted.facts["input_row"]
+
+
+def test_a_mask_is_handed_to_who_takes_one_and_says_so(score):
+    wanted = score("input")
+    masked = score("python:sample_methods:perhaps_masked", options=MASKED)
+    assert masked.mean("psnr_shadow") > wanted.mean("psnr_shadow") + 10
+    assert masked.mean("psnr_lit") == wanted.mean("psnr_lit")  # the mask is not wiped for scoring
+    assert masked.facts["method"]["mask"] == "ground truth"
+    needs = score("python:sample_methods:in_place_of_the_mask", options=MASKED)
+    assert scores(needs).equals(scores(masked))
+    blind = score("python:sample_methods:perhaps_masked", options=MethodOptions(name="blind"))
+    assert blind.mean("psnr") == score("python:sample_methods:inverted").mean("psnr")
+
+
+def test_a_command_is_given_the_mask(score, tmp_path):
+    script = tmp_path / "tool.py"
+    script.write_text(
+        "import sys, cv2, numpy\n"
+        "x, mask = cv2.imread(sys.argv[1]), cv2.imread(sys.argv[2], cv2.IMREAD_UNCHANGED)\n"
+        "made = numpy.where(mask[..., None] > 0, numpy.clip(x * 2.0, 0, 255), x)\n"
+        "cv2.imwrite(sys.argv[3], made.astype('uint8'))"
+    )
+    command = f"exec:{sys.executable} {script} {{input}} {{mask}} {{output}}"
+    made = score(command, options=MASKED, limit=2)
+    wanted = score("python:sample_methods:perhaps_masked", options=MASKED, limit=2)
+    assert scores(made).equals(scores(wanted))
+
+
+@pytest.mark.parametrize(
+    ("method", "mask", "said"),
+    [
+        ("python:sample_methods:halfway", "ground truth", "has no parameter mask"),
+        ("exec:tool {input} {output}", "ground truth", r"has no \{mask\}"),
+        ("gradio:http://127.0.0.1:9", "ground truth", "has no second picture"),
+        ("exec:tool {input} {output} {mask}", "none", r"\{mask\} is filled by --mask"),
+        ("python:sample_methods:in_place_of_the_mask", "detected", "needs a mask; say --mask"),
+    ],
+)
+def test_a_row_says_of_masks_what_happens(method, mask, said):
+    with pytest.raises(BenchmarkError, match=said):
+        make_method(method, MethodOptions(mask=mask))
+
+
+def test_a_pair_without_a_mask_stops_who_is_promised_one(score, data):
+    for path in (data / "ucb" / "mask").iterdir():
+        path.unlink()
+    (data / "ucb" / "mask").rmdir()
+    with pytest.raises(BenchmarkError, match="perhaps_masked on 00-0: needs a mask, there is none"):
+        score("python:sample_methods:perhaps_masked", options=MASKED)
+
+
+def saved(data, folder, made):
+    """What ``made`` makes of every pair, as a folder of results."""
+    for i, pair in enumerate(decoded(open_collection("ucb", data))):
+        write(folder / f"{pair.key}.png", made(i, pair))
+    return f"results:{folder}"
+
+
+def disturbed(i, pair):
+    """The target, a level off in a few places."""
+    return pair.target + np.eye(64, dtype=np.uint8)[..., None] * (pair.target < 255)
+
+
+@pytest.mark.parametrize("protocol", ["native-v1", "matlab-256-v2", "256-v1"])
+@pytest.mark.parametrize("made", [lambda i, pair: pair.target, disturbed])
+def test_the_targets_are_nobodys_results(score, data, results, tmp_path, made, protocol):
+    folder = tmp_path / "made"
+    method = saved(data, folder, made)
+    if protocol == "256-v1":  # the method sees 256 x 256, and its results have that size
+        fit = runner.protocol_named(protocol).fit
+        saved(data, folder, lambda i, pair: fit(made(i, pair)))
+    with pytest.raises(BenchmarkError, match="made: 8 of 8 results are the data set's targets"):
+        score(method, protocol=protocol)
+    assert not list(results.rglob("*.js*"))
+
+
+def test_a_few_perfect_results_are_no_copy(score, data, tmp_path):
+    few = saved(data, tmp_path / "few", lambda i, pair: pair.target if i < 4 else pair.input)
+    assert score(few).mean("psnr") > 50
+    clean = saved(data, tmp_path / "clean", lambda i, pair: pair.target)
+    assert score(clean, clean=True).mean("psnr") == 100  # left alone, as it should be
