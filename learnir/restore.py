@@ -125,8 +125,9 @@ def _so_far(tasks: Sequence[Task], restored: Sequence[Task], failed: Sequence[Ta
     """How far results have replaced what was there, which --resume cannot tell."""
     if not restored:
         return f"none of {len(tasks)} restored"
-    last = max(map(tasks.index, restored))
-    left = [t for t in tasks[:last] if t not in restored and t not in failed]
+    done, tried = {id(t) for t in restored}, {id(t) for t in (*restored, *failed)}
+    last = max(place for place, t in enumerate(tasks) if id(t) in done)
+    left = [t for t in tasks[:last] if id(t) not in tried]
     gaps = "".join(f", without {task.source}" for task in left)
     return f"{len(restored)} of {len(tasks)} restored, up to {tasks[last].source}{gaps}"
 

@@ -145,7 +145,10 @@ def test_scores_are_those_of_the_ground_truth_that_is_there(page):
 
 def test_factors_of_a_schedule_are_taken_as_typed(page):
     page.get_by_text("Sampler", exact=True).click()
-    page.locator("#restore-scales textarea, #restore-scales input").first.fill("1,2")
+    factors = page.locator("#restore-scales textarea, #restore-scales input").first
+    while factors.input_value() != "1,2":  # what has just been unfolded takes its own value late
+        factors.fill("1,2")
+        page.wait_for_timeout(500)
     page.keyboard.press("Enter")
     page.get_by_role("button", name="Remove the shadow").click()
     toast(page, "5 steps need 5 scales s(1..T'), got (1, 2). Change the sampler settings.")
