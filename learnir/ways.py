@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import cv2
 import numpy as np
@@ -23,7 +24,7 @@ from learnir.tiling import SMALLEST, NoiseField, count_tiles, restore_tiles
 
 Progress = Callable[[int, int], None]
 
-TOGETHER = 8  # close-ups in one batch; more of them take more memory
+TOGETHER = 8  # pictures in one batch; more of them take more memory
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,20 @@ class Job:
         """Restored float32 (h, w, 3), signed, of a picture whose corner lies at (top, left)."""
         return self.run_all(picture[None], top, left)[0]
 
+    def run_each(self, pictures: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Restored float32 (h, w, 3), signed, of each.
+
+        Those of one size run together: that of a square picture and its close-ups, the more so as
+        small feature maps cost as much in calls as in arithmetic.
+        """
+        self.start(len(pictures))
+        restored: list[np.ndarray] = []
+        for _, alike in groupby(pictures, key=lambda picture: picture.shape):
+            batch = list(alike)
+            for start in range(0, len(batch), TOGETHER):
+                restored += list(self.run_all(np.stack(batch[start : start + TOGETHER])))
+        return restored
+
     def run_all(self, pictures: np.ndarray, top: int = 0, left: int = 0) -> np.ndarray:
         """Restored float32 (n, h, w, 3), signed: together, under the same noise."""
         device = next(self.model.parameters()).device
@@ -100,7 +115,7 @@ class Job:
 
         def stepped(t: int, z_0: torch.Tensor) -> None:
             self.done += len(y)
-            if self.done <= len(self.scales):
+            if len(self.previews) < len(self.scales):
                 f = -(-y.shape[-1] // z_0.shape[-1])
                 preview = to_picture(z_0[0, :, : -(-h // f), : -(-w // f)])
                 self.previews.append((t, scale_at(self.scales, t), preview))
@@ -138,54 +153,44 @@ def make(
     """One try at ``size``, close-ups at ``close``; called again when memory runs out."""
     if how == "tile" or (how == "native" and size < max(picture.shape[:2])):
         return _by_tiles(job, picture, size)
-    job.start(1 + len(squares))
-    made = _by_gain(job, picture, size) if how == "gain" else _natively(job, picture, size)
-    return _closely(job, picture, made, squares, close) if squares else made
+    whole = _enlarged(picture, size) if how == "native" else reduce(picture, size)
+    looks = [whole, *(resized(picture[square.area], close) for square in squares)]
+    restored = job.run_each(looks)
+    made = (_by_gain if how == "gain" else _natively)(picture, whole, restored[0])
+    if not squares:
+        return made
+    return _closely(picture, made, close, zip(squares, looks[1:], restored[1:], strict=True))
 
 
-def _natively(job: Job, picture: np.ndarray, size: int) -> Made:
-    enlarged = size > max(picture.shape[:2])
-    signed = _enlarged(job, picture, size) if enlarged else job.run(picture)
+def _natively(picture: np.ndarray, whole: np.ndarray, signed: np.ndarray) -> Made:
+    """What restoring the enlarged picture changes, brought back to the picture's size."""
+    if whole is not picture:
+        change = signed - to_signed(whole)
+        sides = picture.shape[1::-1]
+        signed = to_signed(picture) + cv2.resize(change, sides, interpolation=cv2.INTER_CUBIC)
     restored = from_signed(signed, picture.dtype.type)
     gain_map = GainMap.between(decode_linear(picture), decode_linear(restored))
     return Made("native", gain_map.gain, restored=restored)
 
 
-def _enlarged(job: Job, picture: np.ndarray, size: int) -> np.ndarray:
-    """The picture and what restoring its enlargement changes, brought back to its size."""
-    H, W = picture.shape[:2]
-    f = size / max(H, W)
-    sides = max(round(W * f), 1), max(round(H * f), 1)
-    large = cv2.resize(picture, sides, interpolation=cv2.INTER_CUBIC)
-    change = job.run(large) - to_signed(large)
-    return to_signed(picture) + cv2.resize(change, (W, H), interpolation=cv2.INTER_CUBIC)
-
-
-def _by_gain(job: Job, picture: np.ndarray, work_size: int) -> Made:
-    small = reduce(picture, work_size)
-    gain_map = GainMap.between(decode_linear(small), _linear(job.run(small)))
+def _by_gain(picture: np.ndarray, whole: np.ndarray, signed: np.ndarray) -> Made:
+    gain_map = GainMap.between(decode_linear(whole), _linear(signed))
     return Made("gain", gain_map.gain, gain_map=gain_map)
 
 
 def _closely(
-    job: Job, picture: np.ndarray, made: Made, squares: Sequence[Square], size: int
+    picture: np.ndarray,
+    made: Made,
+    size: int,
+    looks: Iterable[tuple[Square, np.ndarray, np.ndarray]],
 ) -> Made:
-    """The whole picture's restoration, with the close-ups' own in their place."""
+    """The whole picture's restoration, into which what each close-up becomes by itself fades."""
     restored = at_strength(picture, made.gain_map, made.restored, 1.0)
-    for start in range(0, len(squares), TOGETHER):
-        _look(job, picture, restored, squares[start : start + TOGETHER], size)
-    reduced = [decode_linear(reduce(p, size)) for p in (picture, restored)]
-    return Made(made.mode, GainMap.between(*reduced).gain, restored=restored)
-
-
-def _look(
-    job: Job, picture: np.ndarray, restored: np.ndarray, squares: Sequence[Square], size: int
-) -> None:
-    """Fades what each close-up becomes by itself into ``restored``, in linear light."""
-    small = np.stack([resized(picture[square.area], size) for square in squares])
-    for square, before, after in zip(squares, small, job.run_all(small), strict=True):
+    for square, before, after in looks:
         gain_map = GainMap.between(decode_linear(before), _linear(after))
         fade_in(restored, square, apply_gain(np.ascontiguousarray(picture[square.area]), gain_map))
+    reduced = [decode_linear(reduce(p, size)) for p in (picture, restored)]
+    return Made(made.mode, GainMap.between(*reduced).gain, restored=restored)
 
 
 def fade_in(picture: np.ndarray, square: Square, close: np.ndarray, share: float = 1.0) -> None:
@@ -193,6 +198,16 @@ def fade_in(picture: np.ndarray, square: Square, close: np.ndarray, share: float
     far, near = decode_linear(picture[square.area]), decode_linear(close)
     mixed = far + share * square.weight(*picture.shape[:2]) * (near - far)
     picture[square.area] = encode_linear_quickly(mixed, picture.dtype.type)
+
+
+def _enlarged(picture: np.ndarray, size: int) -> np.ndarray:
+    """The longest side at least ``size``."""
+    H, W = picture.shape[:2]
+    f = size / max(H, W)
+    if f <= 1:
+        return picture
+    sides = max(round(W * f), 1), max(round(H * f), 1)
+    return cv2.resize(picture, sides, interpolation=cv2.INTER_CUBIC)
 
 
 def resized(part: np.ndarray, size: int) -> np.ndarray:
