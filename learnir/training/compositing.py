@@ -85,7 +85,7 @@ def composite(base: Tensor, ambient: Tensor, visible: Tensor) -> Tensor:
     return base * (ambient + (1 - ambient) * visible)
 
 
-def contrasted(darkened: Tensor, base: Tensor, curve: Tensor) -> Tensor:
+def contrasted(darkened: Tensor, base: Tensor, curve: Tensor | float) -> Tensor:
     """The luminance that a shadow leaves, as its share of the base's, to a power (B, 1, 1, 1).
 
     Cameras add contrast to the light that they meet; the base is a finished photograph, and a
@@ -182,11 +182,11 @@ class Dyes:
 def dyed(linear: Tensor, cloth: Tensor, dyes: Dyes) -> Tensor:
     """The cloth's luminance Y becomes level (Y / median Y)^contrast, its colour the dye's."""
     y, inside = luminance(linear).clamp(min=1e-3), cloth > 0.5
-    middle = percentile(y, inside, 0.5).clamp(min=1e-3)
-    shade = (dyes.level * (y / middle) ** dyes.contrast).clamp(max=0.9)
+    middle = percentile(y, inside, 0.5)
+    shade = (dyes.level * (y / middle.clamp(min=1e-3)) ** dyes.contrast).clamp(max=0.9)
     own = 1 + dyes.saturation * (linear / y - 1)
     changed = (shade * own * dyes.colour).clamp(0, 1)
-    enough = inside.sum(dim=(2, 3), keepdim=True) >= 50
+    enough = (inside.sum(dim=(2, 3), keepdim=True) >= 50) & (middle > 0)  # the grid met some
     return torch.where(enough, mix(changed, linear, cloth), linear)
 
 
@@ -236,12 +236,18 @@ def unmixed(linear: Tensor, maps: Maps) -> Tensor:
 
 
 def relight(
-    linear: Tensor, maps: Maps, ambient: Tensor, look: Looks, wall: Tensor | None = None
+    linear: Tensor,
+    maps: Maps,
+    ambient: Tensor,
+    look: Looks,
+    wall: Tensor | None = None,
+    curve: Tensor | float = 1.0,
 ) -> tuple[Tensor, Tensor]:
     """Base under the new light, and each point's own ambient share.
 
     I = albedo A + [albedo (1 - A) K D + (gloss H + sheen relief^2) D], the bracket being what a
-    foreign shadow blocks.
+    foreign shadow blocks. Behind the same ``curve`` as that (``contrasted``): where the key does
+    not reach it is as dark as where it is blocked.
     What stands behind the person is taken from ``wall`` where ``linear`` does not show it.
     """
     graded = grade(linear, look.contrast, look.saturation)
@@ -252,8 +258,9 @@ def relight(
     indirect = graded * ambient
     shading = shading * detail**look.relief
     lit = indirect + graded * (1 - ambient) * (shading * key) + gloss
-    gain = _exposure(linear, lit, maps.face > 0.5, look.exposure)
     share = indirect / lit.clamp(min=1e-5)
+    lit = contrasted(lit, graded, curve)
+    gain = _exposure(linear, lit, maps.face > 0.5, look.exposure)
     wall = linear if wall is None else wall
     background = mix(look.backdrop, wall * look.background, look.has_backdrop)
     inner = ((maps.person - 0.4) / 0.6).clamp(0, 1)  # the matte's rim shows the old background
@@ -276,7 +283,7 @@ def _exposure(linear: Tensor, lit: Tensor, face: Tensor, wanted: Tensor) -> Tens
 def percentile(values: Tensor, where: Tensor, q: float) -> Tensor:
     """q-quantile of all channels of (B, C, H, W) over ``where`` (B, 1, H, W); (B, 1, 1, 1).
 
-    Read on a grid of about 64 x 64, without interpolation.
+    Read on a grid of about 64 x 64, without interpolation; -1 where that meets none of them.
     """
     stride = max(1, values.shape[-1] // 64)
     thin = values[..., ::stride, ::stride]

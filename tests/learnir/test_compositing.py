@@ -170,6 +170,9 @@ def test_dyeing_agrees_with_the_renderer(smooth):
     few = where * 0
     few[:2, :20] = 1
     assert torch.equal(compositing.dyed(batched(smooth), batched(few), dyes), batched(smooth))
+    large, missed = torch.rand(1, 3, 256, 256), torch.zeros(1, 1, 256, 256)
+    missed[:, :, 253:] = 1  # between the points at which the median is read
+    assert torch.equal(compositing.dyed(large, missed, dyes), large)
 
 
 def test_jpeg_keeps_what_a_real_encoder_keeps(rng):
@@ -218,6 +221,27 @@ def test_contrast_is_of_the_luminance_that_a_shadow_leaves(rng):
     assert np.allclose(y_ours / y_base, (y / y_base) ** curve, rtol=5e-3)
     assert np.allclose(ours / y_ours, darkened / y, rtol=1e-4)  # hue and saturation stay
     assert np.allclose(ours[0], darkened[0], rtol=1e-6)
+
+
+def test_behind_a_curve_shade_and_shadow_are_equally_dark():
+    """Where the key does not reach and where it is blocked, relit or in a picture's own light."""
+    nominal, curve = 0.15, torch.tensor([1.0, 1.35, 1.7]).view(3, 1, 1, 1)
+    ambient = (nominal ** (1 / curve)).expand(3, 3, SIZE, SIZE)
+    one, plane = torch.ones(3, 1, 1, 1), torch.ones(3, 1, SIZE, SIZE)
+    shade, base = plane.clone(), torch.full((3, 3, SIZE, SIZE), 0.4)
+    shade[..., SIZE // 2 :] = 0
+    maps = compositing.Maps(plane, plane, shade, 0 * plane, 0 * plane, 0 * plane, plane, one)
+    off = (0 * one,) * 4  # no gloss, relief, sheen; the old background
+    looks = compositing.Looks(one, 0 * one, one, one, one, *off[:3], one, off[3], base)
+    lit, stays = compositing.relight(base, maps, ambient, looks, curve=curve)
+    blocked = compositing.composite(lit, stays, 0 * plane)
+    blocked = compositing.contrasted(blocked, lit, curve)
+    bright = lit[..., 0:1, 0:1]
+    assert torch.allclose(lit[..., -1:] / bright, torch.tensor(nominal), rtol=5e-3)  # attached
+    assert torch.allclose(blocked / bright, torch.tensor(nominal), rtol=5e-3)  # cast, over both
+    own = compositing.own_share(ambient, (0.4 * plane) ** (1 / curve))
+    kept = compositing.contrasted(compositing.composite(base, own, 0 * plane), base, curve) / base
+    assert torch.allclose(kept, torch.tensor(nominal / 0.4), rtol=5e-3)
 
 
 def test_light_bends_by_a_power_of_each_channel(rng):
