@@ -181,7 +181,7 @@ class LearnIR:
         work_size = self.config.work_size if work_size is None else work_size
         resolved = _check(self.model, sampling, mode, work_size, strength)
         strength = laid_over(strength, picture.shape[:2])
-        job = Job(self._folded, sampling, resolved, NoiseField(seed), progress)
+        job = Job(self._folded, sampling, resolved, NoiseField(seed), progress, trajectory)
         began = time.perf_counter()
         whole = picture
         place = inside(whole) if borders else all_of(whole)
@@ -200,7 +200,7 @@ class LearnIR:
         one = 1.0 if isinstance(strength, np.ndarray) else strength
         result = at_strength(picture, made.gain_map, made.restored, one)
         seconds = time.perf_counter() - began
-        previews = tuple(job.previews) if trajectory and made.mode != "tile" else ()
+        previews = tuple(job.previews) if made.mode != "tile" else ()
         upright = Restoration(
             result, made.gain, made.mode, seconds, previews, picture, made.gain_map, made.restored
         )

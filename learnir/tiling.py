@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypeVar
 
+import cv2
 import numpy as np
 
 if TYPE_CHECKING:
@@ -19,6 +21,9 @@ Result = TypeVar("Result")
 BLOCK = 64
 SMALLEST = 64
 OVERLAP = 0.25
+KEPT = 512 * 512  # pixels of noise that are kept for the next picture
+NO_MEMORY = ("out of memory", "can't allocate", "alloc_failed", "insufficient memory")
+"""In what PyTorch, cuBLAS, cuDNN and OpenCV say of it."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +64,17 @@ class NoiseField:
         import torch
 
         def noise(draw: int, scale: int, shape: tuple[int, ...]) -> torch.Tensor:
-            window = self.window(draw, scale, top // scale, left // scale, shape)
-            return torch.from_numpy(window).to(device)
+            window = _kept if shape[-2] * shape[-1] <= KEPT else NoiseField.window
+            drawn = window(self, draw, scale, top // scale, left // scale, tuple(shape))
+            return torch.tensor(drawn, device=device)
 
         return noise
+
+
+@lru_cache(maxsize=8)
+def _kept(field: NoiseField, *window: Any) -> np.ndarray:
+    """Small windows are drawn once: pictures of one size, such as frames, ask for the same."""
+    return field.window(*window)
 
 
 def spans(length: int, tile: int, multiple: int) -> list[tuple[int, int]]:
@@ -136,7 +148,7 @@ def with_smaller_sizes(run: Callable[[int], Result], *sizes: int) -> Result:
     while True:
         try:
             return run(size)
-        except (RuntimeError, MemoryError) as error:
+        except (RuntimeError, MemoryError, cv2.error) as error:
             if size <= SMALLEST or not out_of_memory(error):
                 raise
         size = others.pop(0) if others else max(size // 2, SMALLEST)
@@ -146,7 +158,7 @@ def with_smaller_sizes(run: Callable[[int], Result], *sizes: int) -> Result:
 def out_of_memory(error: BaseException) -> bool:
     """Whether ``error`` says that memory ran out, on the CPU or on the GPU."""
     text = str(error).lower()
-    return isinstance(error, MemoryError) or "out of memory" in text or "can't allocate" in text
+    return isinstance(error, MemoryError) or any(words in text for words in NO_MEMORY)
 
 
 def _release() -> None:

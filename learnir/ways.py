@@ -20,6 +20,7 @@ from learnir.model import LearnIRModel
 from learnir.posterior import correction_named
 from learnir.resolution import Scales, common_multiple, resolve_scales, scale_at
 from learnir.restoration import at_strength
+from learnir.strips import each_strip
 from learnir.tiling import SMALLEST, NoiseField, count_tiles, restore_tiles
 
 Progress = Callable[[int, int], None]
@@ -78,13 +79,14 @@ class Job:
         scales: Scales,
         noise: NoiseField,
         progress: Progress | None,
+        watched: bool = False,
     ) -> None:
         self.model, self.sampling, self.scales = model, sampling, scales
-        self.noise, self.progress = noise, progress
+        self.noise, self.progress, self.watched = noise, progress, watched
         self.start(1)
 
     def start(self, runs: int) -> None:
-        """Sets the counters back for so many runs of the sampler; the first is looked at."""
+        """Sets the counters back for so many runs; of the first a watched job keeps previews."""
         self.done, self.total = 0, runs * len(self.scales)
         self.previews: list[tuple[int, int, np.ndarray]] = []
 
@@ -115,7 +117,7 @@ class Job:
 
         def stepped(t: int, z_0: torch.Tensor) -> None:
             self.done += len(y)
-            if len(self.previews) < len(self.scales):
+            if self.watched and len(self.previews) < len(self.scales):
                 f = -(-y.shape[-1] // z_0.shape[-1])
                 preview = to_picture(z_0[0, :, : -(-h // f), : -(-w // f)])
                 self.previews.append((t, scale_at(self.scales, t), preview))
@@ -195,9 +197,14 @@ def _closely(
 
 def fade_in(picture: np.ndarray, square: Square, close: np.ndarray, share: float = 1.0) -> None:
     """Joins ``close``, a close-up as large as its square, into ``picture``, in linear light."""
-    far, near = decode_linear(picture[square.area]), decode_linear(close)
-    mixed = far + share * square.weight(*picture.shape[:2]) * (near - far)
-    picture[square.area] = encode_linear_quickly(mixed, picture.dtype.type)
+    area, weight = picture[square.area], share * square.weight(*picture.shape[:2])
+
+    def mix(rows: slice) -> None:
+        far, near = decode_linear(area[rows]), decode_linear(close[rows])
+        mixed = far + weight[rows] * (near - far)
+        area[rows] = encode_linear_quickly(mixed, picture.dtype.type)
+
+    each_strip(area.shape, mix)
 
 
 def _enlarged(picture: np.ndarray, size: int) -> np.ndarray:

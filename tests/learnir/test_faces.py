@@ -14,7 +14,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from learnir import LearnIR, faces
+from learnir import LearnIR, faces, strips
 from learnir.faces import (
     BORDER,
     FAR_SEES,
@@ -28,7 +28,7 @@ from learnir.faces import (
 )
 from learnir.model import LearnIRModel
 from learnir.tiling import SMALLEST
-from learnir.ways import TOGETHER
+from learnir.ways import TOGETHER, fade_in
 
 HAS_MEDIAPIPE = importlib.util.find_spec("mediapipe") is not None
 needs_mediapipe = pytest.mark.skipif(not HAS_MEDIAPIPE, reason="MediaPipe is not installed")
@@ -191,6 +191,19 @@ def test_a_square_picture_runs_together_with_its_close_ups(learnir, scene, looki
         ):
             assert (t, scale) == (u, other)
             assert np.abs(seen.astype(int) - alone).max() <= 1
+
+
+def test_close_ups_of_large_pictures_fade_in_strip_by_strip(monkeypatch):
+    """As in one piece, in place, whatever the height of a strip."""
+    rng = np.random.default_rng(0)
+    picture, close = (rng.integers(0, 256, (90, 70, 3), np.uint8) for _ in range(2))
+    square = Square(10, 5, 60)
+    whole, parts = picture.copy(), picture.copy()
+    fade_in(whole, square, close[:60, :60], 0.7)
+    monkeypatch.setattr(strips, "STRIP_PIXELS", 7 * 60)
+    fade_in(parts, square, close[:60, :60], 0.7)
+    np.testing.assert_array_equal(parts, whole)
+    assert (whole != picture).any()
 
 
 def test_a_close_up_has_no_edge(learnir, scene, looking_at):

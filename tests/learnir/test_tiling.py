@@ -1,5 +1,6 @@
 from itertools import pairwise
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -65,6 +66,10 @@ def test_the_sampler_asks_for_windows_at_its_own_scale():
     noise = NoiseField(3).at(64, 128, torch.device("cpu"))
     expected = NoiseField(3).window(1, 4, 16, 32, (1, 3, 10, 12))
     assert np.array_equal(noise(1, 4, (1, 3, 10, 12)).numpy(), expected)
+    noise(1, 4, (1, 3, 10, 12)).zero_()  # a small window is drawn once, and stays what it is
+    assert np.array_equal(noise(1, 4, (1, 3, 10, 12)).numpy(), expected)
+    large = (1, 3, 513, 512)
+    assert np.array_equal(noise(1, 4, large), NoiseField(3).window(1, 4, 16, 32, large))
 
 
 @pytest.mark.parametrize("size", [(64, 64), (200, 333), (1, 500), (130, 7)])
@@ -119,3 +124,21 @@ def test_other_errors_and_the_smallest_size_give_up():
     with pytest.raises(RuntimeError, match="shapes"):
         with_smaller_sizes(breaks, 256)
     assert not out_of_memory(ValueError("no"))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+        cv2.error("OpenCV(4.12.0) error: (-4:Insufficient memory) Failed to allocate"),
+        MemoryError(),
+    ],
+)
+def test_memory_runs_out_in_many_words(error):
+    def run(size):
+        if size > 100:
+            raise error
+        return size
+
+    assert with_smaller_sizes(run, 320) == 80
