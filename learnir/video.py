@@ -40,8 +40,8 @@ def restore_video(
     """Restores a video file into another, H.264 or VP9 by its suffix; returns the frames written.
 
     Frame times, size, shape of the pixels, sound with its languages, chapters, title, date and
-    place stay as they are; a recording that players turn is stored upright. Frames that cannot be
-    decoded are left out. The file appears whole or not at all.
+    place stay as they are; what players turn or mirror is stored as they show it. Frames that
+    cannot be decoded are left out. The file appears whole or not at all.
 
     Args:
         options: keyword arguments of ``LearnIR.restore``.
@@ -299,8 +299,21 @@ def _matrix(frame: Any, height: int) -> str:
 
 
 def _turns(frame: Any) -> int:
-    """Quarter turns, counter-clockwise, until the frame stands upright."""
+    """Quarter turns, counter-clockwise, until the frame stands upright, once it is unflipped."""
     return round(frame.rotation / 90)
+
+
+def _is_flipped(frame: Any) -> bool:
+    """Whether top and bottom are exchanged before the turns, as selfies are mirrored.
+
+    FFmpeg tells an angle alone, that of the matrix's first row: in a mirror image the second one
+    points the other way.
+    """
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return False
+    a, b, _, c, d, *_ = np.frombuffer(bytes(matrix), np.int32).astype(np.float64)
+    return bool(a * d < b * c)
 
 
 def _upright(frame: Any) -> np.ndarray:
@@ -311,7 +324,8 @@ def _upright(frame: Any) -> np.ndarray:
         dst_colorspace="ITU601",  # RGB has none; PyAV would leave out ITU709 to ITU709 altogether
         src_color_range=frame.color_range,
     ).to_ndarray()
-    return np.ascontiguousarray(np.rot90(rgb, _turns(frame)))
+    unflipped = rgb[::-1] if _is_flipped(frame) else rgb
+    return np.ascontiguousarray(np.rot90(unflipped, _turns(frame)))
 
 
 def _frame(picture: np.ndarray, like: Any, out: Any) -> Any:

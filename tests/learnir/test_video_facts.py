@@ -1,19 +1,32 @@
-"""What a video tells beside its frames: title and date kept, losses named, colours by its size."""
+"""What a video tells beside its frames: title, date, losses, colours by its size, which way up."""
 
 from __future__ import annotations
 
+import struct
+from fractions import Fraction
 from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
-from test_video import av, decoded, write_video
+from test_video import av, decoded, read_video, write_video
 
 from learnir import video
 from learnir.cli import main
 from learnir.video import losses_of_video, restore_video
 
 FACTS = {"title": "A day in Köln", "comment": "by the river", "date": "2024"}
+CORNERS = {"R": (220, 30, 30), "G": (30, 200, 30), "B": (30, 30, 220), "W": (235, 235, 235)}
+SHOWN = {  # a, b, c, d of the track's matrix: the corners RG/BW as players show them
+    (1, 0, 0, 1): "RG/BW",
+    (-1, 0, 0, 1): "GR/WB",
+    (1, 0, 0, -1): "BW/RG",
+    (-1, 0, 0, -1): "WB/GR",
+    (0, 1, -1, 0): "BR/WG",
+    (0, -1, 1, 0): "GW/RB",
+    (0, 1, 1, 0): "RB/GW",
+    (0, -1, -1, 0): "WG/BR",
+}
 
 
 @pytest.fixture
@@ -92,3 +105,30 @@ def test_a_turned_frame_is_stored_by_the_matrix_of_its_own_height(tmp_path):
     )
     stored = video._frame(colours, like, out)
     assert np.median(np.abs(video._upright(stored).astype(int) - colours)) <= 3
+
+
+@pytest.mark.parametrize("matrix", SHOWN, ids=SHOWN.get)
+def test_a_recording_that_players_turn_or_mirror_is_stored_as_they_show_it(
+    learnir, tmp_path, matrix
+):
+    picture = np.array([[CORNERS["R"], CORNERS["G"]], [CORNERS["B"], CORNERS["W"]]], np.uint8)
+    picture = picture.repeat(32, axis=0).repeat(48, axis=1)
+    clip = write_video(
+        tmp_path / "selfie.mp4", [picture] * 2, sound=False, sample_aspect_ratio=Fraction(4, 3)
+    )
+    data = bytearray(clip.read_bytes())
+    a, b, c, d = (65536 * x for x in matrix)
+    struct.pack_into(">5i", data, data.index(b"tkhd") + 44, a, b, 0, c, d)
+    clip.write_bytes(data)
+    restore_video(learnir, clip, tmp_path / "out.mp4", {"strength": 0.0})
+
+    (shown, _), _, _ = read_video(tmp_path / "out.mp4")
+    (H, W), names = shown.shape[:2], list(CORNERS)
+    rows = [[shown[y, x] for x in (W // 4, -W // 4)] for y in (H // 4, -H // 4)]
+    nearest = np.abs(np.array(rows)[:, :, None].astype(int) - list(CORNERS.values())).sum(-1)
+    seen = [[names[i] for i in row] for row in nearest.argmin(-1)]
+    assert "/".join(map("".join, seen)) == SHOWN[matrix]
+    sideways = matrix[0] == 0
+    assert shown.shape == ((96, 64, 3) if sideways else (64, 96, 3))
+    after, shape = decoded(tmp_path / "out.mp4")
+    assert (after.rotation, shape) == (0, Fraction(3, 4) if sideways else Fraction(4, 3))
