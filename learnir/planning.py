@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +19,9 @@ from learnir.decoding import (
 from learnir.files import FORMAT_OF, SUFFIX_OF
 from learnir.finding import COMPARE, OTHER_VIDEOS, find
 from learnir.paths import real
+
+FOLDS_CASE = sys.platform in ("darwin", "win32")
+"""Whether names that differ in capitals alone are one file, as disks are set up there."""
 
 Input = tuple[Path, Path]
 """A file, and its name below the folder of results."""
@@ -48,7 +52,7 @@ class Task:
     @property
     def in_place(self) -> bool:
         """Whether the result replaces the source."""
-        return real(self.source) == real(self.target)
+        return _place(self.source) == _place(self.target)
 
     @property
     def place(self) -> Path:
@@ -123,9 +127,11 @@ def plan(paths: Sequence[str], out: Path, writing: Writing, masks: Path | None =
         for path, name in found
     ]
     tasks, links = _without_links(tasks)
-    tasks = _apart(tasks)
+    tasks, claims = _apart(tasks), tasks
     _check_outputs(tasks, writing)
     _check_new(tasks, writing)
+    if writing.resume:
+        notes += _notes_on_resuming(tasks, claims)
     if masks is not None:
         notes += _notes_on_masks(masks, tasks)
     return Plan(tasks, problems, [*notes, *links])
@@ -203,6 +209,24 @@ def _apart(tasks: Sequence[Task]) -> list[Task]:
     ]
 
 
+def _notes_on_resuming(tasks: Sequence[Task], claims: Sequence[Task]) -> list[str]:
+    """Results that are there and may be another input's, one line each.
+
+    An earlier run gave a.heic the name a.jpg where there was no a.jpg yet. ``claims`` are the tasks
+    before they were told apart.
+    """
+    there = {str(t.target).casefold(): t for t in tasks if os.path.exists(t.target)}
+    notes = []
+    for task, claim in zip(tasks, claims, strict=True):
+        other = there.get(str(claim.target).casefold())
+        if other is not None and task is not claim and not os.path.exists(task.target):
+            notes.append(
+                f"{other.source}: skipped, as {other.target} is there; if that was made of "
+                f"{task.source}, remove it and run again"
+            )
+    return notes
+
+
 def _without_links(tasks: Sequence[Task]) -> tuple[list[Task], list[str]]:
     """Tasks without links that would restore a file in place once more; a note for each."""
     first: dict[tuple[Path, Path], Task] = {}
@@ -238,13 +262,19 @@ def _outputs(task: Task, writing: Writing) -> list[Path]:
     return [task.target, task.compare] if writing.compare and not task.is_video else [task.target]
 
 
+def _place(path: Path) -> str:
+    """Where ``path`` leads, the same for all names of one file."""
+    place = str(real(path))
+    return place.casefold() if FOLDS_CASE else place
+
+
 def _check_outputs(tasks: Sequence[Task], writing: Writing) -> None:
-    sources = {real(task.source) for task in tasks}
-    masks = {real(task.mask) for task in tasks if task.mask is not None}
-    taken: dict[Path, Path] = {}
+    sources = {_place(task.source) for task in tasks}
+    masks = {_place(task.mask) for task in tasks if task.mask is not None}
+    taken: dict[str, Path] = {}
     for task in tasks:
         for target in _outputs(task, writing):
-            place = real(target)
+            place = _place(target)
             if place in masks:
                 raise PlanError(f"{target}: is a mask; choose another -o")
             if place in sources and not writing.overwrite:

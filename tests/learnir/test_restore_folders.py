@@ -10,7 +10,7 @@ import pytest
 import tifffile
 from albums import save
 
-from learnir import writing
+from learnir import planning, writing
 from learnir.pipeline import LearnIR
 from learnir.planning import PlanError, Writing, plan
 
@@ -57,6 +57,23 @@ def test_what_a_folder_does_not_give_away_is_a_failure(command, album, tmp_path,
 def test_results_may_go_into_a_folder_above(album):
     made = plan([str(album / "deep")], album, Writing())
     assert [task.target for task in made.tasks] == [album / "b.jpg"]
+
+
+def test_names_that_differ_in_capitals_are_refused_where_they_are_one_file(
+    tmp_path, scene, monkeypatch
+):
+    pair = [save(tmp_path / name, scene()) for name in ("x/IMG.jpg", "y/img.jpg")]
+    for folds in (True, False):
+        monkeypatch.setattr(planning, "FOLDS_CASE", folds)
+        if not folds:
+            assert len(plan([*map(str, pair)], tmp_path / "out", Writing()).tasks) == 2
+            continue
+        with pytest.raises(PlanError, match=r"IMG\.jpg and .*img\.jpg: both would become"):
+            plan([*map(str, pair)], tmp_path / "out", Writing())
+        with pytest.raises(PlanError, match=r"X.IMG\.jpg: is an input"):
+            plan([str(tmp_path / "x")], tmp_path / "X", Writing())
+        (same,) = plan([str(pair[0])], tmp_path / "X", Writing(overwrite=True)).tasks
+        assert same.in_place
 
 
 def test_in_place_a_link_stays_and_its_file_is_restored(command, album):

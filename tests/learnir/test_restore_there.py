@@ -59,6 +59,23 @@ def test_comparisons_are_results_too(album, tmp_path):
     assert len(plan([str(album)], out, Writing()).tasks) == 2
 
 
+def test_a_result_that_may_be_another_inputs_is_told_when_a_run_goes_on(command, tmp_path, scene):
+    given = [tmp_path / "in", "-o", tmp_path / "out", "--format", "jpeg"]
+    png, later = save(tmp_path / "in" / "a.png", scene()), tmp_path / "in" / "a.jpg"
+    assert command(*given)[0] == 0
+    first = tmp_path / "out" / "a.jpg"  # of the PNG, as there was no other yet
+    save(later, scene(seed=1))
+    code, said, errors = command(*given, "--resume")
+    assert (code, "1 restored, 1 skipped" in said) == (0, True)
+    assert errors.splitlines() == [
+        f"{later}: skipped, as {first} is there; if that was made of {png}, remove it and run again"
+    ]
+    first.unlink()
+    code, said, errors = command(*given, "--resume")
+    assert (code, "1 restored, 1 skipped" in said, errors) == (0, True, "")
+    assert sorted(path.name for path in first.parent.iterdir()) == ["a.jpg", "a.png.jpg"]
+
+
 def test_what_is_there_is_replaced_when_asked_for(command, album, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
