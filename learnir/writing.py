@@ -28,7 +28,8 @@ def beside(path: Path, suffix: str = "") -> Iterator[Path]:
     It is removed where anything goes wrong. Its own name is short, however long that of ``path``,
     which may be as long as the disk allows, and no two are alike: threads may write one file. It
     ends with ``suffix``. Where it replaces a file it takes over that one's permissions, and is its
-    owner's alone until then. OSError names ``path``.
+    owner's alone until then. It is on the disk before it takes the name, so that a power cut leaves
+    either file, whole. OSError names ``path``.
     """
     with blamed_on(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -39,6 +40,8 @@ def beside(path: Path, suffix: str = "") -> Iterator[Path]:
                 part.touch(0o600)
         yield part
         with blamed_on(path):
+            with part.open("rb+") as handle:  # Windows flushes only what may be written to
+                os.fsync(handle.fileno())
             if mode is not None:
                 with suppress(OSError):  # some file systems have none to set
                     part.chmod(mode)

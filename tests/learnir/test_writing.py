@@ -29,6 +29,26 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("there", [False, True])
+def test_a_file_is_on_the_disk_before_it_takes_the_name(tmp_path, monkeypatch, there):
+    path, synced, replace = tmp_path / "a.jpg", [], os.replace
+    if there:
+        path.write_bytes(b"old")
+
+    def sync(handle):
+        told = os.fstat(handle)
+        synced.append((told.st_ino, told.st_size))
+
+    def only_what_is_synced(part, target):
+        assert synced == [(os.stat(part).st_ino, 3)]
+        replace(part, target)
+
+    monkeypatch.setattr("learnir.writing.os.fsync", sync)
+    monkeypatch.setattr("learnir.writing.os.replace", only_what_is_synced)
+    write_atomically(path, b"new")
+    assert path.read_bytes() == b"new"
+
+
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_nothing_is_left_of_a_file_that_was_not_finished(tmp_path, error):
     path = tmp_path / "folder" / "a"
