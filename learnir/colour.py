@@ -79,6 +79,22 @@ def matrix_profile(icc: bytes) -> Profile | None:
     return Profile(matrix, np.stack(curves))
 
 
+def grey_profile(icc: bytes) -> Profile | None:
+    """A profile of grey as that of an RGB space of the same tones; None where it has no curve."""
+    try:
+        if icc[20:24] != b"XYZ ":
+            return None
+        curve = _curve(_tags(icc)[b"kTRC"])
+    except (KeyError, ValueError, struct.error):
+        return None
+    return Profile(np.eye(3), np.stack([curve] * 3))
+
+
+def is_grey(icc: bytes | None) -> bool:
+    """Whether this profile is of one channel, so that RGB cannot be in it."""
+    return icc is not None and icc[16:20] == b"GRAY"
+
+
 def _tags(icc: bytes) -> dict[bytes, bytes]:
     (count,) = struct.unpack_from(">I", icc, 128)
     entries = [struct.unpack_from(">4sII", icc, 132 + 12 * i) for i in range(min(count, 200))]

@@ -41,7 +41,7 @@ MOST_OF_PILLOW = 178_956_970  # more is a bomb to Pillow, whatever is asked of i
 
 
 def open_image(data: bytes, name: str, most_pixels: int = MOST_PIXELS) -> Image.Image:
-    """The single frame in ``data``, decoded, not yet turned upright.
+    """The single frame in ``data``, decoded, not yet turned upright but for TIFF and HEIC.
 
     Raises ImageError, naming ``name``, for anything that is not one whole JPEG, PNG, WebP, TIFF,
     HEIC or AVIF picture of at most ``most_pixels``; the size is read before any pixel is decoded.
@@ -53,6 +53,8 @@ def open_image(data: bytes, name: str, most_pixels: int = MOST_PIXELS) -> Image.
         image = _identify(data, name, most_pixels)
         try:
             _check(image, name, most_pixels)
+            if image.format == "TIFF":  # turned upright by Pillow, which forgets then that it was
+                image.info["original_orientation"] = orientation_of(image)
             image.load()
         except (ImageError, MemoryError):
             raise

@@ -14,7 +14,9 @@ from PIL import ExifTags, Image
 from learnir.tiff import EXIF_IFD, GPS_IFD, OLD_PICTURE, STRUCTURE
 
 ORIENTATION = 0x0112
+SIDEWAYS = (5, 6, 7, 8)  # the orientations that exchange width and height
 PIXEL_SIZE = (0xA002, 0xA003)  # width and height of the picture, in the Exif directory
+RESOLUTION = (0x011A, 0x011B)  # pixels per unit, across and down
 MOST_IN_JPEG = 65533  # bytes of the one segment that holds it
 
 Made = TypeVar("Made")
@@ -25,12 +27,17 @@ def orientation_of(image: Image.Image) -> int:
     return _tried(lambda: image.getexif().get(ORIENTATION, 1), 1)
 
 
+def written_turn(image: Image.Image) -> int:
+    """The orientation that the file was written with; TIFF and HEIC are decoded upright."""
+    return image.info.get("original_orientation") or orientation_of(image)
+
+
 def upright_exif(image: Image.Image) -> tuple[Image.Exif | None, list[str]]:
     """What is still true of ``image`` once it is turned upright, None for nothing; notes.
 
     What described the old file is left out, and a damaged block as a whole, with a note.
     """
-    exif = _tried(lambda: _upright(_read(image), _turn(image)), None)
+    exif = _tried(lambda: _upright(_read(image), written_turn(image)), None)
     if exif is None:
         return None, ["EXIF damaged: left out"]
     return (exif if len(exif) else None), []
@@ -79,16 +86,11 @@ def _read(image: Image.Image) -> Image.Exif:
     return image.getexif()
 
 
-def _turn(image: Image.Image) -> int:
-    """The orientation that the file was written with; HEIC is decoded upright, and says so."""
-    return image.info.get("original_orientation") or image.getexif().get(ORIENTATION, 1)
-
-
 def _upright(exif: Image.Exif, turn: int) -> Image.Exif:
     inner = exif.get_ifd(EXIF_IFD) if EXIF_IFD in exif else {}
-    if turn in (5, 6, 7, 8) and set(PIXEL_SIZE) <= set(inner):
-        W, H = PIXEL_SIZE
-        inner[W], inner[H] = inner[H], inner[W]
+    for where, (across, down) in ((inner, PIXEL_SIZE), (exif, RESOLUTION)):
+        if turn in SIDEWAYS and across in where and down in where:
+            where[across], where[down] = where[down], where[across]
     gone = (STRUCTURE | OLD_PICTURE) - {ORIENTATION}
     for tag in [tag for tag in exif if tag in gone]:
         del exif[tag]

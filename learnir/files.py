@@ -22,9 +22,12 @@ from learnir.colour import (
     Profile,
     carry_back,
     converted,
+    grey_profile,
     in_srgb,
+    is_grey,
     is_srgb,
     srgb_icc,
+    to_srgb,
 )
 from learnir.decoding import (
     JPEG_SUFFIXES,
@@ -35,7 +38,7 @@ from learnir.decoding import (
     open_image,
     straight_alpha,
 )
-from learnir.exif import fitted, orientation_of, upright_exif
+from learnir.exif import SIDEWAYS, fitted, orientation_of, upright_exif, written_turn
 from learnir.images import ImageError, from_unit, join_channels, split_channels, to_unit, upright
 from learnir.tiff import encode_tiff
 
@@ -69,7 +72,7 @@ class Photo:
         alpha: (H, W) or None; ``grey``: whether the file has one colour channel.
         format: "jpeg", "png", "webp", "tiff", "heif" or "avif"; ``lossless``: whether that file
             lost nothing.
-        exif, icc, dpi: what the file says of itself, the orientation set to upright.
+        exif, icc, dpi: what the file says of itself, as it is true of the upright picture.
         profile: the colour space of ``pixels`` where it is not sRGB.
         chunks: what a PNG says of its colours besides, by name; they are restored as if sRGB.
         notes: what could not be kept as it was, to be said aloud.
@@ -111,7 +114,7 @@ def read_photo(path: Path, most_pixels: int = MOST_PIXELS) -> Photo:
 def decode_photo(data: bytes, name: str, most_pixels: int = MOST_PIXELS) -> Photo:
     """The photo in the bytes of a file called ``name``."""
     image = open_image(data, name, most_pixels)
-    orientation = orientation_of(image)
+    orientation, dpi = orientation_of(image), _upright_dpi(image)  # until the EXIF says upright
     exif, notes = upright_exif(image)
     icc = image.info.get("icc_profile")
     plain = image
@@ -140,7 +143,7 @@ def decode_photo(data: bytes, name: str, most_pixels: int = MOST_PIXELS) -> Phot
         else image.format in ("PNG", "TIFF"),
         exif=exif,
         icc=icc,
-        dpi=_dpi(image),
+        dpi=dpi,
         profile=profile,
         # codes that LittleCMS converted are no longer what the chunks say
         chunks=_chunks(image, data) if icc == image.info.get("icc_profile") else {},
@@ -198,12 +201,15 @@ def _sixteen_bits(data: bytes, name: str, grey: bool) -> np.ndarray:
     return pixels[..., [2, 1, 0, *range(3, pixels.shape[2])]]
 
 
-def _dpi(image: Image.Image) -> tuple[float, float] | None:
+def _upright_dpi(image: Image.Image) -> tuple[float, float] | None:
+    """Pixels per inch across and down the picture once it stands upright."""
     try:
         across, down = (float(x) for x in image.info["dpi"])
     except (KeyError, TypeError, ValueError, ZeroDivisionError):
         return None
-    return (across, down) if across > 0 and down > 0 else None
+    if not (across > 0 and down > 0):
+        return None
+    return (down, across) if written_turn(image) in SIDEWAYS else (across, down)
 
 
 def encode_photo(
@@ -250,6 +256,8 @@ def losses(photo: Photo, format: str, strip: bool = False) -> list[str]:
         notes.append(f"its colour description ({b', '.join(photo.chunks).decode()}) is left out")
     if photo.exif is not None and format == "jpeg" and not strip:
         notes.extend(f"{tag} left out, too long for JPEG" for tag in fitted(photo.exif)[1])
+    if _needs_colour(photo, format) and is_grey(photo.icc):
+        notes.append(f"its grey profile does not fit into such a {format}: sRGB instead")
     return notes
 
 
@@ -261,11 +269,36 @@ def _encoded(photo: Photo, restored: np.ndarray, format: str, strip: bool) -> by
     pixels = join_channels(colour, alpha, photo.grey)
     exif = None if strip else photo.exif
     icc = None if strip and not photo.grey and is_srgb(photo.icc) else photo.icc
+    if _needs_colour(photo, format):
+        pixels, icc = _in_colour(pixels, icc)
     if format == "tiff":
         return encode_tiff(pixels, exif, icc, photo.dpi)
     if format == "png" and pixels.dtype == np.uint16:
         return _deep_png(pixels, photo, exif, icc)
     return _by_pillow(pixels, format, photo, exif, icc)
+
+
+def _needs_colour(photo: Photo, format: str) -> bool:
+    """Whether grey is written as equal red, green and blue, as any WebP is.
+
+    So is grey of 16 bits with alpha, which OpenCV does not write, nor Pillow read in a TIFF.
+    """
+    deep_clear = photo.pixels.dtype == np.uint16 and photo.alpha is not None and format != "jpeg"
+    return photo.grey and (format == "webp" or deep_clear)
+
+
+def _in_colour(pixels: np.ndarray, icc: bytes | None) -> tuple[np.ndarray, bytes | None]:
+    """Grey (H, W) or (H, W, 2) as RGB or RGBA of the same depth, in sRGB where ``icc`` is of grey.
+
+    Returns the pixels and the profile that is still true of them.
+    """
+    colour, alpha, _ = split_channels(pixels)
+    if icc is not None and is_grey(icc):
+        profile = grey_profile(icc)
+        if profile is not None:
+            colour = from_unit(to_unit(to_srgb(colour, profile)), pixels.dtype)
+        icc = None
+    return join_channels(colour, alpha, grey=False), icc
 
 
 def loses_depth(photo: Photo, format: str) -> bool:
@@ -301,9 +334,7 @@ def _deep_png(
     pixels: np.ndarray, photo: Photo, exif: Image.Exif | None, icc: bytes | None
 ) -> bytes:
     """16-bit PNG by OpenCV, the chunks it cannot write put in behind the header."""
-    if pixels.ndim == 3 and pixels.shape[2] == 2:
-        pixels = pixels[..., [0, 0, 0, 1]]
-    elif pixels.ndim == 3:
+    if pixels.ndim == 3:
         pixels = pixels[..., [2, 1, 0, *range(3, pixels.shape[2])]]
     _, encoded = cv2.imencode(".png", pixels)
     data, header = encoded.tobytes(), 33

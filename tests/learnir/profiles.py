@@ -12,6 +12,7 @@ DISPLAY_P3 = {  # XYZ of its primaries, adapted to D50
     "gXYZ": (0.29198, 0.69225, 0.04189),
     "bXYZ": (0.15710, 0.06657, 0.78407),
 }
+D50 = struct.pack(">3i", 63190, 65536, 54061)  # the white of profiles
 
 
 def _tag_starts(data):
@@ -37,6 +38,20 @@ def display_p3_icc():
     return bytes(data)
 
 
+def grey_icc(gamma):
+    """A profile of one channel, its light the code to the power of ``gamma``."""
+    curve = b"curv" + bytes(4) + struct.pack(">IH", 1, round(256 * gamma)) + bytes(2)
+    white = b"XYZ " + bytes(4) + D50
+    head = bytearray(128)
+    head[8:12], head[36:40] = b"\x02\x40\0\0", b"acsp"
+    head[12:24], head[68:80] = b"mntrGRAYXYZ ", D50
+    at = 128 + 4 + 2 * 12
+    tags = struct.pack(">I4sII", 2, b"wtpt", at, len(white))
+    tags += struct.pack(">4sII", b"kTRC", at + len(white), len(curve))
+    head[0:4] = struct.pack(">I", at + len(white) + len(curve))
+    return bytes(head) + tags + white + curve
+
+
 def table_icc(points=17):
     """A scanner's kind of profile, look-up table to Lab: sRGB with red and green exchanged."""
     codes = np.linspace(0, 1, points, dtype=np.float32)
@@ -54,7 +69,7 @@ def table_icc(points=17):
     head = bytearray(128)
     head[8:12], head[36:40] = b"\x02\x40\0\0", b"acsp"
     head[12:24] = b"scnrRGB Lab "
-    head[68:80] = struct.pack(">3i", 63190, 65536, 54061)  # D50
+    head[68:80] = D50
     table_of_tags = struct.pack(">I4sII", 1, b"A2B0", 144, len(tag))
     head[0:4] = struct.pack(">I", 144 + len(tag))
     return bytes(head) + table_of_tags + tag

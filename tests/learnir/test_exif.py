@@ -13,6 +13,7 @@ from learnir.files import decode_photo, encode_photo, losses
 
 ORIENTATION, ARTIST, EXIF_IFD = 0x0112, 0x013B, 0x8769
 MAKER_NOTE, USER_COMMENT, EXPOSURE = 0x927C, 0x9286, 0x829A
+X_RESOLUTION, Y_RESOLUTION = 0x011A, 0x011B
 XMP, PHOTOSHOP, LAYERS = 700, 34377, 37724
 FORMATS = ("jpeg", "png", "webp", "tiff")
 
@@ -70,6 +71,34 @@ def test_any_damaged_byte_of_the_exif_leaves_a_picture(scene):
         photo = decode_photo(with_exif(scene(8, 8), "JPEG", bytes(broken)), "a")
         for format in FORMATS:
             assert reopened(encode_photo(photo, photo.picture, format)).size
+
+
+def uneven(picture, format, orientation):
+    """A file of 300 x 150 dpi; of a deep TIFF only tifffile makes one."""
+    if picture.dtype == np.uint8:
+        exif = Image.Exif()
+        exif[ORIENTATION], exif[X_RESOLUTION], exif[Y_RESOLUTION] = orientation, 300.0, 150.0
+        return encoded(picture, format, exif=exif, dpi=(300, 150))
+    out, turn = io.BytesIO(), (ORIENTATION, "H", 1, orientation, True)
+    told = {"resolution": (300, 150), "resolutionunit": 2, "extratags": [turn]}
+    tifffile.imwrite(out, picture, photometric="rgb", **told)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+@pytest.mark.parametrize(
+    ("format", "dtype"),
+    [("JPEG", np.uint8), ("PNG", np.uint8), ("TIFF", np.uint8), ("TIFF", np.uint16)],
+)
+def test_an_uneven_resolution_turns_with_the_picture(scene, format, dtype, orientation):
+    expected = (300, 150) if orientation < 5 else (150, 300)
+    photo = decode_photo(uneven(scene(20, 30, dtype), format, orientation), "a")
+    assert photo.picture.shape[:2] == ((20, 30) if orientation < 5 else (30, 20))
+    assert photo.dpi == pytest.approx(expected, rel=0.001)
+    back = reopened(encode_photo(photo, photo.picture))
+    assert back.info["dpi"] == pytest.approx(expected, rel=0.001)
+    said = back.getexif()
+    assert (said[X_RESOLUTION], said[Y_RESOLUTION]) == expected
 
 
 ARTIST, COPYRIGHT, LENS, EXIF_IFD = 0x013B, 0x8298, 0xA434, 0x8769
