@@ -91,13 +91,19 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     from PIL import Image
 
+    from learnir.checkpoint import CheckpointError
+    from learnir.decoding import IMAGE_SUFFIXES
     from learnir.images import grid
 
+    if options.out.suffix.lower() not in IMAGE_SUFFIXES:
+        raise SystemExit(f"quickstart: --out {options.out}: name a .png, .jpg, .webp or .tif")
     start = time.perf_counter()
     try:
         rows = list(restore_all(options.checkpoint, options.size, options.seed))
     except ModuleNotFoundError as error:
         raise SystemExit(f"quickstart: {error}; run: pip install 'learnir[data]'") from None
+    except CheckpointError as error:
+        raise SystemExit(f"quickstart: {error}") from None
     print(table(rows))
     options.out.parent.mkdir(parents=True, exist_ok=True)
     labels = ["shadowed", "restored", "target"]
