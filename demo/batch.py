@@ -14,8 +14,9 @@ from demo import photos, restoring
 from demo.context import Context
 from demo.engine import NotReady, Settings
 from demo.runs import Cancelled
-from demo.storage import keep, plain_name
+from demo.storage import place, plain_name
 from learnir.images import ImageError
+from learnir.writing import replacing
 
 MOST_FILES = 100
 STOPPED = "not restored: stopped before"
@@ -69,19 +70,19 @@ def restore_files(
     with restoring.friendly():
         context.engine.model()
         lines: list[Line] = []
-        buffer = io.BytesIO()
-        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        path = place("restored.zip")
+        with replacing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
             try:
-                for number, path in enumerate(paths):
+                for number, given in enumerate(paths):
                     progress((number, len(paths)), desc="Restoring", unit="files")
-                    lines.append(_add(context, archive, path, settings, flag))
+                    lines.append(_add(context, archive, given, settings, flag))
             except Cancelled:
                 if not lines:
                     raise
-            rest = [plain_name(Path(path).name) for path in paths[len(lines) :]]
+            rest = [plain_name(Path(given).name) for given in paths[len(lines) :]]
             lines += [Line(name, message=STOPPED) for name in rest]
             archive.writestr("results.csv", to_csv(lines))
-    return Done(lines, keep(buffer.getvalue(), "restored.zip"))
+    return Done(lines, str(path))
 
 
 def _add(

@@ -28,7 +28,7 @@ NOTE = (
 
 @dataclass(frozen=True)
 class Page:
-    """What the buttons of the tab do."""
+    """What the buttons of the tab do, and the files' own events."""
 
     context: Context
 
@@ -40,7 +40,7 @@ class Page:
         request: gr.Request,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - how Gradio injects it
     ) -> Any:
-        """Runs the model over the files: the table's rows and the zip's path.
+        """Runs the model over the files: these, the table's rows and the zip's path.
 
         Once stopped, of those that are finished; empty where none is.
         """
@@ -51,10 +51,19 @@ class Page:
                 done = batch.restore_files(self.context, paths or [], settings, progress, flag)
         except Cancelled:
             gr.Info("Stopped.")
-            return NOTHING
+            return paths, *NOTHING
         if flag.is_set():
-            gr.Info("Stopped. What was finished is in the zip.")
-        return [line.row() for line in done.lines], done.archive
+            gr.Info("Stopped.")
+        return paths, [line.row() for line in done.lines], done.archive
+
+    def show(self, made: tuple[Any, ...], paths: list[str] | None) -> tuple[Any, ...]:
+        """Rows and zip of what was made, none where other files are here by now."""
+        return made[1:] if made[0] == paths else NOTHING
+
+    def clear(self, request: gr.Request) -> tuple[Any, ...]:
+        """Stops the run of files that are no longer here, and clears what is shown of them."""
+        self.cancel(request)
+        return NOTHING
 
     def cancel(self, request: gr.Request) -> None:
         """Ends this page's run after the evaluation under way."""
@@ -90,10 +99,13 @@ def build(context: Context, blocks: gr.Blocks) -> None:
             )
 
     page, shown = Page(context), [table, archive]
-    running = run.click(page.restore, [files, correction, strength], shown, **RUN)
+    made = gr.State((None, *NOTHING))  # the latest: files, rows, zip
+    asked = [files, correction, strength]
+    running = run.click(page.restore, asked, made, show_progress_on=shown, **RUN)
     run.click(None, None, None, js=BEGUN, **QUIET)
-    running.success(None, None, None, js=ENDED, **QUIET)
+    ended = running.success(page.show, [made, files], shown, **DIRECT)
+    ended.success(None, None, None, js=ENDED, **QUIET)
     for other in (files.upload, files.delete, files.clear):
-        other(lambda: NOTHING, None, shown, **REMOVED)
+        other(page.clear, None, shown, **REMOVED)
     restoring.offer_corrections(context, blocks, correction)
     cancel.click(page.cancel, None, None, **DIRECT)

@@ -10,7 +10,7 @@ import gradio as gr
 
 from demo import shadow_making
 from demo.checking import MOST_SEED
-from demo.context import DIRECT, LIVE, PRIVATE, Context, shown_picture
+from demo.context import DIRECT, LIVE, PRIVATE, REMOVED, Context, shown_picture
 from demo.restore_events import Source, hand_over, on_choice
 from demo.storage import EXAMPLES
 
@@ -210,16 +210,29 @@ def _small_dataset() -> None:
         report = gr.Markdown(elem_classes="note", elem_id="shadow-report")
         with gr.Accordion("Statistics", open=False, visible=False) as more:
             statistics = gr.Markdown(elem_classes="note", elem_id="shadow-statistics")
-    results = [archive, report, statistics, more]
+    asked = [portraits, pairs, seed, recipe, licence, format]
+    _connect_dataset(run, asked, [archive, report, statistics, more])
+
+
+def _connect_dataset(run: gr.Button, asked: list[Any], results: list[Any]) -> None:
+    """A built data set is shown while its portraits, the first of ``asked``, are there.
+
+    ``results`` are the zip, two texts, and what unfolds the second.
+    """
+    portraits = asked[0]
+    nothing = None, "", "", gr.update(visible=False)
+    built = gr.State((None, *nothing))
 
     def build(files: list[str] | None, n: float, s: float | None, *how: Any) -> tuple[Any, ...]:
         made = shadow_making.build_dataset(files or [], int(n), int(s or 0), *how)
-        return *made, gr.update(visible=True)
+        return files, *made, gr.update(visible=True)
 
-    run.click(lambda: (None, "", "", gr.update(visible=False)), None, results, **DIRECT).then(
-        build,
-        [portraits, pairs, seed, recipe, licence, format],
-        results,
-        concurrency_limit=1,
-        **PRIVATE,
-    )
+    def fitting(last: tuple[Any, ...], files: list[str] | None) -> tuple[Any, ...]:
+        return last[1:] if last[0] == files else nothing
+
+    cleared = run.click(lambda: nothing, None, results, **DIRECT)
+    cleared.then(
+        build, asked, built, show_progress_on=results[:3], concurrency_limit=1, **PRIVATE
+    ).success(fitting, [built, portraits], results, **DIRECT)
+    for other in (portraits.upload, portraits.delete, portraits.clear):
+        other(lambda: nothing, None, results, **REMOVED)

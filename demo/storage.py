@@ -88,10 +88,16 @@ def plain_name(name: str, fallback: str = "picture") -> str:
     return re.sub(r"[^\w.\-]+", "_", last).strip("._")[:80] or fallback
 
 
-def keep(data: bytes, name: str) -> str:
-    """Writes ``data`` under its own folder of the cache; Gradio serves and later deletes it."""
+def place(name: str) -> Path:
+    """Where a file may be written: its own folder of the cache; Gradio serves and later deletes
+    it."""
     folder = Path(os.environ["GRADIO_TEMP_DIR"]) / uuid.uuid4().hex
     folder.mkdir(parents=True)
-    path = folder / plain_name(name)
+    return folder / plain_name(name)
+
+
+def keep(data: bytes, name: str) -> str:
+    """Writes ``data`` to a ``place``: the path."""
+    path = place(name)
     path.write_bytes(data)
     return str(path)

@@ -186,7 +186,7 @@ def until(holds, seconds=10.0):
 def test_cancel_on_the_restore_tab_leaves_the_batch_alone(context, model, told):
     restore = SimpleNamespace(context=context)
     model.seen = lambda: restore_events.Page.cancel(restore, PAGE)
-    rows, _ = restore_batch(context)
+    _, rows, _ = restore_batch(context)
     assert column(rows, "output") == [f"{name}-restored.jpg" for name in NAMES]
     assert told == []
 
@@ -203,7 +203,7 @@ def test_a_picture_that_is_removed_takes_its_run_along(context, model, told):
 
 def test_a_stopped_batch_hands_over_what_is_finished(context, model, told):
     model.seen = at_evaluation(5, pressed(context))  # of the second of three files
-    rows, archive = restore_batch(context)
+    _, rows, archive = restore_batch(context)
     assert column(rows, "output") == ["hand-restored.jpg", "", ""]
     assert column(rows, "message") == ["", *["not restored: stopped before"] * 2]
     with zipfile.ZipFile(archive) as opened:
@@ -211,13 +211,37 @@ def test_a_stopped_batch_hands_over_what_is_finished(context, model, told):
         listed = list(csv.DictReader(io.TextIOWrapper(opened.open("results.csv"))))
         assert Image.open(opened.open("hand-restored.jpg")).size == (512, 512)
     assert [row["file"] for row in listed] == [f"{name}.jpg" for name in NAMES]
-    assert told == ["Stopped. What was finished is in the zip."]
-
-
-def test_a_batch_stopped_before_its_first_file_leaves_nothing(context, model, told):
-    model.seen = at_evaluation(1, pressed(context))
-    assert restore_batch(context) == ([], None)
     assert told == ["Stopped."]
+
+
+def test_a_batch_stopped_before_its_first_file_leaves_nothing(context, model, told, tmp_path):
+    model.seen = at_evaluation(1, pressed(context))
+    paths, *nothing = restore_batch(context)
+    assert nothing == [[], None]
+    assert len(paths) == len(NAMES)
+    assert told == ["Stopped."]
+    assert files_in(tmp_path) == []
+
+
+def test_the_zip_grows_on_the_disk_and_goes_where_a_run_fails(context, model, tmp_path):
+    """It may be larger than the memory."""
+    sizes = []
+
+    def seen():
+        sizes.append(sum(path.stat().st_size for path in files_in(tmp_path)))
+        if len(sizes) == 7:  # of the third of three files
+            raise OSError("no space left")
+
+    model.seen = seen
+    with pytest.raises(OSError, match="no space left"):
+        restore_batch(context)
+    assert 10_000 < sizes[3] < sizes[6]
+    assert files_in(tmp_path) == []
+
+
+def files_in(folder):
+    """All of them, however deep."""
+    return [path for path in folder.rglob("*") if path.is_file()]
 
 
 def pressed(context):
@@ -279,7 +303,31 @@ def test_cancel_shows_the_finished_files_on_the_page(page, app, monkeypatch):
     page.locator("#batch-run").click()
     has_begun(page, begun, 2)
     page.get_by_role("button", name="Cancel").locator("visible=true").first.click()
-    page.get_by_text("Stopped. What was finished").first.wait_for(timeout=LONG)
+    page.get_by_text("Stopped.", exact=True).first.wait_for(timeout=LONG)
     visible(page.locator("#batch-table"), "hand-restored.jpg").wait_for(timeout=LONG)
     visible(page.locator("#batch-table"), "stopped before").wait_for(timeout=LONG)
     page.locator("#batch-zip").get_by_text("restored").first.wait_for(timeout=LONG)
+
+
+@pytest.mark.slow
+def test_files_that_are_exchanged_take_their_batch_along(page, app, monkeypatch):
+    from test_app_browser import has_begun, open_tab, slow_evaluations, visible
+
+    begun = slow_evaluations(app, monkeypatch, lambda n: 1.0 if n == 1 else 0.0)
+    open_tab(page, "Batch")
+    files, table = page.locator("#batch-files"), page.locator("#batch-table")
+    pictures = [str(EXAMPLES / f"{name}.jpg") for name in NAMES]
+    files.locator("input[type=file]").set_input_files(pictures)
+    files.get_by_text("brim").first.wait_for(timeout=LONG)
+    page.locator("#batch-run").click()
+    has_begun(page, begun, 2)
+    files.get_by_label("Clear").first.click()
+    files.locator("input[type=file]").set_input_files(str(EXAMPLES / "leaves.jpg"))
+    files.get_by_text("leaves").first.wait_for(timeout=LONG)
+    page.get_by_text("Stopped.", exact=True).first.wait_for(timeout=LONG)
+    page.wait_for_timeout(1000)
+    assert len(begun) == 2
+    assert "hand-restored" not in table.inner_text()
+    assert page.locator("#batch-zip").get_by_text("KB").count() == 0
+    page.locator("#batch-run").click()
+    visible(table, "leaves-restored.jpg").wait_for(timeout=LONG)

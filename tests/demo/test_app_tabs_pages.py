@@ -11,6 +11,8 @@ from PIL import Image
 from test_app_browser import LONG, open_tab, source_of, visible
 
 from demo import leaderboard_reading as reading
+from demo import shadow_making
+from demo.storage import EXAMPLES, keep
 
 pytestmark = pytest.mark.slow
 PHONE = {"viewport": {"width": 390, "height": 844}}
@@ -146,3 +148,40 @@ def test_pair_and_pictures_are_of_the_present_shadow_and_portrait(page, tmp_path
     page.locator("#shadow-facts").get_by_text("No face found").wait_for(timeout=LONG)
     packed.first.wait_for(state="detached", timeout=LONG)
     assert page.locator("#shadow-result img").count() == 0
+
+
+def test_a_small_data_set_goes_with_its_portraits(page, monkeypatch):
+    begun, exchanged = threading.Event(), threading.Event()
+
+    def build(paths, *_):
+        begun.set()
+        assert exchanged.wait(60)
+        return keep(b"a zip", "faceshadow.zip"), f"{len(paths)} kept", "### kind"
+
+    monkeypatch.setattr(shadow_making, "build_dataset", build)
+    open_tab(page, "Make a shadow")
+    page.get_by_text("A small data set from several portraits").click()
+    portraits, packed = page.locator("#shadow-portraits"), page.locator("#shadow-dataset a")
+    report = page.locator("#shadow-report")
+
+    def choose_portraits(*names):
+        files = [str(EXAMPLES / f"{name}.jpg") for name in names]
+        portraits.locator("input[type=file]").set_input_files(files)
+        portraits.get_by_text(names[-1]).first.wait_for(timeout=LONG)
+
+    choose_portraits("portrait", "hand")
+    page.locator("#shadow-build").click()
+    assert begun.wait(60)
+    portraits.get_by_label("Clear").first.click()
+    choose_portraits("wall")
+    with page.expect_response(lambda r: "run/predict" in r.url, timeout=LONG):
+        exchanged.set()
+    page.wait_for_timeout(500)
+    assert packed.count() == 0
+    assert report.get_by_text("2 kept").count() == 0
+    page.locator("#shadow-build").click()
+    report.get_by_text("1 kept").wait_for(timeout=LONG)
+    packed.first.wait_for(timeout=LONG)
+    portraits.get_by_label("Clear").first.click()
+    packed.first.wait_for(state="detached", timeout=LONG)
+    report.get_by_text("1 kept").wait_for(state="detached", timeout=LONG)
