@@ -30,7 +30,7 @@ SUBPIXEL = 4  # bits
 class Canvas:
     """A face to put things on. linear: (H, W, 3). covered: (H, W), where no skin is left to see.
     points: (478, 3) px. scene: its surface. x, y, z: unit vectors (3,) to the face's left eye, its
-    chin and its front."""
+    chin and its front; they turn the other way round where the frame is mirrored."""
 
     linear: np.ndarray
     covered: np.ndarray
@@ -46,9 +46,9 @@ class Canvas:
         x = unit(points[EYES[1][1]] - points[EYES[0][0]])
         down = points[CHIN] - points[FOREHEAD]
         y = unit(down - (down @ x) * x)
-        return cls(
-            linear, np.zeros(linear.shape[:2], np.float32), points, scene, x, y, np.cross(x, y)
-        )
+        z = np.cross(x, y)
+        z = z * np.copysign(np.float32(1), z[2])  # a mirrored face's x points to the left
+        return cls(linear, np.zeros(linear.shape[:2], np.float32), points, scene, x, y, z)
 
     def at(self, origin: np.ndarray, mm: np.ndarray) -> np.ndarray:
         """Pixels (N, 2) of places (N, 3) in mm along the face's axes from a point (3,) in px."""

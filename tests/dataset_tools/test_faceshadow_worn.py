@@ -11,7 +11,7 @@ from dataset_tools.geometry import surface
 from dataset_tools.photometry import luminance
 from dataset_tools.recipe import RECIPES
 from dataset_tools.render import render
-from dataset_tools.worn import EYES, THINGS, Canvas, draw_colour, put_on
+from dataset_tools.worn import EYES, THINGS, Canvas, _lens_outline, draw_colour, put_on
 from learnir.images import decode_linear
 
 SEEDS = range(12)
@@ -116,3 +116,23 @@ def test_a_shadow_falls_on_what_is_worn_as_well(astronaut, face):
         darker += bool((shadow < 0.8 * clean).mean() > 0.01)
         assert (shadow <= clean + 0.02).all()
     assert darker >= 4
+
+
+@pytest.mark.parametrize("eye", [0, 1])
+@pytest.mark.parametrize(("yaw", "pitch"), [(20, -15), (-25, 10)])
+def test_a_mirrored_face_wears_its_glasses_as_a_mirror_shows_them(
+    astronaut, face, turned, eye, yaw, pitch
+):
+    """In front of the eyes, not in the head."""
+    width = astronaut.shape[1]
+    points = turned(face, yaw, pitch).points
+    mirrored = points * np.float32([-1, 1, 1]) + np.float32([width - 1, 0, 0])
+    centres = []
+    for p in (points, mirrored):
+        canvas = Canvas.of(decode_linear(astronaut), p, surface(p, astronaut.shape[:2]))
+        assert canvas.z[2] > 0.5
+        outline = _lens_outline(canvas, eye, np.array([26.0, 20.0]), 2.5, 0.1, 16.0)
+        centres.append(outline.mean(0))
+    (x, y), (other_x, other_y) = centres
+    assert other_x == pytest.approx(width - 1 - x, abs=0.5)
+    assert other_y == pytest.approx(y, abs=0.5)
