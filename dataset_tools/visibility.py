@@ -46,9 +46,12 @@ def draw(
     if kind == "none":
         return np.ones(stage.scene.depth.shape, np.float32), []
     wanted = float(rng.beta(*recipe.aim))
-    best, best_miss = _once(rng, stage, kind, recipe), np.inf
+    own, layers = _own(stage, kind)
+    if kind == "self":  # nothing to draw anew; the number above was taken all the same
+        return np.clip(own, 0, 1), layers
+    best, best_miss = _once(rng, stage, kind, recipe, own, layers), np.inf
     for attempt in range(ATTEMPTS):
-        tried = best if attempt == 0 else _once(rng, stage, kind, recipe)
+        tried = best if attempt == 0 else _once(rng, stage, kind, recipe, own, layers)
         miss = _miss(coverage(tried[0], stage.scene), wanted, recipe.coverage)
         if miss < best_miss:
             best, best_miss = tried, miss
@@ -62,17 +65,26 @@ def _miss(covered: float, wanted: float, limits: tuple[float, float]) -> float:
     return abs(covered - wanted) + 10 * max(limits[0] - covered, covered - limits[1], 0.0)
 
 
-def _once(rng: np.random.Generator, stage: Stage, kind: str, recipe: Recipe):
-    visible, layers = np.ones(stage.scene.depth.shape, np.float32), []
-    if kind in ("self", "occluder_self"):
-        visible = self_shadow(stage.scene.depth, stage.scene.mm, stage.light)
-        visible = visible * attached(stage.scene.normals, stage.light)
-        layers.append({"layer": "self"})
-    if kind != "self":
-        for _ in range(1 + int(rng.random() < recipe.second_occluder)):
-            layer, meta = _occluder(rng, stage, kind, recipe)
-            visible = visible * layer
-            layers.append(meta)
+def _own(stage: Stage, kind: str) -> tuple[np.ndarray, list[dict[str, Any]]]:
+    """V (H, W) and layers of what the face throws on itself, all lit where the kind has none."""
+    if kind not in ("self", "occluder_self"):
+        return np.ones(stage.scene.depth.shape, np.float32), []
+    visible = self_shadow(stage.scene.depth, stage.scene.mm, stage.light)
+    return visible * attached(stage.scene.normals, stage.light), [{"layer": "self"}]
+
+
+def _once(
+    rng: np.random.Generator,
+    stage: Stage,
+    kind: str,
+    recipe: Recipe,
+    visible: np.ndarray,
+    layers: list[dict[str, Any]],
+) -> tuple[np.ndarray, list[dict[str, Any]]]:
+    """V (H, W) and layers with one or two things more in the light."""
+    for _ in range(1 + int(rng.random() < recipe.second_occluder)):
+        layer, meta = _occluder(rng, stage, kind, recipe)
+        visible, layers = visible * layer, [*layers, meta]
     return np.clip(visible, 0, 1), layers
 
 

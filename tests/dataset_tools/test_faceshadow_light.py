@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 
-from dataset_tools import shadows
+from dataset_tools import shadows, visibility
 from dataset_tools.geometry import Surface, surface
-from dataset_tools.light import Light, draw_light, lambert, self_shadow
+from dataset_tools.landmarks import Landmarks
+from dataset_tools.light import Light, attached, draw_light, lambert, self_shadow
 from dataset_tools.occluders import EXTENT_MM, OCCLUDERS
+from dataset_tools.recipe import RECIPES
 
 
 def plane(size: int = 160, mm: float = 1.0) -> Surface:
@@ -144,3 +148,29 @@ def test_every_occluder_is_an_opacity_that_covers_something(name):
     assert 0.005 < np.mean(covered) < 0.95
     assert np.ptp(covered) > 0
     assert EXTENT_MM > 300
+
+
+@pytest.mark.parametrize("kind", ["self", "occluder_self"])
+def test_what_the_face_throws_on_itself_is_computed_once(face, monkeypatch, kind):
+    """However often occluders are drawn until they cover enough."""
+    computed: list[object] = []
+    monkeypatch.setattr(
+        visibility, "self_shadow", lambda *words: computed.append(words) or self_shadow(*words)
+    )
+    half = Landmarks(face.points * 0.5, face.matte, face.faces)
+    stage = visibility.Stage(surface(half.points, (256, 256)), half, Light(-60, 45, 0.5))
+    recipe = replace(RECIPES["self"], coverage=(0.999, 1.0))
+    rng, other = np.random.default_rng(3), np.random.default_rng(3)
+    visible, layers = visibility.draw(rng, stage, kind, recipe)
+    assert len(computed) == 1
+    own = self_shadow(stage.scene.depth, stage.scene.mm, stage.light)
+    own = own * attached(stage.scene.normals, stage.light)
+    assert layers[0] == {"layer": "self"}
+    if kind == "occluder_self":
+        assert [layer["layer"] for layer in layers[1:]] in (["cast"], ["cast", "cast"])
+        assert (visible <= own).all()
+        return
+    assert len(layers) == 1
+    assert np.array_equal(visible, np.clip(own, 0, 1))
+    other.beta(*recipe.aim)  # as before: pairs of a seed stay what they are
+    assert rng.bit_generator.state == other.bit_generator.state
