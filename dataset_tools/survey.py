@@ -79,16 +79,21 @@ def worker_detector(model: str) -> Detector:
 
 def survey(job: SurveyJob) -> list[Facts]:
     """Facts of every photo of the bucket; detects only what the cache does not hold."""
-    known = {_name(row): row for row in _nearest_rows(job.path)}
+    held = _named(_read_rows(job.path))
+    known = held or _named(_coarser_rows(job.path))
     landmarker = identify(job.model).name
     rows = [_row(photo, known, job.model, landmarker) for photo in job.photos]
-    if not filled(job.path) or any(known.get(_name(row)) != row for row in rows):
+    if any(held.get(_name(row)) != row for row in rows):
         _add_rows(job.path, rows)
     return [_facts(row) for row in rows]
 
 
 def _name(row: dict[str, Any]) -> Name:
     return row["key"], row["sha256"], row["model"]
+
+
+def _named(rows: Iterable[dict[str, Any]]) -> dict[Name, dict[str, Any]]:
+    return {_name(row): row for row in rows}
 
 
 def _row(
@@ -99,7 +104,8 @@ def _row(
     except PhotoError as error:
         return _pack(Facts(photo.key, unreadable=str(error)), None, landmarker)
     digest = fingerprint(data)
-    if found := known.get((photo.key, digest, landmarker)):
+    found = known.get((photo.key, digest, landmarker))
+    if found and not found["unreadable"]:  # a decoder may have been installed since
         return found
     try:
         picture = decode_picture(data, str(photo.path))
@@ -122,9 +128,9 @@ def _facts(row: dict[str, Any]) -> Facts:
     return Facts(**{name: row[name] for name in FACT_NAMES})
 
 
-def _nearest_rows(path: Path) -> list[dict[str, Any]]:
-    """Rows of a bucket, or of the coarser bucket that covered it when there were fewer photos."""
-    bucket, buckets = int(path.stem), int(path.parent.name)
+def _coarser_rows(path: Path) -> list[dict[str, Any]]:
+    """Rows of the bucket that covered this one when there were fewer photos."""
+    bucket, buckets = int(path.stem), int(path.parent.name) // 2
     while buckets >= 1:
         candidate = bucket_path(path.parent.parent, bucket % buckets, buckets)
         if rows := _read_rows(candidate):
@@ -140,14 +146,14 @@ def _read_rows(path: Path) -> list[dict[str, Any]]:
 
     try:
         return pq.read_table(path).to_pylist() if filled(path) else []
-    except pa.ArrowException:
+    except (pa.ArrowException, OSError, ValueError):  # as the damage is in pages, footer or text
         return []
 
 
 def _add_rows(path: Path, rows: list[dict[str, Any]]) -> None:
     """Add to a bucket file what it does not hold; another build may be doing the same."""
     with _locked(path):
-        _write_rows(path, list({_name(row): row for row in [*_read_rows(path), *rows]}.values()))
+        _write_rows(path, list(_named([*_read_rows(path), *rows]).values()))
 
 
 @contextmanager

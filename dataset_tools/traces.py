@@ -84,6 +84,6 @@ def cached_facts(cache: Path) -> Iterator[Facts]:
     for path in sorted(cache.glob("*/*.parquet")):
         try:
             rows = pq.read_table(path, columns=["key", "sha256", "thumb"]).to_pylist()
-        except pa.ArrowException:  # damaged or empty: the next build surveys again
+        except (pa.ArrowException, OSError, ValueError):  # damaged: the next build surveys again
             continue
         yield from (Facts(row["key"], row["sha256"], thumb=row["thumb"]) for row in rows)

@@ -22,6 +22,7 @@ from dataset_tools.facts import Facts
 from dataset_tools.landmarks import Landmarks
 from dataset_tools.photos import Photo, PhotoError, read_bytes
 from dataset_tools.preview import preview
+from dataset_tools.traces import cached_facts
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +152,7 @@ def test_points_of_another_landmarker_are_not_taken_for_its_own(tmp_path, looked
     monkeypatch.setattr(landmarker, "version", lambda _: "9.9")
     facts_of(photos, cache, str(model))
     assert len(looked) == 6
-    monkeypatch.setattr(landmarker, "LAYOUT", 2)
+    monkeypatch.setattr(landmarker, "LAYOUT", landmarker.LAYOUT + 1)
     facts_of(photos, cache, str(model))
     assert len(looked) == 8
     assert len(facts_of(photos, cache)) == 2
@@ -175,11 +176,51 @@ def test_builds_that_share_a_cache_keep_each_others_landmarks(tmp_path, looked):
 def test_a_damaged_cache_is_made_again(tmp_path, looked):
     photos = grey(tmp_path / "one", 10)
     path = survey.bucket_path(tmp_path / "cache", 0, 1)
-    for damage in (b"", b"PAR1 cut short"):
-        facts = facts_of(photos, tmp_path / "cache")
+    facts = facts_of(photos, tmp_path / "cache")
+    whole = path.read_bytes()
+    footer = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
+    for damage in (b"", b"PAR1 cut short", whole[:footer] + b"\xff" * 40 + whole[footer + 40 :]):
         path.write_bytes(damage)
+        assert list(cached_facts(tmp_path / "cache")) == []
         assert facts_of(photos, tmp_path / "cache") == facts
         assert found(tmp_path / "cache", facts) == {"p0.png": 10}
+
+
+def test_a_damaged_bucket_beside_a_whole_coarser_one_is_made_again(tmp_path, looked):
+    photos, cache = grey(tmp_path / "one", 10), tmp_path / "cache"
+    facts = facts_of(photos, cache)
+    finer = survey.bucket_path(cache, survey.bucket_of("p0.png", 2), 2)
+    job = survey.SurveyJob(tuple(photos), finer)
+    for damage in (None, b"", b"PAR1 cut short"):
+        if damage is not None:
+            finer.write_bytes(damage)
+        assert survey.survey(job) == facts
+        assert float(survey.load_landmarks(finer, facts)["p0.png"].points[0, 0]) == 10
+    assert len(looked) == 1  # the coarser one told
+
+
+def test_a_photo_that_could_not_be_decoded_is_tried_again(tmp_path, looked, monkeypatch):
+    """As HEIC once pillow-heif is there."""
+    photos, cache = grey(tmp_path / "one", 10, 20), tmp_path / "cache"
+    facts_of(photos[:1], cache)
+    path = survey.bucket_path(cache, 0, 1)
+
+    def undecodable(_: bytes, place: str) -> np.ndarray:
+        raise PhotoError(f"{place}: needs pillow-heif")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(survey, "decode_picture", undecodable)
+        first, second = facts_of(photos, cache)
+        assert (first.unreadable, len(looked)) == ("", 1)  # what was decoded before is known
+        assert second.unreadable.endswith("needs pillow-heif")
+        before = path.stat().st_mtime_ns
+        assert facts_of(photos, cache) == [first, second]
+        assert path.stat().st_mtime_ns == before
+    facts = facts_of(photos, cache)
+    assert [fact.unreadable for fact in facts] == ["", ""]
+    assert facts_of(photos, cache) == facts
+    assert len(looked) == 2
+    assert found(cache, facts) == {"p0.png": 10, "p1.png": 20}
 
 
 def test_forgetting_a_photo_under_every_key(tmp_path, looked):
