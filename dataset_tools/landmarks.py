@@ -173,8 +173,14 @@ def _largest(faces: Any, picture: np.ndarray, person: _PersonMatte) -> Landmarks
 
 
 def check_order(points: np.ndarray) -> None:
-    """Point 1 is the nose tip and 152 the chin; some forks order the vertices differently."""
-    up = points[FOREHEAD, :2] - points[CHIN, :2]
-    along = (points[NOSE_TIP, :2] - points[CHIN, :2]) @ up / max(float(up @ up), 1e-9)
-    if len(points) < 478 or not 0.1 < along < 0.9:
+    """Point 1 is the nose tip, between forehead and chin and between the cheeks; some forks order
+    the vertices differently. Measured in three dimensions, in which no pose changes it."""
+    sides = ((CHIN, FOREHEAD), (RIGHT_CHEEK, LEFT_CHEEK))
+    if len(points) < 478 or not all(0.25 < _nose_at(points, a, b) < 0.75 for a, b in sides):
         raise LandmarkError("landmarks are not MediaPipe's 478-point order: 1 nose, 152 chin")
+
+
+def _nose_at(points: np.ndarray, start: int, end: int) -> float:
+    """How far along the line from one point to another the nose tip is, 0 to 1 between them."""
+    line = points[end] - points[start]
+    return float((points[NOSE_TIP] - points[start]) @ line / max(float(line @ line), 1e-9))

@@ -206,8 +206,25 @@ def test_a_frame_that_fits_shows_no_mirrored_border(face, astronaut):
 def test_other_vertex_orders_are_refused(face):
     points = face.points.copy()
     points[[1, 152]] = points[[152, 1]]
-    with pytest.raises(LandmarkError, match="478-point order"):
-        check_order(points)
+    for other in (points, points[::-1], points[:300]):
+        with pytest.raises(LandmarkError, match="478-point order"):
+            check_order(other)
+    assert sum(refused(face.points, seed) for seed in range(100)) > 85
+
+
+def refused(points: np.ndarray, seed: int) -> bool:
+    """Whether the points are, shuffled: here and there one that stands for the nose lies well."""
+    try:
+        check_order(np.random.default_rng(seed).permutation(points))
+    except LandmarkError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("yaw", [0, 50])
+@pytest.mark.parametrize("pitch", [-85, -60, -30, 0, 30, 60, 85])
+def test_the_order_of_the_vertices_is_known_in_every_pose(face, turned, yaw, pitch):
+    check_order(turned(face, yaw, pitch).points)
 
 
 @pytest.mark.parametrize("sigma", [0.2, 2.0, 9.0, 40.0])
