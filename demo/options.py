@@ -38,11 +38,12 @@ def parse_options(arguments: Sequence[str] | None = None) -> Options:
     """The options in ``arguments`` (default: the command line); exits with one line when wrong."""
     parser = _parser()
     given = parser.parse_args(arguments)
+    auth = os.environ.get("LEARNIR_APP_AUTH") if given.auth is None else given.auth
     try:
         return Options(
             host=given.host,
             port=_port(given.port),
-            auth=_credentials(given.auth or os.environ.get("LEARNIR_APP_AUTH")),
+            auth=_credentials(auth),
             dataset=_dataset(given.dataset),
             results=_folder(given.results),
             checkpoint=given.checkpoint,
