@@ -22,9 +22,14 @@ SEEN_PX = 250
 """So much of what a run shows tells that it is under way."""
 SHELF_BYTES = 768 << 20
 MOST_UPLOAD = "64mb"
-THREADS = MOST + 40
-"""Of the server: one for each run that waits for the model, and Gradio's usual number."""
-QUEUE: dict[str, Any] = {"max_size": 64, "default_concurrency_limit": 4}
+THREADS = 2 * MOST + 40
+"""Of the server: one for each run of a page and each call of an endpoint, which wait by themselves,
+and Gradio's usual number.
+"""
+QUEUE: dict[str, Any] = {"max_size": 512, "default_concurrency_limit": 4}
+"""Gradio's limit is one for all pages: a flood is refused before it gets here, by MOST."""
+MOST_SESSIONS = 500
+"""Pages and clients that Gradio keeps a state of, 0.4 MiB each; the longest unused go."""
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 RUN: dict[str, Any] = {**PRIVATE, "concurrency_limit": None}
 """Event arguments of a run: it waits for the model by itself, and can be stopped then too."""
@@ -122,3 +127,6 @@ class Context:
         default_factory=lambda: Shelf(SHELF_BYTES, lambda kept: kept.bytes, AGE_S)
     )
     runs: Cancellations = field(default_factory=Cancellations)
+    """Of the pages."""
+    calls: Cancellations = field(default_factory=Cancellations)
+    """Of the endpoints that take files."""

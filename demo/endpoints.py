@@ -8,9 +8,11 @@ here, so that a client is told in one line what does not fit.
 from __future__ import annotations
 
 import html
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import wraps
+from threading import Event
 from typing import Any, Literal
 
 import gradio as gr
@@ -29,7 +31,8 @@ from demo.checking import (
     one_upload,
     some_uploads,
 )
-from demo.context import MODEL, Context
+from demo.context import Context
+from demo.runs import Cancelled, Crowded, Turns
 from demo.storage import keep
 
 NAMES = ("restore", "restore_batch", "synthesize", "leaderboard", "boards", "submit", "model")
@@ -64,7 +67,7 @@ def build(context: Context) -> None:
     with gr.Column(visible=False):
         _restore(context)
         _restore_batch(context)
-        _synthesize()
+        _synthesize(context)
         _submit(context)
     _leaderboard(context)
     _model(context)
@@ -77,7 +80,10 @@ def _file(label: str, count: Literal["single", "multiple"] = "single") -> gr.Fil
 
 
 def _restore(context: Context) -> None:
+    line = Turns()
+
     def restore(
+        request: gr.Request,
         picture: str | None,
         steps: int = 0,
         correction: str = restoring.OWN,
@@ -104,9 +110,10 @@ def _restore(context: Context) -> None:
             as PNG, and facts: width, height, megapixels, mode, seconds, device.
         """
         settings = restoring.make_settings(steps, correction, scales, seed, mode, strength)
-        kept = restoring.restore(context, picture, settings, where=where)
-        data, name = photos.encode_like(kept.photo, kept.at_strength(settings.strength))
-        mask = photos.encode_png(kept.restoration.shadow_mask())
+        with _in_line(context, line, request) as flag:
+            kept = restoring.restore(context, picture, settings, flag=flag, where=where)
+            data, name = photos.encode_like(kept.photo, kept.at_strength(settings.strength))
+            mask = photos.encode_png(kept.restoration.shadow_mask())
         return keep(data, name), keep(mask, "mask.png"), restoring.facts(context, kept)
 
     _declare(
@@ -115,13 +122,17 @@ def _restore(context: Context) -> None:
         SAMPLER,
         [_file("restored"), _file("mask"), gr.JSON(label="facts")],
         _file("where"),
-        **MODEL,
     )
 
 
 def _restore_batch(context: Context) -> None:
+    line = Turns()
+
     def restore_batch(
-        pictures: list[str] | None, correction: str = restoring.OWN, strength: float = 1.0
+        request: gr.Request,
+        pictures: list[str] | None,
+        correction: str = restoring.OWN,
+        strength: float = 1.0,
     ) -> tuple[str, list[dict[str, Any]]]:
         """Removes the shadow from up to 100 pictures.
 
@@ -135,20 +146,25 @@ def _restore_batch(context: Context) -> None:
             could not be read has the reason in "message".
         """
         settings = restoring.make_settings(0, correction, restoring.OWN, 0, "auto", strength)
-        done = batch.restore_files(context, pictures or [], settings, lambda *_, **__: None)
-        return done.archive, [vars(line) for line in done.lines]
+        with _in_line(context, line, request) as flag:
+            done = batch.restore_files(
+                context, pictures or [], settings, lambda *_, **__: None, flag
+            )
+        return done.archive, [vars(one) for one in done.lines]
 
     _declare(
         restore_batch,
         _file("pictures", "multiple"),
         {"correction": CORRECTION, "strength": STRENGTH},
         [_file("archive"), gr.JSON(label="results")],
-        **MODEL,
     )
 
 
-def _synthesize() -> None:
+def _synthesize(context: Context) -> None:
+    line = Turns()
+
     def synthesize(
+        request: gr.Request,
         portrait: str | None,
         occluder: str = "random",
         azimuth: float = -60.0,
@@ -185,19 +201,21 @@ def _synthesize() -> None:
             occluder, azimuth, elevation, distance, softness, ambient, tint, opacity,
             face_shadow, person_only, seed,
         )  # fmt: skip
-        return shadow_making.synthesize(portrait, settings)
+        with _in_line(context, line, request):
+            return shadow_making.synthesize(portrait, settings)
 
     _declare(
         synthesize,
         _file("portrait"),
         LIGHT,
         [_file("shadow"), _file("clean"), _file("mask"), gr.JSON(label="parameters")],
-        concurrency_limit=1,
     )
 
 
 def _submit(context: Context) -> None:
-    def submit(bundle: str | None) -> dict[str, Any]:
+    line = Turns()
+
+    def submit(request: gr.Request, bundle: str | None) -> dict[str, Any]:
         """Checks a submission to the leaderboard and adds it.
 
         Args:
@@ -206,10 +224,11 @@ def _submit(context: Context) -> None:
         Returns:
             accepted, reason, and the new row's run id.
         """
-        accepted, reason, run = leaderboard_reading.submitted(context.options.results, bundle)
+        with _in_line(context, line, request):
+            accepted, reason, run = leaderboard_reading.submitted(context.options.results, bundle)
         return {"accepted": accepted, "reason": reason, "run": run}
 
-    _declare(submit, _file("bundle"), {}, [gr.JSON(label="verdict")], **MODEL)
+    _declare(submit, _file("bundle"), {}, [gr.JSON(label="verdict")])
 
 
 def _leaderboard(context: Context) -> None:
@@ -236,6 +255,23 @@ def _leaderboard(context: Context) -> None:
 
 
 @contextmanager
+def _in_line(context: Context, line: Turns, request: gr.Request) -> Iterator[Event]:
+    """A call's turn among those of its endpoint: who waits here has no picture in memory yet, and
+    takes no place in Gradio's queue, which is one for all pages.
+
+    The flag is raised once the client has left. Raises gr.Error for it, and for a call too many.
+    """
+    call = uuid.uuid4().hex  # a client may have several
+    try:
+        with context.calls.run(call, request.session_hash) as flag, line.turn(flag):
+            yield flag
+    except Crowded as error:
+        raise restoring.refusal(str(error)) from error
+    except Cancelled as error:
+        raise restoring.refusal("Stopped: the client that asked has left.") from error
+
+
+@contextmanager
 def plainly() -> Iterator[None]:
     """Messages without the entities that keep them text on the page: no page shows these."""
     try:
@@ -252,7 +288,6 @@ def _declare(
     arguments: dict[str, Argument],
     outputs: list[Any],
     *more: gr.File,
-    **options: Any,
 ) -> None:
     """An endpoint /NAME for ``call`` of a file, arguments and more files, which need not be given.
 
@@ -260,15 +295,21 @@ def _declare(
     """
 
     @wraps(call)
-    def answer(path: Any, *values: Any) -> Any:
+    def answer(request: gr.Request, path: Any, *values: Any) -> Any:
         with plainly():
             pairs = zip(arguments.items(), values, strict=False)
             known = (checked(name, kind, value) for (name, kind), value in pairs)
-            return call(path, *known, *values[len(arguments) :])
+            return call(request, path, *known, *values[len(arguments) :])
 
     # the components of the page would refuse what does not fit in words of their own, or in none
     rest = [Api(kind.default, kind.schema(), name) for name, kind in arguments.items()]
-    gr.Button().click(answer, [file, *rest, *more], outputs, api_name=call.__name__, **options)
+    gr.Button().click(
+        answer,
+        [file, *rest, *more],
+        outputs,
+        api_name=call.__name__,
+        concurrency_limit=None,  # it waits by itself
+    )
 
 
 def _model(context: Context) -> None:

@@ -5,6 +5,7 @@ Submitted names are text wherever they appear; nothing here makes HTML of them.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -274,13 +275,17 @@ def as_csv(folder: Path, name: str) -> str:
     return keep(text(chosen, folder).encode(), f"{chosen.id}.csv")
 
 
+_SUBMITTING = threading.Lock()
+
+
 def submitted(folder: Path, path: str | None) -> tuple[bool, str, str | None]:
-    """(accepted, reason, run id) of an uploaded zip."""
+    """(accepted, reason, run id) of an uploaded zip; one is checked at a time, whoever sent it."""
     from benchmarks.submissions import submit
 
     if not path:
         raise refusal("Choose the zip of a submission first.")
-    verdict = submit(path, folder)
+    with _SUBMITTING:
+        verdict = submit(path, folder)
     return verdict.accepted, verdict.reason, verdict.run_id
 
 

@@ -1,9 +1,9 @@
-"""Many users at once: nothing lost, a bounded queue, flat memory.
+"""Many users at once: nothing lost, a bounded queue, bounded memory.
 
     python scripts/load_test.py [--requests 200] [--users 30] [-o docs/results/load.json]
 
 Serves the app in a process of its own, lets 30 clients restore at the same time, then sends 200
-requests in a row and reports the server's resident memory after every 20 of them.
+requests in a row, each by a new client, and reports the server's resident memory after every 20.
 """
 
 from __future__ import annotations
@@ -78,13 +78,12 @@ def together(url: str, users: int) -> dict[str, Any]:
 
 
 def in_a_row(url: str, process: subprocess.Popen[str], requests: int) -> list[float]:
-    """Memory after every 20 requests, GiB."""
+    """Memory after every 20 requests, each by a new client as of other users, GiB."""
     from gradio_client import Client
 
-    client = Client(url, verbose=False)
     memory = []
     for number in range(1, requests + 1):
-        restore(client)
+        restore(Client(url, verbose=False))
         if number % 20 == 0:
             memory.append(round(resident(process), 3))
     return memory
