@@ -124,7 +124,8 @@ def _write(rows: Any, folder: Path, name: str, removed: Removed) -> None:
     table.writerow(["path", *COLUMNS])
     for index, row, data in _read(rows, pictures[0], name):
         about = [_text(kinds.get(column), row.get(column)) for column in COLUMNS]
-        identity = person(about[COLUMNS.index("identity_key")] or about[COLUMNS.index("identity")])
+        identity = person(about[COLUMNS.index("identity_key")])
+        identity = identity or person(about[COLUMNS.index("identity")])
         if removed.has(identity) or removed.has(content_hash(data)):
             continue
         if data:

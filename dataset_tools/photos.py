@@ -8,6 +8,7 @@ import hashlib
 import io
 import itertools
 import os
+import re
 import struct
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -30,8 +31,14 @@ SUFFIXES = IMAGE_SUFFIXES | READ_ONLY | {".bmp"}
 NOT_READ = OTHER_PICTURES - SUFFIXES
 # what Pillow raises over damaged pixels, headers or EXIF
 DAMAGED = (OSError, ValueError, SyntaxError, TypeError, LookupError, AttributeError, struct.error)
+PUNCTUATION = " .,;:?!*/_-\u2013\u2014()[]<>\"'"  # around a cell that says nothing
 AGREED = ("licence", "identity", "author")  # what two rows of one photo must not contradict
 ABOUT = (*AGREED, "source")
+NOBODY = re.compile(  # tables that write out that a cell is empty would make one person of many
+    r"(unknown|anonymous)( (author|photographer|artist|creator|person|subject|man|woman))?"
+    r"|none|null|nan|n/a|n\.a|",
+    re.IGNORECASE,
+)
 DATASET_MARKS = frozenset({"faceshadow.json", ".faceshadow"})  # what a build leaves in its folder
 
 
@@ -258,7 +265,7 @@ def _row_to_photo(row: dict[str, str], manifest: Path, line: int) -> Photo:
         key=path,
         path=manifest.parent / path,
         licence=row.get("licence") or row.get("license") or "",
-        identity=person(row.get("identity_key") or row.get("identity") or ""),
+        identity=person(row.get("identity_key") or "") or person(row.get("identity") or ""),
         source=row.get("source") or "",
         author=person(row.get("author") or ""),
         tags=row,
@@ -266,8 +273,10 @@ def _row_to_photo(row: dict[str, str], manifest: Path, line: int) -> Photo:
 
 
 def person(name: str) -> str:
-    """A name as it is compared: neither spaces nor how an accent is encoded tell people apart."""
-    return unicodedata.normalize("NFC", " ".join(name.split()))
+    """A name as it is compared: neither spaces nor how an accent is encoded tell people apart.
+    Empty for what names nobody: 'Unknown', 'n/a', a dash, ..."""
+    name = unicodedata.normalize("NFC", " ".join(name.split()))
+    return "" if NOBODY.fullmatch(name.strip(PUNCTUATION)) else name
 
 
 def read_bytes(path: Path) -> bytes:

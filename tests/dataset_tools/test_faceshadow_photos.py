@@ -24,7 +24,9 @@ from dataset_tools.photos import (
     find_all,
     find_photos,
     load_picture,
+    person,
 )
+from dataset_tools.splits import groups
 from dataset_tools.verify import verify
 from learnir.decoding import decode_rgb
 from learnir.images import ImageError
@@ -348,3 +350,25 @@ def test_a_licence_for_all_is_for_those_that_state_none(tmp_path):
     plan = BuildPlan((str(manifest),), tmp_path / "out", licence="CC0")
     found = [photo.licence for photo in find_planned(plan)]
     assert found == ["CC0", "CC0", "CC0", "CC BY 4.0", "All rights reserved"]
+
+
+NOBODY = ["Unknown", "n/a", "-", "Anonymous", "None", "N.A.", " ? ", "\N{EM DASH}", "NaN", "(null)"]
+
+
+@pytest.mark.parametrize("name", [*NOBODY, "Unknown author", "unknown person", "unknown. "])
+def test_names_of_nobody(name):
+    assert person(name) == ""
+
+
+@pytest.mark.parametrize("name", ["Nan Goldin", "Anonymous 7", "unknown-12", "Una", "\U0001f642"])
+def test_names_of_somebody(name):
+    assert person(name) == name
+
+
+def test_whoever_is_unknown_is_not_one_person(tmp_path):
+    rows = [f"{k}.jpg,{name},-,{name}" for k, name in enumerate(NOBODY)]
+    rows.append("z.jpg,n/a,Zoe,Ada")
+    head = "path,identity_key,identity,author"
+    *others, zoe = find_photos(write_manifest(tmp_path, head, *rows))
+    assert (zoe.identity, zoe.author) == ("Zoe", "Ada")
+    assert len(set(groups(others).values())) == len(NOBODY)
