@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,18 +15,28 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 
 from dataset_tools import ledger
+from dataset_tools.card import CROISSANT
 from dataset_tools.formats import PICTURES, Shard
 from dataset_tools.hub import PREFIX
+from dataset_tools.publish import STORED
+from dataset_tools.splits import SPLITS
+from learnir.decoding import open_image, upright_rgb
+from learnir.images import ImageError
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FILTERS = ("split", "kind", "occluders", "relit", "skin_tone", "source", "recipe")
 RANGES = ("coverage", "penumbra", "ambient", "tint", "light_azimuth", "light_elevation", "yaw")
+NEEDED = [ledger.PUBLIC, *(pattern for pattern in STORED if pattern != CROISSANT)]
+"""Glob patterns of what is fetched of a data set."""
+MOST_BYTES, MOST_FILES = 1 << 30, 20_000
+"""So much is fetched of a data set that nobody here has chosen."""
+PLAIN = re.compile(r"[\w-][\w.-]*")
+"""Names of pairs, which name files."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +48,19 @@ class Browser:
     table: pd.DataFrame
 
     def pictures(self, index: int) -> dict[str, np.ndarray]:
-        """shadow, clean (uint8 RGB) and mask (uint8 grey) of one pair, read on demand."""
+        """shadow, clean (uint8 RGB) and mask (uint8 grey) of one pair, read on demand.
+
+        DatasetError where they cannot be read, or hold more than 50 megapixels.
+        """
         row = self.table.iloc[index]
         place = (str(row["split"]), str(row["shard"]), int(row["row"]), str(row["id"]))
-        encoded = READERS[self.layout](self.folder, *place)
-        return {name: _decode(data) for name, data in encoded.items()}
+        try:
+            encoded = READERS[self.layout](self.folder, *place)
+        except Exception as error:  # files of strangers fail in many ways
+            raise ledger.DatasetError(
+                f"{row['id']}: its pictures are missing or damaged; open the data set again"
+            ) from error
+        return {name: _decode(data, f"{row['id']}.{name}") for name, data in encoded.items()}
 
     def parameters(self, index: int) -> dict[str, Any]:
         """Every field of one pair, its drawn parameters parsed."""
@@ -49,11 +68,16 @@ class Browser:
         return row | {"parameters": json.loads(row.get("parameters") or "{}")}
 
 
-def open_dataset(where: str | Path) -> Browser:
-    """A built folder, or ``hub:owner/name`` (fetched once); DatasetError where it is none."""
+def open_dataset(where: str | Path, public: Path | None = None) -> Browser:
+    """A built folder, or ``hub:owner/name`` (fetched once); DatasetError where it is none.
+
+    Args:
+        public: a folder to fetch to as anybody may, without a token, and no more than MOST_BYTES:
+            for a data set that a stranger names.
+    """
     import pandas as pd
 
-    folder = _local(str(where))
+    folder = _local(str(where), public)
     layout = ledger.read_plan(folder)["layout"]
     rows = [row for shard in ledger.shards(folder) for row in _rows(folder, shard)]
     if not rows:
@@ -61,16 +85,55 @@ def open_dataset(where: str | Path) -> Browser:
     return Browser(folder, layout, pd.DataFrame(rows))
 
 
-def _local(where: str) -> Path:
+def _local(where: str, public: Path | None) -> Path:
     if not where.startswith(PREFIX):
         return Path(where)
-    from huggingface_hub import snapshot_download
+    name = where.removeprefix(PREFIX)
+    if public is not None:
+        return _fetched(name, public)
+    from huggingface_hub import HfApi
 
-    return Path(snapshot_download(where.removeprefix(PREFIX), repo_type="dataset"))
+    return Path(HfApi().snapshot_download(name, repo_type="dataset", allow_patterns=NEEDED))
+
+
+def _fetched(name: str, into: Path) -> Path:
+    """A public data set of the Hub under ``into``, judged before any of it is fetched."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import RepositoryNotFoundError
+    from huggingface_hub.utils import filter_repo_objects
+
+    hub = HfApi(token=False)  # what its owner may read is not for everybody
+    try:
+        info = hub.dataset_info(name, files_metadata=True, timeout=10)
+    except RepositoryNotFoundError as error:
+        raise ledger.DatasetError(f"{name}: no public data set of the Hub") from error
+    sizes = {file.rfilename: file.size or 0 for file in info.siblings or ()}
+    if ledger.PUBLIC not in sizes:
+        raise ledger.DatasetError(f"{name}: no {ledger.PUBLIC} there, so it is no FaceShadow")
+    needed = list(filter_repo_objects(sizes, allow_patterns=NEEDED))
+    total = sum(sizes[file] for file in needed)
+    if total > MOST_BYTES or len(needed) > MOST_FILES:
+        raise ledger.DatasetError(
+            f"{name}: {total / 2**30:.1f} GiB in {len(needed):,} files, more than the "
+            f"{MOST_BYTES >> 30} GiB and {MOST_FILES:,} that are fetched here; download it and "
+            "open the folder"
+        )
+    folder = into / f"{name}@{str(info.sha)[:12]}"  # other contents lie elsewhere
+    hub.snapshot_download(
+        name, repo_type="dataset", revision=info.sha, local_dir=folder, allow_patterns=NEEDED
+    )
+    return folder
 
 
 def _rows(folder: Path, shard: Shard) -> Iterator[dict[str, Any]]:
+    """The rows of a shard; DatasetError for names that could lead out of the folder."""
+    if shard.split not in SPLITS:
+        raise ledger.DatasetError(f"{folder}: {shard.split[:40]!r} is no split; build it again")
     for number, row in enumerate(ledger.shard_rows(folder, shard)):
+        if not PLAIN.fullmatch(str(row.get("id"))):
+            raise ledger.DatasetError(
+                f"{folder}: {str(row.get('id'))[:40]!r} is no name of a pair; build it again"
+            )
         yield row | {"split": shard.split, "shard": shard.name, "row": number}
 
 
@@ -122,9 +185,13 @@ READERS = {
 }
 
 
-def _decode(data: bytes) -> np.ndarray:
-    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    return picture[..., ::-1] if picture.ndim == 3 else picture
+def _decode(data: bytes, name: str) -> np.ndarray:
+    """Grey stays grey."""
+    try:
+        image = open_image(data, name)
+    except ImageError as error:
+        raise ledger.DatasetError(str(error)) from error
+    return np.array(image) if image.mode == "L" else upright_rgb(image)
 
 
 def _plain(value: Any) -> Any:

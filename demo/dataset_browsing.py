@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from demo.engine import Shelf
 from demo.restoring import refusal
 from demo.shadow_making import sayable
+from demo.storage import AGE_S, cache_folder
+from demo.views import SMALL_SIDE, preview
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +27,9 @@ CHOICES = ("split", "kind", "recipe", "skin_tone", "source", "occluders")
 """Columns with a chooser."""
 SPANS = {"coverage": (0.0, 1.0), "light_elevation": (0.0, 90.0), "light_azimuth": (-180.0, 360.0)}
 """Columns with a lowest and a highest value."""
-HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+HUB, HUB_ID = "hub:", re.compile(r"[\w.-]+/[\w.-]+")
+OPENED: Shelf[Browser] = Shelf(2, lambda _: 1, AGE_S)
+"""Data sets that are open, by their addresses."""
 
 
 @dataclass(frozen=True)
@@ -35,39 +41,67 @@ class Wanted:
 
 
 def address(typed: str | None, own: str | None) -> str:
-    """The data set to open: the app's own, or a Hub id. Folders of the server are not for typing.
+    """The data set to open: the app's own as it was given, or HUB and the id of a visitor's.
 
-    Raises gr.Error when there is neither.
+    Folders of the server are not for typing. Raises gr.Error when there is neither.
     """
     typed = (typed or "").strip()
-    if not typed or (own is not None and typed == Path(own).name):
+    if not typed or (own is not None and typed in (own, Path(own).name)):
         if own is None:
             raise refusal(
                 "No data set here: give a Hub id (owner/name), or start the app with --dataset."
             )
-        return _with_prefix(own)
+        return own
     if not HUB_ID.fullmatch(typed) or ".." in typed:
         raise refusal("Give the id of a data set on the Hub, written owner/name.")
-    return f"hub:{typed}"
+    return f"{HUB}{typed}"
 
 
-def _with_prefix(own: str) -> str:
-    return own if Path(own).expanduser().is_dir() else f"hub:{own}"
-
-
-@lru_cache(maxsize=2)
 def opened(where: str) -> Browser:
-    """The data set's table, read once."""
+    """The data set of an ``address``, read once an hour."""
+    browser = OPENED.get(where)
+    if browser is None:
+        browser = _of_a_visitor(where) if where.startswith(HUB) else _own(where)
+        OPENED.put(where, browser)
+    return browser
+
+
+def _own(where: str) -> Browser:
+    """The data set that the app was started with: a folder, or one of the Hub, by its token."""
     from dataset_tools.browse import open_dataset
 
-    with sayable():
-        try:
-            return open_dataset(where)
-        except Exception as error:  # the Hub has many ways to say no
-            if where.startswith("hub:"):
-                text = str(error).strip().splitlines()[0][:120]
-                raise refusal(f"{where[4:]}: not readable on the Hub ({text})") from error
-            raise
+    folder = Path(where).expanduser()
+    if folder.is_dir():
+        with sayable():
+            return open_dataset(folder)
+    with _told(where):
+        return open_dataset(f"{HUB}{where}")
+
+
+def _of_a_visitor(where: str) -> Browser:
+    """Any public one of the Hub, in the cache: its files stay as long as it is kept open."""
+    from dataset_tools.browse import open_dataset
+
+    with _told(where.removeprefix(HUB)):
+        browser = open_dataset(where, cache_folder() / "hub")
+    for path in browser.folder.rglob("*"):
+        path.chmod(path.stat().st_mode)  # young to the sweep, unmodified to the Hub's client
+    return browser
+
+
+@contextmanager
+def _told(name: str) -> Iterator[None]:
+    """One line for what goes wrong with a data set of the Hub, without the server's folders."""
+    from dataset_tools.hub import said
+    from dataset_tools.ledger import DatasetError
+
+    try:
+        yield
+    except Exception as error:  # the Hub has many ways to say no, and so has what strangers build
+        text = said(error).replace(f"{cache_folder() / 'hub'}/", "")
+        if not isinstance(error, DatasetError):
+            text = f"{name}: not readable on the Hub ({text[:120]})"
+        raise refusal(text) from error
 
 
 def choices(table: pd.DataFrame) -> dict[str, list[str]]:
@@ -96,7 +130,13 @@ def page_of(browser: Browser, indices: np.ndarray, page: int) -> list[tuple[np.n
     """
     rows = [int(i) for i in indices[(page - 1) * PAGE : page * PAGE]]
     shares = browser.table["coverage"]
-    return [(browser.pictures(i)["shadow"], f"{shares.iloc[i]:.0%}") for i in rows]
+    with sayable():
+        return [(_thumbnail(browser, i), f"{shares.iloc[i]:.0%}") for i in rows]
+
+
+def _thumbnail(browser: Browser, index: int) -> np.ndarray:
+    """The shadowed picture, small enough for a whole page of the largest to be held."""
+    return preview(browser.pictures(index)["shadow"], SMALL_SIDE)
 
 
 def pages(count: int) -> int:
@@ -128,4 +168,5 @@ def histogram(table: pd.DataFrame, indices: np.ndarray, column: str, bins: int) 
 
 def one(browser: Browser, index: int) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Pictures (shadow, clean, mask) and every field of a pair."""
-    return browser.pictures(index), browser.parameters(index)
+    with sayable():
+        return browser.pictures(index), browser.parameters(index)

@@ -8,6 +8,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -84,14 +85,15 @@ class Shelf(Generic[Kept]):
         return sum(self._weigh(value) for value, _ in self._kept.values())
 
 
-def keep_swept(shelves: Sequence[Shelf[Any]], every: float) -> None:
-    """Sweeps the shelves in a thread, every so many seconds, whether or not they are used."""
+def keep_swept(sweeps: Sequence[Callable[[], None]], every: float) -> None:
+    """Calls all ``sweeps`` in a thread, every so many seconds, whether or not anybody is here."""
 
     def sweep() -> None:
         while True:
             time.sleep(every)
-            for shelf in shelves:
-                shelf.sweep()
+            for one in sweeps:
+                with suppress(Exception):  # whatever it was: the next one comes all the same
+                    one()
 
     threading.Thread(target=sweep, name="sweep", daemon=True).start()
 

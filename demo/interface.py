@@ -12,20 +12,22 @@ import gradio as gr
 from demo import (
     about_tab,
     batch_tab,
+    dataset_browsing,
     dataset_tab,
     endpoints,
     leaderboard_tab,
     restore_tab,
     shadow_making,
     shadow_tab,
+    storage,
     theme,
 )
 from demo import leaderboard_reading as leaderboard
-from demo.context import DIRECT, MOST_UPLOAD, QUEUE, THREADS, Context
+from demo.context import DIRECT, MOST_SESSIONS, MOST_UPLOAD, QUEUE, THREADS, Context
 from demo.engine import Engine, keep_swept
 from demo.options import Options
 from demo.restore_events import first_result
-from demo.storage import AGE_S, EVERY_S, EXAMPLES, open_cache
+from demo.storage import EVERY_S, EXAMPLES
 
 TITLE = "LearnIR: facial shadow removal"
 HEADER = (
@@ -52,15 +54,17 @@ def serve(options: Options) -> None:
     """
     if options.mcp:
         check_mcp()
-    open_cache()
+    storage.open_cache()
     context = Context(options, Engine(options.checkpoint))
     page = build(context)
+    own = storage.files()  # examples, before anybody comes
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: uploads are removed
     try:
         page.launch(prevent_thread_lock=True, **launch_options(options))
     except OSError as error:
         raise SystemExit(f"app.py: {_first_sentence(error)}; try another --port") from None
-    keep_swept([context.shelf, shadow_making.PORTRAITS], EVERY_S)
+    shelves = (context.shelf, shadow_making.PORTRAITS, dataset_browsing.OPENED)
+    keep_swept([*(shelf.sweep for shelf in shelves), partial(storage.sweep, own)], EVERY_S)
     context.engine.start(
         then=partial(first_result, context), last=partial(leaderboard.warm_up, options.results)
     )
@@ -83,6 +87,7 @@ def launch_options(options: Options) -> dict[str, Any]:
         "head": HEAD,
         "max_file_size": MOST_UPLOAD,
         "max_threads": THREADS,
+        "state_session_capacity": MOST_SESSIONS,
         "allowed_paths": [str(EXAMPLES)],  # wherever the app is started from
         "footer_links": ["api"],
         "ssr_mode": False,
@@ -101,9 +106,7 @@ def check_mcp() -> None:
 def build(context: Context) -> gr.Blocks:
     """The page with every tab and endpoint; nothing heavy is loaded."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    with gr.Blocks(
-        title=TITLE, delete_cache=(EVERY_S, AGE_S), analytics_enabled=False, fill_width=True
-    ) as page:
+    with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as page:
         endpoints.build(context)  # first: their names must not be taken by handlers of the tabs
         with gr.Row(elem_id="top"):
             gr.Markdown(HEADER, elem_id="title", min_width=300)
@@ -129,7 +132,8 @@ def build(context: Context) -> gr.Blocks:
         )
 
         def leave(request: gr.Request) -> None:
-            context.runs.cancel_all(request.session_hash)
+            for runs in (context.runs, context.calls):
+                runs.cancel_all(request.session_hash)
 
         page.unload(leave)
     page.queue(**QUEUE)

@@ -8,11 +8,18 @@ from types import SimpleNamespace
 import gradio as gr
 import pytest
 
-from demo import interface, restore_events, restoring, shadow_making
-from demo.context import Context
+from demo import (
+    dataset_browsing,
+    interface,
+    restore_events,
+    restoring,
+    shadow_making,
+    storage,
+)
+from demo.context import MOST_SESSIONS, Context
 from demo.engine import Engine, Shelf, keep_swept
 from demo.options import Options
-from demo.storage import AGE_S
+from demo.storage import AGE_S, keep
 
 
 class Clock:
@@ -55,11 +62,11 @@ def test_the_oldest_are_forgotten_beyond_the_limit(clock):
     assert shelf.weight() == 9
 
 
-def test_shelves_are_swept_though_nobody_looks(clock):
+def test_shelves_are_swept_though_nobody_looks_and_another_sweep_fails(clock):
     shelves = [Shelf(100, len, 3600, clock) for _ in range(2)]
     for shelf in shelves:
         shelf.put("a", "aaa")
-    keep_swept(shelves, 0.01)
+    keep_swept([lambda: 1 // 0, *(shelf.sweep for shelf in shelves)], 0.01)
     clock.now += 3600
     deadline = time.monotonic() + 20
     while any(shelf.weight() for shelf in shelves) and time.monotonic() < deadline:
@@ -67,16 +74,32 @@ def test_shelves_are_swept_though_nobody_looks(clock):
     assert [shelf.weight() for shelf in shelves] == [0, 0]
 
 
-def test_the_served_app_sweeps_results_and_portraits(monkeypatch, tmp_path):
+def test_the_served_app_sweeps_all_that_it_keeps_but_its_examples(monkeypatch, tmp_path):
     swept = []
-    page = SimpleNamespace(launch=lambda **_: None, block_thread=lambda: None)
+    page = SimpleNamespace(launch=lambda **_: keep(b"x", "upload.png"), block_thread=lambda: None)
+
+    def build(context):
+        swept.extend([context.shelf, keep(b"x", "example.png")])
+        return page
+
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-    monkeypatch.setattr(interface, "build", lambda context: swept.append(context.shelf) or page)
+    monkeypatch.setattr(interface, "build", build)
     monkeypatch.setattr(interface.signal, "signal", lambda *_: None)
-    monkeypatch.setattr(interface, "keep_swept", lambda shelves, _: swept.append(shelves))
+    monkeypatch.setattr(interface, "keep_swept", lambda sweeps, _: swept.append(sweeps))
     monkeypatch.setattr(Engine, "start", lambda *_, **__: None)
     interface.serve(Options())
-    assert swept[1] == [swept[0], shadow_making.PORTRAITS]
+    shelf, example, (*shelves, files) = swept
+    kept = (shelf, shadow_making.PORTRAITS, dataset_browsing.OPENED)
+    assert shelves == [one.sweep for one in kept]
+    assert (files.func, files.args) == (storage.sweep, (frozenset({example}),))
+
+
+def test_gradio_keeps_the_state_of_so_many_visitors():
+    with gr.Blocks() as page:
+        gr.Markdown("x")
+    page.launch(prevent_thread_lock=True, quiet=True, **interface.launch_options(Options()))
+    assert page.app.state_holder.capacity == MOST_SESSIONS
+    page.close(verbose=False)
 
 
 def test_the_apps_shelves_forget_after_an_hour_but_not_the_first_result(monkeypatch):

@@ -1,4 +1,5 @@
-"""What a killed server leaves behind is removed at the next start; what a running one has stays."""
+"""What a killed server leaves behind is removed at the next start, what a running one has after an
+hour."""
 
 from __future__ import annotations
 
@@ -50,7 +51,7 @@ def test_the_next_start_removes_what_a_killed_server_left(tmp_path, monkeypatch)
         elsewhere = tmp_path / "of others"
         elsewhere.mkdir()
         (tmp_path / f"{storage.PREFIX}link").symlink_to(elsewhere)
-        storage.remove_left()
+        storage.remove_left(tmp_path)
         assert not left.exists()
         assert fresh.exists()
         assert used.exists()
@@ -58,3 +59,37 @@ def test_the_next_start_removes_what_a_killed_server_left(tmp_path, monkeypatch)
     finally:
         for process in (killed, young, running):
             process.kill()
+
+
+def test_files_are_deleted_by_their_age_whoever_has_written_them(tmp_path, monkeypatch):
+    """Also those that never became an output, which Gradio does not know of."""
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    example = storage.place("example.jpg")
+    example.write_bytes(b"x")
+    own = storage.files()
+    kept = [Path(storage.keep(b"a face", name)) for name in ("preview.png", "restored.zip")]
+    (tmp_path / "loose.png").write_bytes(b"a face")
+    storage.sweep(own)
+    assert all(path.exists() for path in (*kept, example, tmp_path / "loose.png"))
+    storage.sweep(own, lambda: time.time() + storage.AGE_S + 60)
+    assert storage.files() == own == {str(example)}
+    assert list(tmp_path.iterdir()) == [example.parent]  # no empty folders either
+
+
+def test_a_fresh_empty_folder_is_left_to_whoever_is_about_to_write_there(tmp_path, monkeypatch):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    place = storage.place("restored.jpg")
+    storage.sweep(frozenset())
+    place.write_bytes(b"x")
+
+
+def test_a_cache_that_is_given_is_shared_with_others(tmp_path, monkeypatch):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "given"))
+    folder = storage.open_cache()
+    assert folder.parent == tmp_path / "given"
+    assert storage.cache_folder() == folder
+    assert folder.stat().st_mode & 0o777 == 0o700
+    other = tmp_path / "given" / "other.png"
+    other.write_bytes(b"x")
+    storage.sweep(frozenset(), lambda: time.time() + storage.AGE_S + 60)
+    assert other.exists()
