@@ -139,7 +139,7 @@ def runs_of(board: Board, folder: str | Path = RESULTS) -> list[Run]:
 def table(
     board: Board, folder: str | Path = RESULTS, metrics: tuple[str, ...] | None = None
 ) -> pd.DataFrame:
-    """One row a method, best first.
+    """One row a method, best first; of METRICS_SHOWN and the main score where none are named.
 
     Columns: rank, tied, method, badge, mask, training_data, each metric with METRIC_low and
     METRIC_high (95 %, clustered by scene; None below six scenes, whose intervals hold the mean too
@@ -149,9 +149,10 @@ def table(
 
     runs = runs_of(board, folder)
     ties = _ties(runs, board.main_score)
+    metrics = metrics or tuple(dict.fromkeys((*METRICS_SHOWN, board.main_score)))
     rows = []
     for place, (run, tied) in enumerate(zip(runs, ties, strict=True), start=1):
-        rows.append({"rank": place, "tied": tied, **_row(run, metrics or METRICS_SHOWN, board)})
+        rows.append({"rank": place, "tied": tied, **_row(run, metrics, board)})
     return pd.DataFrame(rows)
 
 
@@ -230,16 +231,17 @@ def reproduce(run: Run) -> str:
     return shlex.join(words)
 
 
-def perception_distortion(board: Board, folder: str | Path = RESULTS) -> pd.DataFrame:
-    """method, psnr, lpips, badge of the rows that have both: distortion against perception."""
-    found = table(board, folder)
+def perception_distortion(found: pd.DataFrame) -> pd.DataFrame:
+    """method, psnr, lpips, badge of a ``table``'s rows that have both: distortion, perception."""
     shown = found.rename(columns={"lpips_alex": "lpips"})
     return shown[["method", "psnr", "lpips", "badge"]].dropna(subset=["psnr", "lpips"])
 
 
-def quality_time(board: Board, folder: str | Path = RESULTS) -> pd.DataFrame:
-    """method, seconds a picture, quality (the board's main score), metric, size, hardware."""
-    found = table(board, folder, tuple(dict.fromkeys((board.main_score, *METRICS_SHOWN))))
+def quality_time(board: Board, found: pd.DataFrame) -> pd.DataFrame:
+    """method, seconds a picture, quality (the board's main score), metric, size, hardware.
+
+    Of the rows of the board's ``table`` that have both.
+    """
     found = found.assign(quality=found[board.main_score], metric=board.main_score)
     columns = ["method", "seconds", "quality", "metric", "parameters", "hardware"]
     return found[columns].dropna(subset=["seconds", "quality"])

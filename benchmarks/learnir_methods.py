@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 MACS_SIDE = 256
 OF_SAMPLING = ("scales", "correction", "weight", "eta")  # settings without a meaning for one step
+ONE_STEP: dict[str, Any] = {"scales": "fixed", "correction": "none"}
+"""Settings of a pipeline that ``asks_once``."""
 
 
 @dataclass(frozen=True)
@@ -45,15 +47,18 @@ class LearnIRMethod:
 
 def one_evaluation(name: str, options: MethodOptions) -> LearnIRMethod:
     """The network asked once, at the noisiest step and full size: no sampling."""
-    from learnir.pipeline import LearnIR
-
-    whole = open_pipeline(options.checkpoint, options.device)
-    pipeline = LearnIR(asked_once(whole.model), whole.training)
-    settings = {"scales": "fixed", "correction": "none"}
-    card = _card(name, pipeline, settings, options)
+    pipeline = asks_once(open_pipeline(options.checkpoint, options.device))
+    card = _card(name, pipeline, ONE_STEP, options)
     asked = {key: value for key, value in card.settings if key not in OF_SAMPLING}
     card = replace(card, settings=(("evaluations", "1"), *asked.items()))
-    return LearnIRMethod(card, pipeline, settings)
+    return LearnIRMethod(card, pipeline, ONE_STEP)
+
+
+def asks_once(whole: LearnIR) -> LearnIR:
+    """The pipeline with its network as ``asked_once``, to be used with ONE_STEP."""
+    from learnir.pipeline import LearnIR
+
+    return LearnIR(asked_once(whole.model), whole.training)
 
 
 def regression(options: MethodOptions) -> LearnIRMethod:

@@ -125,7 +125,7 @@ def _transfer_masked(options: MethodOptions) -> Method:
     return _classical("region-transfer-gt-mask", "region_transfer", "Reinhard 2001", "ground truth")
 
 
-def _learnir(name: str, **settings: Any) -> Callable[[MethodOptions], Method]:
+def _learnir(name: str, settings: Mapping[str, Any]) -> Callable[[MethodOptions], Method]:
     def make(options: MethodOptions) -> Method:
         from benchmarks.learnir_methods import LearnIRMethod
 
@@ -146,16 +146,21 @@ def _regression(options: MethodOptions) -> Method:
     return regression(options)
 
 
+LEARNIR: dict[str, dict[str, Any]] = {
+    "learnir": {},
+    "learnir-no-dpsc": {"correction": "none"},
+    "learnir-no-drm": {"scales": "fixed"},
+    "learnir-neither": {"correction": "none", "scales": "fixed"},
+}
+"""Settings of ``LearnIR.restore`` that are not the checkpoint's own, by method."""
+
 METHODS: dict[str, Callable[[MethodOptions], Method]] = {
     "input": _input,
     "dark-channel": _dark_channel,
     "retinex": _retinex,
     "region-transfer": _transfer,
     "region-transfer-gt-mask": _transfer_masked,
-    "learnir": _learnir("learnir"),
-    "learnir-no-dpsc": _learnir("learnir-no-dpsc", correction="none"),
-    "learnir-no-drm": _learnir("learnir-no-drm", scales="fixed"),
-    "learnir-neither": _learnir("learnir-neither", correction="none", scales="fixed"),
+    **{name: _learnir(name, settings) for name, settings in LEARNIR.items()},
     "learnir-once": _once,
     "regression": _regression,
 }

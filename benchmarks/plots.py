@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.leaderboard import Board, perception_distortion, quality_time
+from benchmarks.leaderboard import Board, perception_distortion, quality_time, table
 from benchmarks.locations import RESULTS
 from benchmarks.metrics import METRICS
 from benchmarks.names import BenchmarkError, look_up
@@ -42,14 +42,14 @@ def plot(board: Board, kind: str, out: Path, folder: str | Path = RESULTS) -> Pa
 
 
 def _perception(axes: Axes, board: Board, folder: str | Path) -> None:
-    rows = perception_distortion(board, folder)
+    rows = perception_distortion(table(board, folder))
     _points(axes, board, rows["psnr"], rows["lpips"], rows["method"])
     axes.set_xlabel("PSNR in dB, higher is better")
     axes.set_ylabel("LPIPS (AlexNet), lower is better")
 
 
 def _time(axes: Axes, board: Board, folder: str | Path) -> None:
-    rows = quality_time(board, folder)
+    rows = quality_time(board, table(board, folder))
     rows = rows[rows["method"] != "input"]  # doing nothing takes no time; a log axis has no zero
     _points(axes, board, rows["seconds"], rows["quality"], rows["method"])
     axes.set_xscale("log")

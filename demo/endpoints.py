@@ -246,7 +246,8 @@ def _leaderboard(context: Context) -> None:
             if not board:
                 raise restoring.refusal("board: give an id of /boards.")
             name = checked("board", Text(""), board)
-            table = leaderboard_reading.ranking(folder, name)  # padded, for the page to sort
+            found = leaderboard_reading.ranked(folder, name)
+        table = leaderboard_reading.ranking(found)  # padded, for the page to sort
         rows = ([cell.strip() if isinstance(cell, str) else cell for cell in row] for row in table)
         return [dict(zip(leaderboard_reading.COLUMNS, row, strict=True)) for row in rows]
 

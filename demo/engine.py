@@ -7,8 +7,8 @@ import os
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -211,6 +211,13 @@ class Engine:
             done = self._remote(picture, settings, trajectory)  # reports nothing while it runs
             stop_if_asked()
             return done
+
+    @contextmanager
+    def lent(self) -> Iterator[LearnIR]:
+        """The model for what ``restore`` cannot do, in its turn. Raises NotReady."""
+        model = self.model()
+        with self._turns.turn():
+            yield model
 
     def _run(
         self,

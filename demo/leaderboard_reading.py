@@ -6,24 +6,28 @@ Submitted names are text wherever they appear; nothing here makes HTML of them.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 import numpy as np
 
+from demo.engine import Settings
 from demo.photos import encode_png
-from demo.restoring import refusal
+from demo.restoring import friendly, refusal
 from demo.storage import keep
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from benchmarks.leaderboard import Board
-    from benchmarks.pairs import Collection
+    from benchmarks.pairs import Collection, Pair
+    from benchmarks.results import Run
+    from demo.context import Context
 
 METRICS = {"psnr": 2, "ssim": 4, "lpips_alex": 4, "lab_mae": 2}
 """Columns shown, and their digits."""
@@ -57,7 +61,7 @@ def warm_up(folder: Path) -> None:
     """Ranks a board before anybody opens the tab: what that imports takes seconds."""
     with suppress(gr.Error):  # a page that opens the tab is told
         for _, name in board_choices(folder)[:1]:
-            ranking(folder, name)
+            ranking(ranked(folder, name))
 
 
 def board(folder: Path, name: str) -> Board:
@@ -68,12 +72,25 @@ def board(folder: Path, name: str) -> Board:
         return board_named(name, folder)
 
 
-def ranking(folder: Path, name: str) -> list[list[Any]]:
-    """Rows of COLUMNS, best first; scores with their 95 % interval, as text."""
+@dataclass(frozen=True, eq=False)
+class Ranked:
+    """A board and its ``benchmarks.leaderboard.table``, which takes seconds to make."""
+
+    board: Board
+    table: pd.DataFrame
+
+
+def ranked(folder: Path, name: str) -> Ranked:
+    """The board of that id, read once for all that is shown of it; gr.Error without one."""
     from benchmarks.leaderboard import table
 
-    found = table(board(folder, name), folder, tuple(METRICS))
-    return [_row(row) for row in found.to_dict("records")]
+    chosen = board(folder, name)
+    return Ranked(chosen, table(chosen, folder))
+
+
+def ranking(found: Ranked) -> list[list[Any]]:
+    """Rows of COLUMNS, best first; scores with their 95 % interval, as text."""
+    return [_row(row) for row in found.table.to_dict("records")]
 
 
 def _row(row: dict[str, Any]) -> list[Any]:
@@ -109,12 +126,11 @@ def _padded(value: float, digits: int) -> str:
     return f"{value:{5 + digits}.{digits}f}"
 
 
-def plots(folder: Path, name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+def plots(found: Ranked) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Perception against distortion, and quality against time."""
     from benchmarks.leaderboard import perception_distortion, quality_time
 
-    chosen = board(folder, name)
-    return perception_distortion(chosen, folder), quality_time(chosen, folder)
+    return perception_distortion(found.table), quality_time(found.board, found.table)
 
 
 def span(values: Iterable[float | None]) -> list[float] | None:
@@ -127,12 +143,9 @@ def span(values: Iterable[float | None]) -> list[float] | None:
     return [low - margin, high + margin]
 
 
-def runs(folder: Path, name: str) -> list[tuple[str, str]]:
+def runs(found: Ranked) -> list[tuple[str, str]]:
     """(method, run id) of a board, best first."""
-    from benchmarks.leaderboard import runs_of
-
-    found = runs_of(board(folder, name), folder)
-    return [(run.facts["method"]["name"], run.id) for run in found]
+    return list(zip(found.table["method"], found.table["run"], strict=True))
 
 
 def command(folder: Path, run_id: str) -> str:
@@ -200,20 +213,19 @@ def picture_table(folder: Path, a: str, b: str) -> list[list[Any]]:
     return [[n, round(r.a, 2), round(r.b, 2), round(r.d, 2)] for n, r in joined.iterrows()]
 
 
-def pictures(folder: Path, a: str, b: str, name: str) -> tuple[np.ndarray, np.ndarray]:
+def pictures(context: Context, a: str, b: str, name: str) -> tuple[np.ndarray, np.ndarray]:
     """What two methods make of one test picture, restored now: results keep scores only.
 
-    gr.Error where the data set is not on this machine, a method is not one of ours, or it is now
-    made from another checkpoint.
+    gr.Error where the data set is not on this machine, a method is not one of ours, or the app's
+    model is not the one that was scored.
     """
     from benchmarks.leaderboard import find_run
-    from benchmarks.methods import METHODS, make_method
     from benchmarks.pairs import load
     from benchmarks.protocols import protocol_named
     from benchmarks.runner import as_seen
 
-    with sayable():
-        found = [find_run(run, folder) for run in (a, b)]
+    with friendly(), sayable():
+        found = [find_run(run, context.options.results) for run in (a, b)]
         dataset = found[0].facts["dataset"]
         clean = dataset["name"].endswith("-clean")
         own = dataset["name"].removesuffix("-clean")
@@ -222,19 +234,49 @@ def pictures(folder: Path, a: str, b: str, name: str) -> tuple[np.ndarray, np.nd
         if source is None:
             raise refusal(f"{name}: not in the copy of {own} that is here.")
         pair = as_seen(load(collection, source), protocol_named(found[0].facts["protocol"]["id"]))
-        restored = []
-        for run in found:
-            method = run.facts["method"]["name"]
-            if method not in METHODS:
-                raise refusal(f"{method}: its pictures are not stored, and it cannot be run here.")
-            made = make_method(method)
-            if made.card.source != run.facts["method"].get("source"):  # as by --checkpoint
-                raise refusal(
-                    f"{method}: its pictures are not stored, and the {method} here is not the one "
-                    "that was scored."
-                )
-            restored.append(made.restore(pair, run.facts["seeds"][0]))
-    return restored[0], restored[1]
+        first, second = (_restored(context, run, pair) for run in found)
+    return first, second
+
+
+def _restored(context: Context, run: Run, pair: Pair) -> np.ndarray:
+    """A pair as the method of a run restores it, where that is the one that was scored."""
+    from benchmarks.methods import METHODS, make_method
+
+    name, seed = run.facts["method"]["name"], run.facts["seeds"][0]
+    if name not in METHODS:
+        raise refusal(f"{name}: its pictures are not stored, and it cannot be run here.")
+    if name.startswith("learnir"):
+        context.engine.model()  # is loaded, or it is said why not
+        source = _source(context.engine.checkpoint)
+        restore: Callable[[Pair, int], np.ndarray] = partial(_by_model, context, name)
+    else:
+        made = make_method(name)
+        source, restore = made.card.source, made.restore
+    if source != run.facts["method"].get("source"):  # as by --checkpoint
+        raise refusal(
+            f"{name}: its pictures are not stored, and the {name} here is not the one that was "
+            "scored."
+        )
+    return restore(pair, seed)
+
+
+def _by_model(context: Context, name: str, pair: Pair, seed: int) -> np.ndarray:
+    """A pair as a method restores it that is the app's own model, in its turn."""
+    from benchmarks.learnir_methods import ONE_STEP, asks_once
+    from benchmarks.methods import LEARNIR
+
+    if name in LEARNIR:
+        return context.engine.restore(pair.input, Settings(seed=seed, **LEARNIR[name])).picture
+    with context.engine.lent() as model:
+        return asks_once(model).restore(pair.input, seed=seed, **ONE_STEP).picture
+
+
+@lru_cache(maxsize=1)
+def _source(checkpoint: str | None) -> str:
+    """How results name the checkpoint they were made with."""
+    from benchmarks.learnir_methods import checkpoint_hash
+
+    return f"checkpoint {checkpoint_hash(checkpoint)}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -246,10 +288,10 @@ class Drawn:
     files: tuple[str, str]
 
 
-def drawn(folder: Path, of: Comparison, name: str) -> Drawn:
+def drawn(context: Context, of: Comparison, name: str) -> Drawn:
     """``pictures`` of a comparison, as files; gr.Error as there."""
     first, second = of.methods
-    left, right = (encode_png(made) for made in pictures(folder, *of.runs, name))
+    left, right = (encode_png(made) for made in pictures(context, *of.runs, name))
     files = keep(left, f"{name}-{first}.png"), keep(right, f"{name}-{second}.png")
     return Drawn(of.runs, f"{first} | {second}: {name}", files)
 

@@ -73,11 +73,11 @@ def build(context: Context, tab: gr.Tab) -> None:
     def fill(name: str | None, *chosen: str | None) -> tuple[Any, ...]:
         if not name:
             return (gr.skip(),) * len(shown.outputs)
-        runs = reading.runs(folder, name)
+        found = reading.ranked(folder, name)
         return (
-            reading.ranking(folder, name),
-            *map(_within, reading.plots(folder, name), PLOTTED),
-            *_offered(runs, chosen),
+            reading.ranking(found),
+            *map(_within, reading.plots(found), PLOTTED),
+            *_offered(reading.runs(found), chosen),
         )
 
     def open_tab(chosen: str | None) -> tuple[Any, ...]:
@@ -181,7 +181,7 @@ def _drill_down(context: Context, shown: Shown) -> None:
     def draw(found: reading.Comparison | None, event: gr.SelectData) -> Any:
         if found is None:
             return gr.skip()
-        return reading.drawn(folder, found, str(event.row_value[0]))
+        return reading.drawn(context, found, str(event.row_value[0]))
 
     def show(ready: reading.Drawn | None, found: reading.Comparison | None) -> Any:
         if ready is None or found is None or ready.runs != found.runs:

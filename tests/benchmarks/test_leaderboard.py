@@ -97,10 +97,11 @@ def test_pictures_and_facts_of_a_run(filled):
 
 def test_plots_have_their_columns(filled):
     board = board_named("ucb.test.native", filled)
-    assert list(quality_time(board, filled)) == [
+    found = table(board, filled)
+    assert list(quality_time(board, found)) == [
         "method", "seconds", "quality", "metric", "parameters", "hardware",
     ]  # fmt: skip
-    assert set(perception_distortion(board, filled)) == {"method", "psnr", "lpips", "badge"}
+    assert set(perception_distortion(found)) == {"method", "psnr", "lpips", "badge"}
 
 
 def test_a_comparison_says_who_is_better_and_by_how_much(filled):

@@ -96,7 +96,7 @@ def test_no_point_of_a_plot_lies_on_its_edge(app, results):
     answer(app, opening["id"], [None], "reader")  # fills the choice
     number = handler(app, "board-choice", "input")["id"]
     _, *plots = answer(app, number, [board, None, None, None], "reader")[:3]
-    points = leaderboard_reading.plots(results, board)
+    points = leaderboard_reading.plots(leaderboard_reading.ranked(results, board))
     axes = (("psnr", "lpips"), ("seconds", "quality"))
     assert not points[1].empty
     for plot, table, columns in zip(plots, points, axes, strict=True):
@@ -105,6 +105,22 @@ def test_no_point_of_a_plot_lies_on_its_edge(app, results):
         for name, column in zip(("x_lim", "y_lim"), columns, strict=True):
             low, high = plot[name]
             assert low < table[column].min() <= table[column].max() < high
+
+
+def test_a_chosen_board_is_ranked_once_for_all_that_is_shown_of_it(app, results, monkeypatch):
+    """Every result is read for it, and its intervals are bootstrapped: seconds of work."""
+    import benchmarks.leaderboard as board_of
+
+    board, counted = leaderboard_reading.board_choices(results)[0][1], []
+    for name in ("table", "readable_runs"):
+        call = getattr(board_of, name)
+        monkeypatch.setattr(
+            board_of, name, lambda *of, name=name, call=call: counted.append(name) or call(*of)
+        )
+    number = handler(app, "board-choice", "input")["id"]
+    ranking, *_ = answer(app, number, [board, None, None, None], "reader")
+    assert len(ranking["data"]) == 2
+    assert sorted(counted) == ["readable_runs", "readable_runs", "table"]
 
 
 @pytest.mark.parametrize("values", [[], [None], [float("nan")]])
@@ -250,10 +266,10 @@ def test_a_result_is_scored_once_at_every_strength(app, handlers, monkeypatch):
     """Every page opens with the same result. What could not be had may be had later."""
     told: list[float | None] = [None, 20.0, 30.0]
 
-    def scores(*_):
+    def told_scores(*_):
         return [Score("PSNR, dB", 10.0, told.pop(0), "")]
 
-    monkeypatch.setattr(restore_events.views, "scores", scores)
+    monkeypatch.setattr(restore_events.views, "scores", told_scores)
     page, strengths = handlers(app.context), (0.9, 0.9, 0.9, 0.4, 0.9)
     shown = [page.score(restore_events.FIRST, s, HAND, TRUTH)["scores"] for s in strengths]
     tables = [table["value"] for table in shown]

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
+import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -12,9 +16,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks import learnir_methods
 from demo import dataset_browsing, leaderboard_reading, leaderboard_tab, shadow_making
 from demo.about_tab import CARD, card
+from demo.context import Context
 from demo.endpoints import NAMES
+from demo.engine import Engine
+from demo.options import Options
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "demo" / "examples"
 PORTRAIT = EXAMPLES / "portrait.jpg"
@@ -87,17 +95,19 @@ def test_a_sound_submission_becomes_a_row(submission, results, data_root, tmp_pa
     accepted, reason, run = leaderboard_reading.submitted(folder, str(submission))
     assert accepted, reason
     name = leaderboard_reading.board_choices(folder)[0][1]
-    assert any(row[1].startswith("Grey") for row in leaderboard_reading.ranking(folder, name))
+    rows = leaderboard_reading.ranking(leaderboard_reading.ranked(folder, name))
+    assert any(row[1].startswith("Grey") for row in rows)
     assert "--protocol 256-v1" in leaderboard_reading.command(folder, run)
 
 
 def test_the_drill_down_shows_both_methods_pictures(results, data_root, monkeypatch):
     monkeypatch.setenv("LEARNIR_DATA", str(data_root))
     name = leaderboard_reading.board_choices(results)[0][1]
-    (_, a), (_, b) = leaderboard_reading.runs(results, name)
+    (_, a), (_, b) = leaderboard_reading.runs(leaderboard_reading.ranked(results, name))
     rows = leaderboard_reading.picture_table(results, a, b)
     assert [abs(row[3]) for row in rows] == sorted((abs(r[3]) for r in rows), reverse=True)
-    left, right = leaderboard_reading.pictures(results, a, b, rows[0][0])
+    context = Context(Options(results=results), Engine())
+    left, right = leaderboard_reading.pictures(context, a, b, rows[0][0])
     assert left.shape == right.shape == (256, 256, 3)
     assert not np.array_equal(left, right)
 
@@ -113,18 +123,55 @@ def test_a_board_opened_again_keeps_what_is_chosen_of_it():
     assert ["value" in update for update in other] == [True, False, True]
 
 
-def test_the_drill_down_shows_no_other_checkpoints_pictures(
-    data_root, checkpoint, tmp_path, monkeypatch
-):
+@pytest.fixture(scope="module")
+def ours(data_root, checkpoint, tmp_path_factory):
+    """Results of two ways to use the tiny model, by method, in one folder."""
     from benchmarks.methods import MethodOptions
     from benchmarks.runner import RunPlan, run
 
+    out, options = tmp_path_factory.mktemp("ours"), MethodOptions(checkpoint=str(checkpoint))
+    plan = RunPlan(
+        "", "ucb", out, "256-v1", root=str(data_root), faces=False, workers=1, options=options
+    )
+    return {name: run(replace(plan, method=name)) for name in ("learnir-neither", "learnir-once")}
+
+
+def drill_down(context, ours):
+    """``pictures`` of the first test picture by both methods."""
+    a, b = (run.id for run in ours.values())
+    return leaderboard_reading.pictures(context, a, b, "0-0")
+
+
+def test_the_drill_down_shows_what_was_scored_by_the_apps_model_in_its_turn(
+    ours, checkpoint, data_root, monkeypatch
+):
+    """No second one is loaded; and one picture is restored at a time."""
     monkeypatch.setenv("LEARNIR_DATA", str(data_root))
-    options = MethodOptions(checkpoint=str(checkpoint))
-    plan = RunPlan("learnir", "ucb", tmp_path, "256-v1", faces=False, workers=1, options=options)
-    ours = run(plan)
-    with pytest.raises(gr.Error, match="the learnir here is not the one that was scored"):
-        leaderboard_reading.pictures(tmp_path, ours.id, ours.id, ours.rows()["name"].iloc[0])
+    for name in ("open_pipeline", "count_macs"):
+        monkeypatch.setattr(learnir_methods, name, lambda *_, **__: pytest.fail("again"))
+    engine = Engine(str(checkpoint))
+    engine.start()
+    folder = next(iter(ours.values())).path.parent
+    with ThreadPoolExecutor(1) as pool:
+        with engine._turns.turn():
+            asked = pool.submit(drill_down, Context(Options(results=folder), engine), ours)
+            waited = time.monotonic() + 60
+            while len(engine._turns._line) < 2 and time.monotonic() < waited:
+                time.sleep(0.01)
+            assert not asked.done()
+        made = asked.result(60)
+    for picture, run in zip(made, ours.values(), strict=True):
+        scored = run.rows().set_index("name").loc["0-0", "result_sha256"]
+        assert hashlib.sha256(picture.tobytes()).hexdigest() == scored
+
+
+def test_the_drill_down_shows_no_other_checkpoints_pictures(ours, data_root, monkeypatch):
+    monkeypatch.setenv("LEARNIR_DATA", str(data_root))
+    engine = Engine()  # has the shipped weights
+    monkeypatch.setattr(engine, "model", lambda: None)  # is loaded
+    context = Context(Options(results=next(iter(ours.values())).path.parent), engine)
+    with pytest.raises(gr.Error, match="the learnir-neither here is not the one that was scored"):
+        drill_down(context, ours)
 
 
 def test_the_drill_down_without_the_data_names_no_folder_of_the_server(
@@ -132,9 +179,10 @@ def test_the_drill_down_without_the_data_names_no_folder_of_the_server(
 ):
     monkeypatch.setenv("LEARNIR_DATA", str(tmp_path))
     name = leaderboard_reading.board_choices(results)[0][1]
-    (_, a), (_, b) = leaderboard_reading.runs(results, name)
+    (_, a), (_, b) = leaderboard_reading.runs(leaderboard_reading.ranked(results, name))
+    context = Context(Options(results=results), Engine())
     with pytest.raises(gr.Error, match="ucb is not on this machine") as told:
-        leaderboard_reading.pictures(results, a, b, "0-0")
+        leaderboard_reading.pictures(context, a, b, "0-0")
     assert str(tmp_path) not in told.value.message
 
 
