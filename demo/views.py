@@ -65,7 +65,8 @@ class Score:
 def scores(before: np.ndarray, after: np.ndarray, truth: np.ndarray) -> list[Score]:
     """PSNR, SSIM and LPIPS of input and result against the shadow-free picture.
 
-    All (H, W, 3), scored as uint8 at PREVIEW_SIDE at most. ValueError when the sizes differ.
+    All (H, W, 3), scored as uint8 at PREVIEW_SIDE at most, which the notes say of larger ones.
+    ValueError when the sizes differ.
     """
     if not before.shape == after.shape == truth.shape:
         h, w = before.shape[:2]
@@ -73,11 +74,14 @@ def scores(before: np.ndarray, after: np.ndarray, truth: np.ndarray) -> list[Sco
     from benchmarks.metrics import psnr, ssim
     from benchmarks.perceptual import lpips
 
+    full = truth.shape
     before, after, truth = preview(before), preview(after), preview(truth)
+    h, w = truth.shape[:2]
+    at = "" if truth.shape == full else f", reduced to {w} × {h} px"
     return [
-        _score("PSNR, dB", "higher is better", psnr, (before, after), truth),
-        _score("SSIM", "higher is better", ssim, (before, after), truth),
-        _score("LPIPS (alex)", "lower is better", lpips, (before, after), truth),
+        _score("PSNR, dB", f"higher is better{at}", psnr, (before, after), truth),
+        _score("SSIM", f"higher is better{at}", ssim, (before, after), truth),
+        _score("LPIPS (alex)", f"lower is better{at}", lpips, (before, after), truth),
     ]
 
 

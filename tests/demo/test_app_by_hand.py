@@ -11,10 +11,11 @@ from typing import Any
 
 import gradio as gr
 import httpx
+import numpy as np
 import pytest
 
 from demo import leaderboard_reading, restore_events, restoring
-from demo.views import Score
+from demo.views import Score, scores
 
 
 def config(app) -> dict[str, Any]:
@@ -260,6 +261,14 @@ def test_a_seed_that_is_none_is_named(app, handlers):
     settings = (0, restoring.OWN, restoring.OWN, -1, "auto", 1.0)
     with pytest.raises(gr.Error, match="Seed: a whole number from 0 to 2147483647, not -1"):
         handlers(app.context).restore(HAND, "", False, *settings, None, None)
+
+
+def test_scores_of_a_reduced_picture_say_its_size(monkeypatch):
+    monkeypatch.setattr("benchmarks.perceptual.lpips", lambda *_: 0.1)
+    for width, at in ((1600, ""), (3200, ", reduced to 1600 × 32 px")):
+        before, after, truth = (np.full((width // 50, width, 3), n, np.uint8) for n in (9, 5, 4))
+        told = [score.note for score in scores(before, after, truth)]
+        assert told == [f"{which} is better{at}" for which in ("higher", "higher", "lower")]
 
 
 def test_a_result_is_scored_once_at_every_strength(app, handlers, monkeypatch):
