@@ -125,11 +125,11 @@ def _clean_hub(manifest: Path, gone: Removed) -> None:
     if not held:
         return
     paths = {photo.path for photo in held}
+    for path in paths:  # first: without its line nothing tells a second run whose a picture is
+        path.unlink(missing_ok=True)
     with manifest.open(newline="", encoding="utf-8") as lines:
         head, *rest = csv.reader(lines)
     _write_table(manifest, [head, *(r for r in rest if manifest.parent / r[0] not in paths)])
-    for path in paths:
-        path.unlink(missing_ok=True)
 
 
 def _clean_report(out: Path, gone: Removed) -> None:

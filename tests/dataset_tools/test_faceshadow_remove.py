@@ -222,6 +222,35 @@ def test_pictures_fetched_from_the_hub_are_deleted(tmp_path, portraits):
     assert {row["identity"] for row in ledger.rows(out)} == {"a", "c"}
 
 
+@pytest.mark.parametrize("step", ["unlink", "_write_table"])
+def test_a_killed_remove_leaves_no_picture_of_the_hub(tmp_path, monkeypatch, step):
+    """Which nothing tells apart from others once the manifest does not name it."""
+
+    class Killed(BaseException):
+        pass
+
+    unlink = Path.unlink
+
+    def killed(path: Path, *more: object, **options: object) -> None:
+        if path.suffix == ".img" or path.name == "manifest.csv":
+            raise Killed
+        unlink(path, *more, **options)
+
+    folder = tmp_path / ".faceshadow" / "hub" / "some"
+    folder.mkdir(parents=True)
+    (folder / "manifest.csv").write_text("path,identity\n0.img,Ann\n1.img,Zoe\n")
+    for number in range(2):
+        (folder / f"{number}.img").write_bytes(b"%d" % number)
+    gone = ledger.mark_removed(tmp_path, ["Zoe"])
+    with monkeypatch.context() as patch:
+        patch.setattr(*((Path, "unlink") if step == "unlink" else (remove, "_write_table")), killed)
+        with pytest.raises(Killed):
+            remove._clean_hub(folder / "manifest.csv", gone)
+    remove._clean_hub(folder / "manifest.csv", gone)
+    assert [path.name for path in sorted(folder.iterdir())] == ["0.img", "manifest.csv"]
+    assert (folder / "manifest.csv").read_text() == "path,identity\n0.img,Ann\n"
+
+
 def test_building_after_everybody_was_removed_is_one_clear_line(tmp_path, photos, cache, capsys):
     out = tmp_path / "out"
     name_people(photos, {path.name: "Zoe" for path in photos.glob("*.png")})
@@ -249,6 +278,18 @@ def test_a_blank_name_removes_nobody(tmp_path, photos, cache, capsys, name):
     assert "nobody named; give an identity, a photo or a pair id" in capsys.readouterr().err
     assert photos_in(out) == before
     assert not (out / ledger.REMOVED).exists()
+
+
+def test_unknown_is_nobodys_name(tmp_path, photos, cache, capsys):
+    out = tmp_path / "out"
+    name_people(photos, {path.name: "Unknown" for path in photos.glob("*.png")})
+    assert build(photos, out, "--landmark-cache", cache) == 0
+    before = photos_in(out)
+    for name in ("Unknown", "unknown"):
+        assert removed(out, name) == 1
+        assert f"nothing here is called {name!r}" in capsys.readouterr().err
+    assert photos_in(out) == before
+    assert {row["identity"] for row in ledger.rows(out)} == {""}
 
 
 def test_an_unknown_name_is_told_where_names_are(tmp_path, photos, cache, capsys):
