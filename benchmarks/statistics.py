@@ -29,7 +29,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A minus B on the same pictures. p: two-sided Wilcoxon on scene means, nan below 6 scenes."""
+    """A minus B on the same pictures. p: ``wilcoxon`` on scene means."""
 
     metric: str
     difference: Interval
@@ -41,8 +41,8 @@ class Comparison:
     def certain(self) -> bool:
         """Whether the two can be told apart: zero outside the interval, and p below 5 %.
 
-        Both are asked for, as the bootstrap of few scenes promises more than it holds; below six
-        scenes there is no p, as no signed-rank test can reach 5 %.
+        Both are asked for, as the bootstrap of few scenes promises more than it holds; where fewer
+        than six scenes differ there is no p, as no signed-rank test can reach 5 %.
         """
         difference = self.difference
         return (difference.low > 0 or difference.high < 0) and self.p < 1 - LEVEL
@@ -98,14 +98,31 @@ def compare(a: pd.DataFrame, b: pd.DataFrame, metric: str) -> Comparison:
 
 
 def wilcoxon(difference: np.ndarray, scenes: np.ndarray) -> float:
-    """Two-sided Wilcoxon signed-rank p on the scenes' mean differences; nan below 6 scenes."""
+    """Two-sided Wilcoxon signed-rank p on the scenes' mean differences.
+
+    Scenes that do not differ say nothing: 1 where none does, nan where fewer than six do.
+    """
     from scipy.stats import wilcoxon as signed_rank
 
     _, of = np.unique(scenes, return_inverse=True)
     means = np.bincount(of, weights=difference) / np.bincount(of)
-    if len(means) < FEWEST_SCENES:
-        return float("nan")
-    return 1.0 if not means.any() else float(signed_rank(means).pvalue)
+    differing = means[means != 0]  # any zero makes SciPy approximate, however few the others are
+    if not len(differing):
+        return 1.0
+    return float(signed_rank(differing).pvalue) if len(differing) >= FEWEST_SCENES else float("nan")
+
+
+def holm(p: np.ndarray) -> np.ndarray:
+    """p of several tests, adjusted so that a table of verdicts holds as a whole; nan stays nan.
+
+    Holm 1979, Scandinavian Journal of Statistics 6, p. 65: of m tests the i-th smallest p counts
+    m - i + 1 times, at most 1 and never less than a smaller one. nan was no test.
+    """
+    order = np.argsort(p)[: np.count_nonzero(~np.isnan(p))]
+    adjusted = np.full(len(p), np.nan)
+    weighted = np.arange(len(order), 0, -1) * p[order]
+    adjusted[order] = np.minimum(np.maximum.accumulate(weighted), 1)
+    return adjusted
 
 
 def seed_spread(rows: pd.DataFrame, metric: str) -> float | None:

@@ -21,7 +21,7 @@ import pandas as pd
 from fill_page import fill, markdown
 from tqdm import tqdm
 
-from benchmarks.comparison import compare_runs
+from benchmarks.comparison import UNTOLD, compare_runs
 from benchmarks.export import as_markdown
 from benchmarks.leaderboard import METRICS_SHOWN, boards, runs_of, table
 from benchmarks.leaderboard import Board as LeaderboardBoard
@@ -31,6 +31,7 @@ from benchmarks.protocols import PROTOCOLS
 from benchmarks.published import published
 from benchmarks.results import Run, readable_runs
 from benchmarks.runner import RunPlan, run
+from benchmarks.statistics import LEVEL, holm
 from benchmarks.summary import summarise
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -201,7 +202,10 @@ def costs(board: LeaderboardBoard, results: Path) -> str:
 
 
 def comparisons(found: list[LeaderboardBoard], results: Path) -> pd.DataFrame:
-    """LearnIR less each of its ablations, a row a board, method and metric (``compare_runs``)."""
+    """LearnIR less each of its ablations, a row a board, method and metric (``compare_runs``).
+
+    Of so many tests at 5 % some succeed by chance: p is adjusted for all of them, verdicts follow.
+    """
     rows = []
     for board in found:
         ids = {run.facts["method"]["name"]: run.id for run in runs_of(board, results)}
@@ -209,14 +213,16 @@ def comparisons(found: list[LeaderboardBoard], results: Path) -> pd.DataFrame:
             pairs = compare_runs(ids[OURS[0]], ids[other], results).set_index("metric")
             about = {"board": board.dataset, "against": other}
             rows += [about | {"metric": m} | pairs.loc[m].to_dict() for m in COMPARED]
-    return pd.DataFrame(rows)
+    compared = pd.DataFrame(rows)
+    p = holm(compared["p"].to_numpy())
+    return compared.assign(p=p, verdict=compared["verdict"].where(p < 1 - LEVEL, UNTOLD))
 
 
 def comparison_table(compared: pd.DataFrame) -> str:
     """Markdown: every comparison with its interval."""
-    head = ["board", "against", "metric", "difference", "p", "pictures better : worse", "verdict"]
+    head = ["board", "against", "metric", "difference", "p, Holm"]
     rows = [_compared(row) for row in compared.to_dict("records")]
-    return markdown([[*head], *rows])
+    return markdown([[*head, "pictures better : worse", "verdict"], *rows])
 
 
 def _compared(row: dict[str, Any]) -> list[str]:
