@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import platform
 import re
@@ -10,6 +11,8 @@ from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from benchmarks.names import BenchmarkError
 
 try:
     import resource
@@ -67,12 +70,21 @@ def hardware(device: str) -> str:
 
 
 def best_device(wanted: str | None = None) -> str:
-    """``wanted``, else the GPU when there is one, else the CPU."""
-    if wanted:
-        return wanted
-    import torch
+    """``wanted``, else the GPU when there is one, else the CPU; BenchmarkError where it is not."""
+    from learnir.device import choose_device
 
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        return str(choose_device(wanted))
+    except ValueError as error:
+        raise BenchmarkError(str(error)) from error
+
+
+def user() -> str:
+    """The user's name, "unknown" where the system has none for them, as in many containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
 
 
 def reset_peak(device: str) -> None:

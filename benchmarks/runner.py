@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import hashlib
 import json
 import math
@@ -22,7 +21,7 @@ from benchmarks.datasets import OWN
 from benchmarks.faces import FaceJudge
 from benchmarks.journal import Journal, Made
 from benchmarks.locations import REPOSITORY
-from benchmarks.machine import best_device, environment, peak_memory, reset_peak
+from benchmarks.machine import best_device, environment, peak_memory, reset_peak, user
 from benchmarks.methods import Method, MethodOptions, checked_result, make_method
 from benchmarks.names import BenchmarkError
 from benchmarks.pairs import (
@@ -82,6 +81,7 @@ def run(plan: RunPlan, progress: Progress | None = None, say: Say | None = None)
     """
     check_folder(plan.out)
     _check_seeds(plan.seeds)
+    plan = replace(plan, by=plan.by or user())
     collection = open_collection(plan.dataset, plan.root, plan.split, plan.clean, plan.scene)
     collection = replace(collection, sources=collection.sources[: plan.limit])
     protocol = protocol_named(plan.protocol or collection.entry.main_protocol)
@@ -296,7 +296,7 @@ def _facts(
         "seeds": list(seeds),
         "environment": environment(device),
         "provenance": {
-            "by": plan.by or getpass.getuser(),
+            "by": plan.by,
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
             "commit": commit(),
             "command": plan.command,

@@ -111,6 +111,15 @@ def test_what_cannot_be_done_is_one_line(words, said, tmp_path, capsys, monkeypa
 
 
 @pytest.mark.parametrize("kind", ["ValueError", "OSError", "RuntimeError"])
+@pytest.mark.parametrize("device", ["banana", "cuda:99"])
+def test_a_device_that_is_not_here_is_one_line(device, data, results, capsys):
+    words = ["run", "--method", "input", "--dataset", "ucb", "--data-root", str(data)]
+    assert main([*words, "--device", device, "--out", str(results)]) == 1
+    said = f"learnir-bench: device '{device}' is not available here; use 'cpu'\n"
+    assert capsys.readouterr().err.endswith(said)
+    assert not results.exists()
+
+
 def test_what_a_users_own_method_raises_is_shown_with_its_frames(
     kind, data, results, tmp_path, monkeypatch, capsys
 ):

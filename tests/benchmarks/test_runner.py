@@ -147,6 +147,21 @@ def test_rows_of_two_versions_of_this_code_are_never_mixed(data, results, monkey
     assert "0lder.jsonl: begun with other code" in line
 
 
+@pytest.mark.parametrize("error", [KeyError("uid not found: 54321"), OSError("No username set")])
+def test_a_user_without_a_name_costs_no_picture(score, monkeypatch, error):
+    """Asked before the first picture, as in some containers nobody has a name."""
+    order = []
+
+    def nameless():
+        order.append("user")
+        raise error
+
+    monkeypatch.setattr("getpass.getuser", nameless)
+    run = score("python:sample_methods:untouched", progress=lambda *_: order.append("picture"))
+    assert run.facts["provenance"]["by"] == "unknown"
+    assert order[:2] == ["user", "picture"]
+
+
 def test_a_seed_given_twice_is_refused(score):
     with pytest.raises(BenchmarkError, match="seed 1 is given twice"):
         score("python:sample_methods:speckled", seeds=(1, 0, 1))
