@@ -36,8 +36,8 @@ class Board:
     """The only thing within which rows are ranked.
 
     manifest: SHA-256 of the test files. pairs: how many were scored; expected: how many the whole
-    split has, None where no number is declared. reduced: the copy's pictures are smaller than the
-    release's. scenes: as ``Run.scenes``.
+    split has, None where an older result does not say. reduced: the copy's pictures are smaller
+    than the release's. clean, scenes: as of ``Run``.
     """
 
     id: str
@@ -51,6 +51,7 @@ class Board:
     expected: int | None
     main_score: str
     reduced: bool = False
+    clean: bool = False
     scenes: str | None = None
 
     @property
@@ -75,7 +76,7 @@ def boards(folder: str | Path = RESULTS) -> list[Board]:
     def place(board: Board) -> tuple[int, bool, int, str]:
         name = board.dataset.removesuffix("-clean")
         at = order.index(name) if name in order and board.scenes is None else len(order)
-        return (TASKS.index(board.task), name != board.dataset, at, board.id)
+        return (TASKS.index(board.task), board.clean, at, board.id)
 
     return sorted(found.values(), key=place)
 
@@ -87,16 +88,14 @@ def board_named(name: str, folder: str | Path = RESULTS) -> Board:
 
 def _board(run: Run) -> Board:
     dataset, protocol = run.facts["dataset"], run.facts["protocol"]["id"]
-    name = dataset["name"].removesuffix("-clean")
     own = run.scenes is not None  # whatever data set has the same name
-    entry = None if own else DATASETS.get(name)
-    clean = dataset["name"].endswith("-clean")
-    title = f"{name} ({OWN})" if own else dataset["title"]
+    entry = None if own else DATASETS.get(run.data)
+    title = f"{run.data} ({OWN})" if own else dataset["title"]
     files = dataset["manifest_sha256"][:8]
     return Board(
         id=f"{dataset['name']}.{dataset['split']}.{protocol}.{files}{_suffix(run.scenes)}",
         dataset=dataset["name"],
-        title=title + (", shadow-free inputs" if clean else ""),
+        title=title + (", shadow-free inputs" if run.clean else ""),
         task=entry.task if entry else "any",
         split=dataset["split"],
         protocol=protocol,
@@ -105,6 +104,7 @@ def _board(run: Run) -> Board:
         expected=dataset["expected"],
         main_score=entry.main_score if entry else "psnr",
         reduced=bool(dataset.get("reduced")),
+        clean=run.clean,
         scenes=run.scenes,
     )
 
@@ -223,10 +223,9 @@ def reproduce(run: Run) -> str:
     stored = run.facts["provenance"].get("command")
     if stored:
         return str(stored)
-    dataset, protocol = run.facts["dataset"], run.facts["protocol"]["id"]
     words = ["learnir-bench", "run", "--method", run.facts["method"]["name"]]
-    words += ["--dataset", dataset["name"].removesuffix("-clean"), "--protocol", protocol]
-    words += ["--clean"] if dataset["name"].endswith("-clean") else []
+    words += ["--dataset", run.data, "--protocol", run.facts["protocol"]["id"]]
+    words += ["--clean"] if run.clean else []
     words += ["--seeds", *map(str, run.facts["seeds"]), "--out", "results"]
     return shlex.join(words)
 

@@ -24,13 +24,27 @@ OF_TEST = ("all", "disjoint")  # splits that are parts of the test folder
 
 @dataclass(frozen=True)
 class Collection:
-    """The pairs of one split as found on disk. ``lonely``: keys without a partner."""
+    """The pairs of one split as found on disk.
+
+    lonely: keys without a partner. left_out: how many pairs ``first`` took away.
+    """
 
     entry: Dataset
     split: str
     folder: Path
     sources: tuple[Source, ...]
     lonely: tuple[str, ...] = ()
+    left_out: int = 0
+
+    def first(self, limit: int | None) -> Collection:
+        """The first so many pairs, None is all."""
+        kept = self.sources[:limit]
+        return replace(self, sources=kept, left_out=len(self.sources) - len(kept))
+
+    @property
+    def whole(self) -> int:
+        """How many pairs the whole split has: as declared, else as many as are here."""
+        return self.entry.expected(self.split) or len(self.sources) + self.left_out
 
     @property
     def complete(self) -> bool | None:

@@ -52,6 +52,18 @@ class Run:
         dataset = self.facts["dataset"]
         return str(dataset.get("scene") or "") if dataset["title"] == OWN else None
 
+    @property
+    def clean(self) -> bool:
+        """Whether the targets stood in as inputs; older results say so by their name alone."""
+        dataset = self.facts["dataset"]
+        return bool(dataset.get("clean", dataset["name"].endswith("-clean")))
+
+    @property
+    def data(self) -> str:
+        """The data set's name, as it is given to a run."""
+        name = str(self.facts["dataset"]["name"])
+        return name.removesuffix("-clean") if self.clean else name
+
     def rows(self) -> pd.DataFrame:
         """One row a picture and seed; BenchmarkError for a file that cannot be read."""
         import pandas as pd

@@ -83,7 +83,7 @@ def run(plan: RunPlan, progress: Progress | None = None, say: Say | None = None)
     _check_seeds(plan.seeds)
     plan = replace(plan, by=plan.by or user())
     collection = open_collection(plan.dataset, plan.root, plan.split, plan.clean, plan.scene)
-    collection = replace(collection, sources=collection.sources[: plan.limit])
+    collection = collection.first(plan.limit)
     protocol = protocol_named(plan.protocol or collection.entry.main_protocol)
     device = best_device(plan.options.device)
     method = make_method(plan.method, replace(plan.options, device=device))
@@ -286,9 +286,10 @@ def _facts(
             "title": found.entry.title,
             "split": found.split,
             "pairs": len(found.sources),
-            "expected": found.entry.expected(found.split),
+            "expected": found.whole,
             "revision": found.entry.revision,
             "reduced": found.reduced,
+            "clean": plan.clean,
             **({"scene": found.entry.scene} if found.entry.title == OWN else {}),
             "manifest_sha256": files,
         },

@@ -226,10 +226,8 @@ def pictures(context: Context, a: str, b: str, name: str) -> tuple[np.ndarray, n
 
     with friendly(), sayable():
         found = [find_run(run, context.options.results) for run in (a, b)]
-        dataset = found[0].facts["dataset"]
-        clean = dataset["name"].endswith("-clean")
-        own = dataset["name"].removesuffix("-clean")
-        collection = _opened(own, dataset["split"], clean)
+        own = found[0].data
+        collection = _opened(own, found[0].facts["dataset"]["split"], found[0].clean)
         source = next((s for s in collection.sources if s.key == name), None)
         if source is None:
             raise refusal(f"{name}: not in the copy of {own} that is here.")

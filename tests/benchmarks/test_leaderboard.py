@@ -264,6 +264,28 @@ def test_a_folder_of_ones_own_is_titled_by_its_name(score, data, results):
     assert titles == ["my pairs (a folder)", "my pairs (a folder), shadow-free inputs"]
 
 
+def test_a_folder_whose_name_ends_as_shadow_free_inputs_do_is_none(score, data, results):
+    folder = str((data / "ucb").rename(data / "portraits-clean"))
+    for clean in (False, True):
+        run = score("input", dataset=folder, clean=clean)
+        assert "--dataset portraits-clean --protocol" in reproduce(run)
+        assert ("--clean" in reproduce(run)) is clean
+    titles = [board.title for board in boards(results)]
+    assert titles == [
+        "portraits-clean (a folder)",
+        "portraits-clean (a folder), shadow-free inputs",
+    ]
+
+
+def test_older_results_of_shadow_free_inputs_stay_what_they_are():
+    """They say so by their name alone."""
+    found = [board for board in boards() if board.dataset.endswith("-clean")]
+    assert [board.dataset for board in found] == ["faceshadow-clean", "ucb-clean"]
+    for board in found:
+        assert board.clean
+        assert board.title.endswith(", shadow-free inputs")
+
+
 def test_the_text_shows_the_id_that_commands_take(filled):
     for board in boards(filled):
         assert export.as_text(board, filled).splitlines()[:2] == [board.label, board.id]

@@ -377,6 +377,19 @@ def test_a_limit_is_another_set_of_files(score):
     assert part.key != whole.key
 
 
+def test_a_limit_says_of_how_many_pairs(score, data, results):
+    """Where no number is declared it is as many as are there."""
+    from benchmarks.leaderboard import boards
+
+    for limit in (None, 3):
+        score("input", dataset=str(data / "ucb"), limit=limit)
+    told = sorted(board.scored for board in boards(results))
+    assert told == [
+        "ucb (a folder), 3 of 8 pairs, native-v1",
+        "ucb (a folder), 8 pairs, native-v1",
+    ]
+
+
 def test_missing_data_says_where_to_get_it(score, tmp_path):
     plan = runner.RunPlan("input", "srd", tmp_path, root=str(tmp_path))
     with pytest.raises(BenchmarkError, match="ghost-free-shadow-removal"):

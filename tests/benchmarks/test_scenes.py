@@ -62,7 +62,7 @@ def test_a_folder_that_is_called_as_a_data_set_is_none(score, data, results):
     (data / "ucb").rename(data / "srd")
     run = score("input", dataset=str(data / "srd"))
     (board,) = boards(results)
-    assert (board.main_score, board.task, board.expected) == ("psnr", "any", None)
+    assert (board.main_score, board.task, board.expected) == ("psnr", "any", 8)
     assert board.title == "srd (a folder)"
     assert board_named("srd.test.native-v1", results) == board
     assert find_run("srd.native", results).id == run.id
