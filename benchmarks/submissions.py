@@ -27,7 +27,7 @@ from benchmarks.names import BenchmarkError, as_ascii, look_up, one_alphabet
 from benchmarks.pairs import Collection, is_path, manifest, manifest_hash, open_collection
 from benchmarks.pictures import header
 from benchmarks.protocols import protocol_named
-from benchmarks.results import Run, load_runs, move, store
+from benchmarks.results import Run, move, readable_runs, store
 from benchmarks.runner import RunPlan, run
 from benchmarks.summary import cost_of, summarise
 from benchmarks.validity import MASKS, NAME, TEXT
@@ -60,8 +60,8 @@ def submit(
             stored = _accepted(bundle, Path(folder), data_root)
     except (BenchmarkError, OSError, ValueError, ArithmeticError, MemoryError) as error:
         return Verdict(False, _line(str(error)))
-    badge = stored.facts["badge"]
-    return Verdict(True, f"accepted as {badge}: {stored.id}", stored.id)
+    accepted = f"accepted as {stored.facts['badge']}: {stored.id}"
+    return Verdict(True, f"{accepted}; it stays as long as this folder of results", stored.id)
 
 
 def _line(text: str) -> str:
@@ -140,7 +140,7 @@ def _refuse_repeated(card: dict[str, Any], folder: Path) -> None:
     name = _looks(card["method"])
     if name.startswith(_looks(OURS)) or name in map(_looks, METHODS):
         raise BenchmarkError(f"{card['method']}: that name is a method of this repository")
-    for stored in load_runs(folder):
+    for stored in readable_runs(folder)[0]:
         if _looks(stored.facts["method"]["name"]) != name:
             continue
         if stored.facts["provenance"]["by"] != card["by"]:
@@ -166,7 +166,7 @@ def _same_board(stored: Run, card: dict[str, Any]) -> bool:
 
 
 def _on_board(card: dict[str, Any], folder: Path) -> list[Run]:
-    return [stored for stored in load_runs(folder) if _same_board(stored, card)]
+    return [stored for stored in readable_runs(folder)[0] if _same_board(stored, card)]
 
 
 def _collection(card: dict[str, Any], data_root: str | Path | None) -> Collection:
@@ -186,7 +186,7 @@ def _rescored(
     shown = {name: float(card["input_row"][name]) for name in FINGERPRINT}
     _check_fingerprint(shown, input_row(collection, card["protocol"]))
     _check_pictures(bundle / RESULTS, card, {source.key for source in collection.sources})
-    on_files = [stored for stored in load_runs(folder) if _same_files(stored, card)]
+    on_files = [stored for stored in readable_runs(folder)[0] if _same_files(stored, card)]
     refuse_copied_pictures(bundle / RESULTS, collection, on_files)
     options = MethodOptions(**{k: card[k] for k in ("mask", "training_data", "source")})
     options = replace(options, name=card["method"])
@@ -277,7 +277,7 @@ def _reported(bundle: Path, card: dict[str, Any], folder: Path) -> Run:
 
 def _ours(card: dict[str, Any], folder: Path) -> Run:
     claimed = card["dataset"], card["split"]
-    for stored in load_runs(folder):
+    for stored in readable_runs(folder)[0]:
         dataset = stored.facts["dataset"]
         ours = stored.facts["badge"] == "re-scored" and _same_board(stored, card)
         if ours and (dataset["name"], dataset["split"]) == claimed:

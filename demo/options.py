@@ -20,7 +20,8 @@ class Options:
             GRADIO_SERVER_PORT, else 127.0.0.1 and the first free port from 7860).
         auth: (user, password) asked for before anything is shown, None = open to all.
         dataset: a built FaceShadow folder or a Hub data set id; None = the tab tells how.
-        results: folder of benchmark results; submissions are written there.
+        results: folder of benchmark results; submissions are written there, and stay as long
+            as it does.
         checkpoint: checkpoint folder or Hub id, None = the shipped weights.
         mcp: also serve the endpoints to language models by the Model Context Protocol.
     """
@@ -45,7 +46,7 @@ def parse_options(arguments: Sequence[str] | None = None) -> Options:
             port=_port(given.port),
             auth=_credentials(auth),
             dataset=_dataset(given.dataset),
-            results=_folder(given.results),
+            results=_folder(given.results or os.environ.get("LEARNIR_APP_RESULTS") or str(RESULTS)),
             checkpoint=given.checkpoint,
             mcp=given.mcp,
         )
@@ -64,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--port", type=int, help="port to listen on (first free one from 7860)")
     add("--auth", metavar="USER:PASSWORD", help="ask for a login; or set LEARNIR_APP_AUTH")
     add("--dataset", metavar="DIR|ID", help="built FaceShadow folder or Hub data set to browse")
-    add("--results", metavar="DIR", default=str(RESULTS), help="folder of benchmark results")
+    add("--results", metavar="DIR", help="benchmark results; or set LEARNIR_APP_RESULTS")
     add("--checkpoint", metavar="DIR|ID", help="checkpoint folder or Hub id (shipped weights)")
     add("--mcp", action="store_true", help="serve the endpoints by MCP too (needs gradio[mcp])")
     return parser

@@ -107,6 +107,17 @@ def test_a_torn_row_of_ours_is_named(bundle, data, results, score):
     assert f"{torn}: cannot be read" in verdict.reason
 
 
+@pytest.mark.parametrize("form", ["pictures", "scores"])
+def test_a_file_that_is_no_result_refuses_nobody(bundle, data, results, score, form):
+    rows = score("input").rows()
+    (results / "broken.native-v1.x.0000000000.json").write_text("{")
+    if form == "scores":
+        report(bundle, rows.assign(psnr=rows["psnr"] + 0.5))
+    verdict = submit(bundle, results, data)
+    assert verdict.accepted, verdict.reason
+    assert verdict.reason.endswith(f"{verdict.run_id}; it stays as long as this folder of results")
+
+
 def test_a_nameless_score_is_refused(bundle, data, results, score):
     rows = score("input").rows()
     rows.loc[0, "name"] = ""

@@ -6,6 +6,7 @@ import threading
 
 from demo import leaderboard_reading as leaderboard
 from demo.engine import Engine
+from demo.options import RESULTS, parse_options
 
 
 def test_what_is_done_last_keeps_no_page_waiting(tmp_path):
@@ -40,6 +41,13 @@ def test_the_leaderboard_is_warmed_up_by_what_opening_it_takes():
     )
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert done.stdout.split() == ["late"], done.stdout + done.stderr
+
+
+def test_results_may_lie_where_a_space_keeps_them(tmp_path, monkeypatch):
+    assert parse_options([]).results == RESULTS
+    monkeypatch.setenv("LEARNIR_APP_RESULTS", str(tmp_path / "kept"))
+    assert parse_options([]).results == tmp_path / "kept"
+    assert parse_options(["--results", str(tmp_path)]).results == tmp_path
 
 
 def test_results_that_cannot_be_read_stop_no_server(tmp_path):
