@@ -105,7 +105,8 @@ def _by_stem(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise PairError(f"{folder}: missing; paired data needs input/ and target/")
     found: dict[str, Path] = {}
-    for path in sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES):
+    pictures = [p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES]
+    for path in sorted(p for p in pictures if not p.name.startswith(".")):  # as macOS's ._a.jpg
         other = found.setdefault(path.stem, path)
         if other is not path:
             raise PairError(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
+from math import ceil
 from typing import Protocol
 
 import numpy as np
@@ -47,11 +48,12 @@ class Store(Protocol):
 
 
 class Pairs:
-    """Rendered or photographed pairs."""
+    """Rendered or photographed pairs, held no finer than the closest views of the stages need."""
 
     def __init__(self, config: TrainConfig, pairs: Sequence[Pair]) -> None:
         self.config = config
-        self.store = PairStore(pairs, max_side=max(256, *(s.size for s in config.stages)))
+        closest = [ceil(stage.size / stage.view[0]) for stage in config.stages]
+        self.store = PairStore(pairs, max_side=max(256, *closest))
 
     def __len__(self) -> int:
         return len(self.store)

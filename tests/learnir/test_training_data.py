@@ -4,6 +4,7 @@ import dataclasses
 import json
 import shutil
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -11,7 +12,7 @@ from archives import write_archive
 
 from learnir.cli import main
 from learnir.training.archive import load_archive
-from learnir.training.data import PairError, open_pairs
+from learnir.training.data import Pair, PairError, open_pairs
 from learnir.training.presets import PRESETS, Stage, TrainConfig
 from learnir.training.sources import Pairs, Scenes
 
@@ -72,6 +73,25 @@ def test_two_files_of_one_name_are_not_packed(pairs, tmp_path):
     with pytest.raises(PairError, match=r"3.jpg and 3.png are both named"):
         pack({"train": []}, tmp_path / "a.npz", PackPlan(pairs=(str(pairs),)), None)
     assert not (tmp_path / "a.npz").exists()
+
+
+def test_hidden_files_are_no_pictures(pairs):
+    for side in ("input", "target"):
+        (pairs / side / "._3.png").write_bytes(b"what macOS writes beside a picture")
+    (pairs / "input" / ".7.jpg").touch()
+    assert [pair.name for pair in open_pairs(pairs, "all")] == list("012345")
+
+
+@pytest.mark.parametrize(("side", "kept"), [(256, 256), (512, 400), (300, 300)])
+def test_pairs_are_held_as_fine_as_the_closest_view_needs(side, kept):
+    stages = (Stage(iterations=1, size=256, view=(0.64, 1.0)), Stage(iterations=1, size=128))
+    config = dataclasses.replace(PRESETS["smoke"], stages=stages)
+    picture = np.random.default_rng(0).integers(0, 256, (side + 20, side, 3), np.uint8)
+    encoded = cv2.imencode(".png", picture)[1].tobytes()
+    (y, x), *_ = Pairs(config, [Pair("a", lambda: encoded, lambda: encoded)]).store.pictures
+    assert min(y.shape[:2]) == kept
+    if side == kept:
+        assert np.array_equal(x, picture[..., ::-1])
 
 
 @pytest.mark.parametrize("augment", ["shadow", "geometric"])
