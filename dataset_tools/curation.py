@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from dataset_tools.facts import Facts
-from dataset_tools.photos import Photo
+from dataset_tools.photos import PUNCTUATION, Photo
 
+NAMELESS = re.compile(r"^unknown (photographer|author|artist|creator)\b\W*")
 UNKNOWN = re.compile(
     r"(none|null|nan|n/?a|n\.a|tbd|todo|unclear)?$"
     r"|unknown|unspecified|undefined|not (stated|spec)|none stated|no licen[cs]e"
 )
+SPREAD = r"\b(re-?)?(distribut|publi|shar|copy(?!right)|copie|reproduc)"
+LIMIT = r"commercial|profit|without (attribution|credit)|but|except"  # what it forbids, if not all
 REFUSAL = re.compile(
-    r"all rights reserved|proprietary|confidential|internal use only|no permission"
-    r"|\b(do not|don't|not to be|may not be|must not be|cannot be|not for|no) "
-    r"(re-?)?(distribut|publi|shar|copy|copie|reproduc)"
+    r"all rights reserved|proprietary|confidential"
+    r"|no permission(?! (is )?(needed|necessary|required))"
+    rf"|\b(do not|don't|not to be|may not be|must not be|cannot be|not for|no) {SPREAD}"
+    rf"|\b(do not|don't|not to be|may not be|must not be|cannot be) use(?!([^.,;]* )?({LIMIT}))"
+    rf"|\bnot (licen[cs]ed|cleared|permitted|allowed|authori[sz]ed) (for|to) ({SPREAD}|use\b)"
+    r"|\bno[nt][ -]?(re-?)?(distribut|publish|shar|reproduc)able"
+    rf"|(?<!commercial )({SPREAD}|\buse)((?!{LIMIT})[^.,;])*"
+    r"((?<!not )(prohibited|forbidden)|not (permitted|allowed))"
+    r"|\b(personal|private|internal)\b[^.,;]* use only|\bonly for (personal|private|internal) use"
 )
-OPEN = re.compile(r"\bcc0|\bcc[ -]by|creative commons|public domain|\bbsd\b|\bmit\b|\bapache\b")
+OPEN = re.compile(
+    r"\bcc0|\bcc[ -]by|creative commons|public domain|\bbsd\b|\bmit licen[cs]e"
+    r"|\bapache([ -]licen[cs]e|[ -]2)"
+)
+DENIED = re.compile(r"\b(not|no|never)\b[^.,;()]*")  # what is named here is not the licence
 
 
 @dataclass(frozen=True)
@@ -68,17 +81,18 @@ def licensed(photo: Photo, _: Facts, limits: Thresholds) -> str:
 def permits(licence: str) -> bool:
     """Whether a licence text may permit use: it is stated, and is no refusal."""
     text = _plain(licence)
-    refused = REFUSAL.search(text) and not OPEN.search(text)
+    refused = REFUSAL.search(text) and not OPEN.search(DENIED.sub("", text))
     return not (is_unknown(licence) or refused)
 
 
 def is_unknown(licence: str) -> bool:
-    """Whether a licence text states nothing: it is empty, a dash, 'n/a', ..."""
-    return bool(UNKNOWN.match(_plain(licence)))
+    """Whether a licence text states nothing: it is empty, a dash, 'n/a', ... That nobody knows who
+    took the photo is no licence, and does not undo one."""
+    return bool(UNKNOWN.match(NAMELESS.sub("", _plain(licence))))
 
 
 def _plain(licence: str) -> str:
-    return " ".join(licence.lower().split()).strip(" .,;:?!*/_-\u2013\u2014()[]<>\"'")
+    return " ".join(licence.lower().split()).strip(PUNCTUATION)
 
 
 def one_face(_: Photo, facts: Facts, __: Thresholds) -> str:
@@ -173,13 +187,18 @@ def judge(photo: Photo, facts: Facts, limits: Thresholds) -> Verdict:
     return Verdict(photo.key, "kept")
 
 
-def drop_duplicates(verdicts: list[Verdict], clusters: Iterable[list[str]]) -> list[Verdict]:
-    """Of each cluster of one photograph, keep the first kept key."""
-    kept = {v.key for v in verdicts if v.status == "kept"}
+def copies(keys: Collection[str], clusters: Iterable[list[str]]) -> dict[str, str]:
+    """Of each cluster of one photograph, all of ``keys`` but the first, and which that is."""
     extra: dict[str, str] = {}
     for cluster in clusters:
-        alive = [key for key in cluster if key in kept]
+        alive = [key for key in cluster if key in keys]
         extra |= {key: alive[0] for key in alive[1:]}
+    return extra
+
+
+def drop_duplicates(verdicts: list[Verdict], clusters: Iterable[list[str]]) -> list[Verdict]:
+    """Of each cluster of one photograph, keep the first kept key."""
+    extra = copies({v.key for v in verdicts if v.status == "kept"}, clusters)
     return [
         Verdict(v.key, "dropped", "duplicates", f"the same photograph as {extra[v.key]}")
         if v.key in extra

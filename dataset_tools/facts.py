@@ -11,7 +11,7 @@ import numpy as np
 
 from dataset_tools import pose
 from dataset_tools.clean_target import examine
-from dataset_tools.geometry import IRIS_DISTANCE_MM, surface
+from dataset_tools.geometry import IRIS_DISTANCE_MM, millimetres_per_pixel, surface
 from dataset_tools.landmarks import Landmarks
 from learnir.images import decode_linear, to_unit
 
@@ -20,7 +20,8 @@ ITA_BINS = ((55, "very light"), (41, "light"), (28, "intermediate"), (10, "tan")
 
 @dataclass(frozen=True)
 class Facts:
-    """faces: how many were found. iris_px: distance of the iris centres. Angles in degrees.
+    """faces: how many were found. iris_px: distance of the iris centres in the decoded photo, whose
+    longest side is at most 1600 px; all else is measured at 512. Angles in degrees.
     sharpness: variance of the Laplacian on the aligned face. clipped: share of skin at 250 or more.
     skin_L: median CIE L*. chroma: median distance from grey. eyes: their brightness relative to the
     skin. ita: individual typology angle. thumb: 16 x 16 grey, hex, for duplicates.
@@ -55,6 +56,7 @@ def measure(key: str, sha256: str, picture: np.ndarray, face: Landmarks | None) 
     thumb = thumbnail(picture)
     if face is None:
         return Facts(key, sha256, thumb=thumb)
+    iris_px = IRIS_DISTANCE_MM / millimetres_per_pixel(face.points)
     picture, face = _reduced(picture, face)
     scene = surface(face.points, (picture.shape[0], picture.shape[1]))
     target = examine(decode_linear(picture), scene)
@@ -63,7 +65,7 @@ def measure(key: str, sha256: str, picture: np.ndarray, face: Landmarks | None) 
         key=key,
         sha256=sha256,
         faces=face.faces,
-        iris_px=IRIS_DISTANCE_MM / scene.mm,
+        iris_px=iris_px,
         yaw=pose.yaw(face.points),
         pitch=pose.pitch(face.points),
         roll=pose.roll(face.points),

@@ -16,7 +16,7 @@ from typing import Any, Self
 from dataset_tools.files import file_hash
 from dataset_tools.landmarks import LandmarkError
 
-LAYOUT = 1  # of what is kept of a face, and of what is measured; to be raised when either changes
+LAYOUT = 2  # of what is kept of a face, and of what is measured; to be raised when either changes
 SEGMENTER = "selfie_segmenter.tflite"
 
 

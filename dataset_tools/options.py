@@ -179,7 +179,7 @@ def _photo_options(build: argparse.ArgumentParser) -> None:
         "--min-iris-px",
         type=_from(0, float),
         default=30.0,
-        help="smallest distance of the irises, pixels (default %(default)g)",
+        help="smallest distance of the irises, pixels of the photo (default %(default)g)",
     )
     build.add_argument(
         "--engine",

@@ -103,6 +103,9 @@ def test_unknown_licences_are_refused_unless_asked():
         "None",
         "Unknown.",
         "unspecified",
+        "Unknown photographer",
+        "unknown author; n/a",
+        "unknown, perhaps CC BY",
     ],
 )
 def test_texts_that_state_no_licence(licence):
@@ -114,7 +117,14 @@ def test_texts_that_state_no_licence(licence):
 @pytest.mark.parametrize(
     "licence",
     ["All rights reserved", "(C) 2020 A. All Rights Reserved.", "do not redistribute",
-     "No reproduction", "not for publication", "may not be shared"],
+     "No reproduction", "not for publication", "may not be shared", "Redistribution prohibited",
+     "Redistribution is not permitted", "not redistributable", "Not licensed for redistribution",
+     "Reproduction forbidden", "do not use", "personal use only", "Use is not allowed",
+     "Reproduction of these pictures in any form is strictly prohibited", "no permission",
+     "For personal and educational use only", "only for private use", "may not be used",
+     "(c) MIT Media Lab, all rights reserved", "(c) Apache Museum. All rights reserved",
+     "all rights reserved. Not CC BY", "not in the public domain, all rights reserved",
+     "Unknown photographer, all rights reserved"],
 )  # fmt: skip
 def test_refusals_are_no_licences(licence):
     photo = replace(PHOTO, licence=licence)
@@ -128,7 +138,16 @@ def test_refusals_are_no_licences(licence):
 @pytest.mark.parametrize(
     "licence",
     ["CC BY 4.0", "CC0", "MIT", "public domain (NASA)", "CC BY-NC 4.0 (not for commercial use)",
-     "BSD-3-Clause. All rights reserved.", "consent given, form 12", "Nantes archive, open"],
+     "BSD-3-Clause. All rights reserved.", "consent given, form 12", "Nantes archive, open",
+     "MIT License", "The MIT License. Copyright (c) 2020 A. All rights reserved.", "Apache-2.0",
+     "Apache License 2.0. All rights reserved.", "Unsplash License", "Pexels licence", "OGL v3",
+     "GPL-3.0", "CC-BY-SA-3.0", "CC BY-NC-ND 4.0: redistribution of changed works not permitted",
+     "Unknown photographer; CC BY 4.0", "unknown author, public domain", "No copyright",
+     "No known copyright restrictions", "No known restrictions on publication",
+     "no permission required", "free to use, no attribution required", "Commercial use prohibited",
+     "may not be used for commercial purposes", "Redistribution for profit is forbidden",
+     "use without attribution is not permitted", "Redistribution permitted",
+     "Free to use and share but resale prohibited", "for research use only", "no rights reserved"],
 )  # fmt: skip
 def test_licences_are_not_taken_for_refusals(licence):
     assert permits(licence)
@@ -174,6 +193,14 @@ def test_facts_of_the_astronaut(face, astronaut):
     assert skin_bin(facts.ita) in ("light", "intermediate", "very light")
     grey = cv2.cvtColor(cv2.cvtColor(astronaut, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
     assert judge(PHOTO, measure("g", "0", grey, face), Thresholds()).step == "in_colour"
+
+
+def test_the_iris_distance_is_that_of_the_photo_however_large(face, astronaut):
+    large = cv2.resize(astronaut, (1024, 1024), interpolation=cv2.INTER_CUBIC)
+    facts = measure("a", "0", astronaut, face)
+    twice = measure("a", "0", large, replace(face, points=2 * face.points))
+    assert twice.iris_px == pytest.approx(2 * facts.iris_px, rel=1e-5)
+    assert twice.skin_L == pytest.approx(facts.skin_L, abs=1)  # at 512 px all the same
 
 
 def test_sunglasses_are_seen(face, astronaut):
