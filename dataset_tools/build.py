@@ -15,6 +15,7 @@ from dataset_tools import card, ledger, report
 from dataset_tools.curation import (
     Thresholds,
     Verdict,
+    copies,
     drop_duplicates,
     is_unknown,
     judge,
@@ -185,6 +186,8 @@ def decide(plan: BuildPlan, photos: list[Photo], facts: dict[str, Facts]) -> Dec
 
     kept = {v.key for v in verdicts if v.status == "kept"}
     uneven = {p.key for p in photos if only_unevenly_lit(p, facts[p.key], plan.limits)}
+    kept_first = [sorted(cluster, key=lambda key: key not in kept) for cluster in clusters]
+    uneven -= copies(kept | uneven, kept_first).keys()
     return Decision(verdicts, dealt(kept), dealt(uneven - kept))
 
 

@@ -198,17 +198,17 @@ def train(
         data: folders with input/ and target/, built FaceShadow folders, or archives of
             faceshadow pack.
         out: folder of the run; its last/ holds the averaged weights.
-        validation: folder or archive whose val split is scored; by default the first of --data that
-            has one.
+        validation: folder or archive whose val split is scored, or input/ and target/, scored whole
+            unless they are in --data; by default the first of --data that has a val split.
         resume: go on from the state in --out.
         init: checkpoint to start from.
         pairs: train on the first so many only.
         iterations: steps of every stage, in place of the preset's; 0 leaves a stage out.
-        minutes: train for so long instead, loading and compiling not counted; the stages share the
+        minutes: train for so long instead, loading not counted, but compiling; the stages share the
             time as they would share the steps.
         precision: fp32 or bf16 autocast; on a CPU bf16 pays where /proc/cpuinfo lists avx512_bf16.
-        compile: on the CPU, compile the network first (minutes; needs a C++ compiler); on a GPU,
-            record every kind of step once and replay it (seconds).
+        compile: on the CPU, compile the network at the first step of every kind (minutes; needs a
+            C++ compiler); on a GPU, record each of these and replay it (seconds).
         processes: on the CPU, share every batch among so many processes of one thread each.
     """
     return _trained(
@@ -249,8 +249,8 @@ def adapt(
         data: folders with input/ and target/, or built FaceShadow folders.
         out: folder of the run; its last/ holds the adapted checkpoint.
         checkpoint: what to adapt; the shipped weights by default.
-        validation: folder or archive whose val split is scored; by default the first of --data that
-            has one.
+        validation: folder or archive whose val split is scored, or input/ and target/, scored whole
+            unless they are in --data; by default the first of --data that has a val split.
         pairs: take only so many of the pairs.
         iterations: training steps.
         variance: predict the spread of the correction too.

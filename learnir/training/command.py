@@ -21,7 +21,7 @@ from learnir.networks.naf import CORRECTOR_WIDTH
 from learnir.training.archive import Archive, is_archive, load_archive
 from learnir.training.data import NoSplitError, Pair, PairError, manifest_hash, open_pairs
 from learnir.training.layers import joined
-from learnir.training.loop import Interrupted, Run, TrainingDiverged, start_folder
+from learnir.training.loop import LOG, Interrupted, Run, TrainingDiverged
 from learnir.training.presets import CORRECTOR_STAGE, PRESETS, TrainConfig
 from learnir.training.processes import in_processes, one_thread
 from learnir.training.sources import Pairs, Scenes, Source, Store
@@ -55,7 +55,8 @@ def train(
         preset: name in PRESETS, or a configuration of one's own.
         data: folders of pairs (see ``open_pairs``) and archives of layers, joined; what is named
             twice counts twice.
-        validation: folder or archive whose val split is scored; the first of ``data`` that has one
+        validation: folder or archive whose val split is scored, or a plain folder of pairs, which
+            is scored whole unless it is among ``data``; the first of ``data`` that has a val split
             if not given.
         resume: go on from the state in ``out``; without it a used ``out`` is refused.
         init: checkpoint whose weights are the starting point.
@@ -172,21 +173,32 @@ def _run(
     limit: int | None = None,
     processes: int = 1,
 ) -> Path:
-    if (out / STATE).exists() and not resume:
-        raise CheckpointError(
-            f"{out}: holds a training already; --resume it or choose another --out"
-        )
+    _check_folder(out, resume)
     if processes > 1:
         _check_processes(config, processes)
         opened = _open_data(config, data, validation, torch.device("cpu"), limit)
         rank = partial(_run_opened, config, model, out, "cpu", opened)
-        in_processes(processes, rank, (Interrupted, TrainingDiverged, CheckpointError, PairError))
+        in_processes(processes, rank, (ValueError, OSError, Interrupted, TrainingDiverged))
     else:
         accelerator = _accelerator(config, device)
         _check_processes(config, accelerator.num_processes)
         opened = _open_data(config, data, validation, accelerator.device, limit)
         _run_opened(config, model, out, device, opened)
     return out / "last"
+
+
+def _check_folder(out: Path, resume: bool) -> None:
+    """CheckpointError where a run would replace the results of another."""
+    there = [name for name in (STATE, "last", "best", LOG) if (out / name).exists()]
+    if "last" in there and STATE not in there:
+        raise CheckpointError(
+            f"{out}: holds a training without its {STATE}, which cannot be resumed; choose another "
+            f"--out, to go on from {out / 'last'} with --init"
+        )
+    if there and not resume:
+        raise CheckpointError(
+            f"{out}: holds a training already; --resume it or choose another --out"
+        )
 
 
 def prepare_run(
@@ -210,9 +222,7 @@ Opened = tuple[Source, Sequence[Pair], dict[str, Any]]
 def _run_opened(
     config: TrainConfig, model: LearnIRModel, out: Path, device: str | None, opened: Opened
 ) -> None:
-    run = _make_run(config, model, out, device, opened)
-    start_folder(out, config)
-    run.train()
+    _make_run(config, model, out, device, opened).train()
 
 
 def _make_run(
@@ -254,7 +264,11 @@ def _open_data(
         stores.append(Pairs(config, pairs))
         facts |= {"pairs": len(pairs), "data_sha256": manifest_hash(pairs)}
     source = Source(config, stores)
-    return source, _held_out([validation] if validation else data, pairs, opened), facts
+    if validation is None:
+        held_out = _held_out(data, pairs, opened)
+    else:
+        held_out = _validation(Path(validation), data, opened)
+    return source, held_out, facts
 
 
 def _pairs_of(path: str | Path, split: str, opened: Mapping[str, Archive]) -> Sequence[Pair]:
@@ -288,24 +302,39 @@ def _check_processes(config: TrainConfig, processes: int) -> None:
 
 
 def _held_out(
-    places: Sequence[str | Path], pairs: Sequence[Pair], opened: Mapping[str, Archive]
+    data: Sequence[str | Path], pairs: Sequence[Pair], opened: Mapping[str, Archive]
 ) -> Sequence[Pair]:
-    """The first val split of ``places``; where none has one, training pairs (said aloud).
+    """The first val split of ``data``; where none has one, training pairs (said aloud).
 
     PairError for a folder without any pairs, or with pairs that lack a partner.
     """
-    for place in places:
+    for place in data:
         try:
             held_out = _pairs_of(place, "val", opened)
         except NoSplitError:
             continue
         if held_out:
             return held_out
-    named = ", ".join(map(str, places))
+    named = ", ".join(map(str, data))
     if not pairs:
         raise PairError(f"{named}: no val split to validate on; name one with --validation")
     print(f"{named}: no val split; validating on training pairs", file=sys.stderr)
     return pairs
+
+
+def _validation(
+    place: Path, data: Sequence[str | Path], opened: Mapping[str, Archive]
+) -> Sequence[Pair]:
+    """The val split of a place that was named to validate on; all of a plain folder of pairs.
+
+    But not where it is among ``data`` too: what is trained on is not held out. PairError for a
+    place without such pairs.
+    """
+    whole = (place / "input").is_dir() and place not in map(Path, data)
+    held_out = _pairs_of(place, "all" if whole else "val", opened)
+    if not held_out:
+        raise PairError(f"{place}: holds no pairs to validate on; give another --validation")
+    return held_out
 
 
 def _record(config: TrainConfig) -> dict[str, Any]:

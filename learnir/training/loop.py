@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count, islice, takewhile
@@ -26,6 +24,7 @@ from tqdm import tqdm
 from learnir.checkpoint import save_checkpoint
 from learnir.model import LearnIRModel
 from learnir.networks.blocks import can_fuse, fuse
+from learnir.progress import progress
 from learnir.resolution import scale_at
 from learnir.training.ahead import beside
 from learnir.training.ema import EMA
@@ -36,6 +35,7 @@ from learnir.training.recorded import RecordedSteps
 from learnir.training.sources import Prepared, Source, Store
 from learnir.training.state import load_state, save_state
 from learnir.training.step import Draw, TrainStep, draw_step
+from learnir.training.stops import stop_requests
 from learnir.training.validate import validate
 from learnir.writing import write_atomically, write_json
 
@@ -74,7 +74,9 @@ class Run:
     def train(self) -> None:
         """Runs from the saved state, if any, to the end of the last stage."""
         self.prepare()
-        with _stop_requests() as stopped, self._progress() as bar:
+        if self.accelerator.is_main_process:
+            _start_folder(self.folder, self.config)  # a refused state leaves it as it was
+        with stop_requests() as stopped, self._progress() as bar:
             for stage, draw, y, x in self.drawn():
                 loss = self.optimise(stage, draw, y, x)
                 self.step += 1
@@ -85,7 +87,7 @@ class Run:
                     break
 
     def prepare(self) -> None:
-        """Averages, optimiser, saved state, compiled network: all that comes before a step."""
+        """Averages, optimiser, saved state: all that comes before a step."""
         self.ema = EMA(self.model, self.config.ema)
         for model in (self.model, self.ema.model):
             model.to(self.accelerator.device)
@@ -108,7 +110,7 @@ class Run:
         # several processes exchange gradients within the backward pass, which is not recorded
         recorded = config.compile and on_gpu and self.accelerator.num_processes == 1
         if config.compile and not on_gpu:
-            # one graph for each resolution and batch, with and without gradients
+            # one graph for each resolution and batch, with and without gradients: when it is met
             torch._dynamo.config.recompile_limit = 64
             self.model.denoiser.compile(dynamic=False)
         half = recorded and self.accelerator.mixed_precision == "bf16"
@@ -142,11 +144,11 @@ class Run:
         return {name: self.record.get(name) for name in DATA_FACTS}
 
     def _progress(self) -> tqdm:
-        return tqdm(
-            total=self.pace.total,
+        return progress(
+            self.pace.total,
+            self.pace.unit,
             initial=self.pace.done(self.step),
             desc="train",
-            unit=self.pace.unit,
             disable=not self.accelerator.is_main_process,
         )
 
@@ -283,7 +285,8 @@ class Run:
             result = validate(self.ema.model, *self.validation)
         self.scores = {"psnr": result.psnr, "psnr_input": result.psnr_input}
         self._log({"step": self.step, **self.scores})
-        bar.write(f"step {self.step}: {result.psnr_input:.2f} -> {result.psnr:.2f} dB")
+        told = f"step {self.step}: {result.psnr_input:.2f} -> {result.psnr:.2f} dB"
+        bar.write(told, file=sys.stderr)
         write_atomically(self.folder / "grids" / f"{self.step:07d}.png", _png(result.grid))
         if result.psnr > self.best:
             self.best = result.psnr
@@ -358,24 +361,7 @@ def _png(picture: np.ndarray) -> bytes:
     return cv2.imencode(".png", picture[..., ::-1])[1].tobytes()
 
 
-@contextmanager
-def _stop_requests() -> Iterator[list[int]]:
-    """Collects SIGINT and SIGTERM, so that the loop can stop between two steps."""
-    received: list[int] = []
-
-    def request(number: int, _frame: object) -> None:
-        received.append(number)
-        print("stopping after this step ...", file=sys.stderr)
-
-    before = {n: signal.signal(n, request) for n in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def start_folder(folder: Path, config: TrainConfig) -> None:
+def _start_folder(folder: Path, config: TrainConfig) -> None:
     """Creates the run's folder with its resolved config."""
     (folder / "grids").mkdir(parents=True, exist_ok=True)
     write_json(folder / "train_config.json", config.to_json())

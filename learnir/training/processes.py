@@ -8,8 +8,8 @@ than one of two threads, because the network's small layers leave threads waitin
 from __future__ import annotations
 
 import os
-import signal
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing import get_context
@@ -17,7 +17,17 @@ from typing import Any
 
 import cv2
 import torch
-from torch.multiprocessing import ProcessContext, ProcessRaisedException, start_processes
+from torch.multiprocessing import (
+    ProcessContext,
+    ProcessExitedException,
+    ProcessRaisedException,
+    start_processes,
+)
+
+from learnir.console import INTERRUPTED, Stopped
+from learnir.training.stops import requests_to
+
+GRACE = 10.0  # seconds that the other ranks have to end by themselves after one has failed
 
 
 def one_thread() -> None:
@@ -38,6 +48,8 @@ def in_processes(
         expected: exceptions that say all in one line; one of them is raised here as it was there.
 
     Raises:
+        Stopped: a request to stop came where the ranks do not heed it, as while they load.
+        ChildProcessError: a rank was ended from outside; one line.
         ProcessRaisedException: another exception in a rank, with its traceback.
     """
     if not hasattr(os, "fork"):
@@ -45,15 +57,24 @@ def in_processes(
     told = get_context("fork").SimpleQueue()
     arguments = (count, _free_port(), work, expected, told)
     ranks = start_processes(_rank, arguments, count, join=False, start_method="fork")
-    try:
-        with _signals_to(ranks):
-            while not ranks.join():
+    failure: ProcessRaisedException | ProcessExitedException | None = None
+    with _passed_on(ranks) as asked:
+        try:
+            while not ranks.join(grace_period=GRACE):
                 pass
-    except ProcessRaisedException:
-        if told.empty():  # else it is one that lost its partner
-            raise
-    if not told.empty():
+        except (ProcessRaisedException, ProcessExitedException) as error:
+            failure = error
+    if not told.empty():  # a failure is then of one that lost its partner
         raise told.get()
+    if failure and asked:
+        raise Stopped(asked[0]) from failure
+    if isinstance(failure, ProcessExitedException):
+        raise ChildProcessError(
+            f"one of {count} processes ended with {failure.signal_name or failure.exit_code}, as "
+            "where memory runs out; try fewer --processes"
+        ) from failure
+    if failure:
+        raise failure
 
 
 def _rank(
@@ -71,6 +92,8 @@ def _rank(
         work()
     except expected as error:
         told.put(error)
+    except KeyboardInterrupt:  # which PyTorch takes for work that is done
+        sys.exit(INTERRUPTED)
 
 
 def _free_port() -> int:
@@ -80,17 +103,15 @@ def _free_port() -> int:
 
 
 @contextmanager
-def _signals_to(ranks: ProcessContext) -> Iterator[None]:
-    """Requests to stop go to the ranks, which stop between two steps."""
+def _passed_on(ranks: ProcessContext) -> Iterator[list[int]]:
+    """Requests to stop go to the ranks, which stop between two steps; and into the list."""
+    asked: list[int] = []
 
     def pass_on(number: int, _frame: object) -> None:
+        asked.append(number)
         for process in ranks.processes:
             if process.is_alive():
                 os.kill(process.pid, number)
 
-    before = {n: signal.signal(n, pass_on) for n in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    with requests_to(pass_on):
+        yield asked

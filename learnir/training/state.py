@@ -43,7 +43,9 @@ def load_state(
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for a damaged file
-        raise CheckpointError(f"{path}: damaged ({error}); delete it to start anew") from error
+        raise CheckpointError(
+            f"{path}: damaged ({error}); start another --out from {folder / 'last'} with --init"
+        ) from error
     saved = _completed(state["config"])
     if saved != config:
         changed = [k for k in {**config, **saved} if saved.get(k) != config.get(k)]

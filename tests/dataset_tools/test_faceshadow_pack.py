@@ -1,6 +1,7 @@
 """Archives of layers: the same bytes again, and readable by the trainer."""
 
 import csv
+import shutil
 from pathlib import Path
 
 import cv2
@@ -154,6 +155,21 @@ def test_unevenly_lit_photos_are_taken_in_under_their_own_light(
         shade, skin = maps[2].numpy() / 255 * held.shade_max, maps[5].numpy() > 200
         assert float(shade.max()) < 1.05  # over the best-lit skin's, and losses of WebP
         assert np.corrcoef(shade[skin], bright[skin])[0, 1] > 0.3  # of no light drawn at random
+
+
+def test_an_uneven_photo_is_taken_in_once_and_not_beside_the_photograph_it_copies(
+    tmp_path, astronaut, write_variants, capsys
+):
+    photos = tmp_path / "photos"
+    write_variants(photos, astronaut, 2)
+    lit = [("portrait000.png", 0), ("a copy.png", 30), ("portrait001.png", 30), ("other.png", 30)]
+    for (original, _), (copy, _) in (lit[:2], lit[2:]):
+        shutil.copy(photos / original, photos / copy)
+    with (photos / "manifest.csv").open("w", newline="") as lines:
+        rows = [(name, "one person", asymmetry) for name, asymmetry in lit]
+        csv.writer(lines).writerows([("path", "identity", "cheek_asym_L"), *rows])
+    assert pack(photos, tmp_path / "a.npz", "--uneven") == 0
+    assert "2 scenes, 1 of them in uneven light" in capsys.readouterr().out
 
 
 def test_validation_pairs_are_of_the_val_split_and_recipes_take_turns(

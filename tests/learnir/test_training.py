@@ -40,16 +40,26 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(tmp_path, pairs_f
     assert same(state(tmp_path / "whole"), state(tmp_path / "parts"))
 
 
-def test_a_stop_asked_for_during_validation_keeps_the_step(tmp_path, pairs_folder, monkeypatch):
+@pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_stop_asked_for_during_validation_keeps_the_step(
+    tmp_path, pairs_folder, monkeypatch, name
+):
+    number = getattr(signal, name)
+    before = signal.signal(number, signal.default_int_handler)  # may have been ignored
     validate = loop.Run._validate
 
     def interrupted(run, bar):
         validate(run, bar)
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), number)
 
     monkeypatch.setattr(loop.Run, "_validate", interrupted)
-    with pytest.raises(Interrupted, match="stopped at step 6"):
-        command.train("smoke", [pairs_folder], tmp_path / "run", device="cpu")
+    try:
+        with pytest.raises(Interrupted, match="stopped at step 6"):
+            command.train("smoke", [pairs_folder], tmp_path / "run", device="cpu")
+        assert signal.getsignal(number) is signal.default_int_handler
+    finally:
+        signal.signal(number, before)
     assert state(tmp_path / "run")["step"] == 6  # saved every 4 steps otherwise
 
 
@@ -82,6 +92,7 @@ def test_what_a_run_leaves_behind(tmp_path, pairs_folder):
         command.train("smoke", [pairs_folder], tmp_path / "run", device="cpu")
     with pytest.raises(CheckpointError, match="seed"):
         command.train("smoke", [pairs_folder], tmp_path / "run", resume=True, seed=1, device="cpu")
+    assert json.loads((tmp_path / "run" / "train_config.json").read_text()) == config
 
 
 def test_training_learns(tmp_path, pairs_folder):

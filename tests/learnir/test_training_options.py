@@ -70,6 +70,40 @@ def test_a_validation_folder_that_is_not_there_is_one_line(capsys, pairs, tmp_pa
     assert not (tmp_path / "run").exists()
 
 
+def test_a_plain_folder_to_validate_on_counts_whole(pairs, pairs_folder, tmp_path):
+    config = dataclasses.replace(PRESETS["smoke"], validation_pairs=48)
+
+    def held_out(data, validation):
+        run = command.prepare_run(config, [data], tmp_path / "run", validation, "cpu")
+        return len(run.validation[0])
+
+    assert held_out(pairs, pairs_folder) == 12
+    assert held_out(pairs_folder, str(pairs_folder)) == 1  # what is trained on is not held out
+
+
+def test_a_place_to_validate_on_without_pairs_is_one_line(capsys, pairs, tmp_path):
+    (tmp_path / "built" / "val").mkdir(parents=True)
+    (tmp_path / "built" / "val" / "metadata.jsonl").touch()
+    for place in (pairs, tmp_path / "built"):  # of the first none is held out by its name
+        given = ["--data", pairs, "--out", tmp_path / "run", "--validation", place]
+        code, _, errors = run(capsys, "train", "smoke", *given)
+        assert code == 2
+        assert errors == (
+            f"learnir: {place}: holds no pairs to validate on; give another --validation\n"
+        )
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_output_is_the_folder_alone_and_a_log_has_lines(capsys, pairs, tmp_path):
+    given = ["--data", pairs, "--out", tmp_path / "run", "--device", "cpu"]
+    code, output, errors = run(capsys, "train", "smoke", *given)
+    assert code == 0
+    assert output == f"{tmp_path / 'run' / 'last'}\n"
+    assert "\r" not in errors
+    scored = [line for line in errors.splitlines() if line.endswith(" dB")]
+    assert [line.split(":")[0] for line in scored] == ["step 6", "step 12"]
+
+
 @pytest.mark.parametrize(("correction", "weight"), [("paper", 1.0), ("learned", 0.25)])
 def test_a_weight_stays_with_its_own_correction(
     pairs, tiny_config, tiny_model, tmp_path, correction, weight

@@ -23,9 +23,9 @@ pytestmark = pytest.mark.skipif(
 TORCHRUN = ["-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port=0", "--standalone"]
 
 
-def run_python(program, *launcher):
+def run_python(program, *launcher, words=()):
     return subprocess.run(
-        [sys.executable, *launcher, str(program)],
+        [sys.executable, *launcher, str(program), *map(str, words)],
         capture_output=True,
         text=True,
         timeout=240,
@@ -79,6 +79,52 @@ def test_what_a_fork_expects_is_raised_and_the_rest_carries_its_traceback():
         in_processes(2, expected, (PairError,))
     with pytest.raises(ProcessRaisedException, match="ZeroDivisionError"):
         in_processes(2, lambda: 1 // 0, (PairError,))
+
+
+LOADING = """
+import os, signal, time
+from learnir import console
+from learnir.images import ImageError
+from learnir.training import command
+
+def loading(*_):
+    time.sleep(0.5)  # all have begun
+    {ended}
+    time.sleep(60)
+
+command.load_validation = loading
+console.run("learnir", "learnir.cli")
+"""
+FIRST = "if os.environ['RANK'] == '0': "
+
+
+@pytest.mark.parametrize(
+    ("ended", "status", "told"),
+    [
+        (FIRST + "os.kill(os.getppid(), signal.SIGINT)", 130, "interrupted"),
+        (FIRST + "os.kill(os.getppid(), signal.SIGTERM)", 143, "interrupted"),
+        (FIRST + "os.kill(os.getppid(), signal.SIGHUP)", 129, "interrupted"),
+        (
+            "os.kill(os.getpid(), signal.SIGKILL)",
+            2,
+            "learnir: one of 2 processes ended with SIGKILL, as where memory runs out; try fewer "
+            "--processes",
+        ),
+        ("raise ImageError('a.png: damaged')", 2, "learnir: a.png: damaged"),
+        ("raise OSError('a.png: gone')", 2, "learnir: a.png: gone"),
+    ],
+)
+def test_processes_that_end_while_they_load_are_one_line(
+    tmp_path, pairs_folder, ended, status, told
+):
+    program = tmp_path / "loading.py"
+    program.write_text(LOADING.format(ended=ended))
+    words = ["train", "smoke", "--data", pairs_folder, "--validation", pairs_folder]
+    words += ["--out", tmp_path / "run", "--processes", "2"]
+    done = run_python(program, words=words)
+    assert done.returncode == status, done.stderr[-2000:]
+    assert done.stdout == ""
+    assert done.stderr.splitlines() == [told]
 
 
 STOPPED = """

@@ -1,6 +1,7 @@
 """The state that a training goes on from: damaged, of other data, on a full disk."""
 
 import json
+import shutil
 
 import pytest
 import torch
@@ -16,7 +17,7 @@ def state(folder):
 
 def test_a_damaged_state_says_so(tmp_path):
     (tmp_path / "state.pt").write_bytes(b"nonsense")
-    with pytest.raises(CheckpointError, match="delete it"):
+    with pytest.raises(CheckpointError, match=r"(?s)state\.pt: damaged .* another --out from"):
         load_state(tmp_path, {})
 
 
@@ -44,10 +45,28 @@ def test_a_resumed_log_holds_every_step_once(tmp_path, pairs_folder):
 def test_a_run_that_starts_anew_starts_its_log_anew(tmp_path, pairs_folder):
     command.train("smoke", [pairs_folder], tmp_path / "run", device="cpu")
     (tmp_path / "run" / "state.pt").unlink()  # as one that was killed before it saved any
-    command.train("smoke", [pairs_folder], tmp_path / "run", device="cpu")
+    shutil.rmtree(tmp_path / "run" / "last")
+    with pytest.raises(CheckpointError, match="--resume it or"):
+        command.train("smoke", [pairs_folder], tmp_path / "run", device="cpu")
+    command.train("smoke", [pairs_folder], tmp_path / "run", resume=True, device="cpu")
     lines = map(json.loads, (tmp_path / "run" / "log.jsonl").read_text().splitlines())
     steps = [line["step"] for line in lines if "loss" in line]
     assert len(steps) == len(set(steps))
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_run_that_lost_its_state_is_not_replaced(tmp_path, pairs_folder, resume):
+    (tmp_path / "run" / "last").mkdir(parents=True)
+    with pytest.raises(CheckpointError, match=r"without its state\.pt.* another --out.*--init"):
+        command.train("smoke", [pairs_folder], tmp_path / "run", resume=resume, device="cpu")
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["last"]
+
+
+@pytest.mark.parametrize("name", ["best", "log.jsonl"])
+def test_what_a_run_has_left_is_not_replaced(tmp_path, pairs_folder, name):
+    (tmp_path / "run" / name).mkdir(parents=True)
+    with pytest.raises(CheckpointError, match="holds a training already"):
+        command.train("smoke", [pairs_folder], tmp_path / "run", device="cpu")
 
 
 def test_a_full_disk_keeps_the_state_before(tmp_path, monkeypatch):
