@@ -34,6 +34,10 @@ UNREADABLE = (OSError, ValueError, KeyError, tarfile.TarError)  # what damaged s
 REPORT = "report"
 PUBLIC, PRIVATE, MANIFEST = "faceshadow.json", "build.json", "MANIFEST.sha256"
 REMOVED = "removed.txt"
+SHARDS = (  # what pairs are stored in, as glob patterns relative to the dataset
+    *(f"data/{split}-*-of-*.{kind}" for split in SPLITS for kind in ("parquet", "tar")),
+    *(f"{split}/{name}/*.png" for split in SPLITS for name in PICTURES),
+)
 CARD = "README.md"
 OWN = "<!-- What you write below this line stays when the data set is built again. -->"
 
@@ -58,6 +62,11 @@ def check_ours(out: Path) -> None:
     files = (path.relative_to(out) for path in out.rglob("*") if path.is_file())
     if not all(path.parts[0].startswith(".git") for path in files):
         raise DatasetError(f"{out}: not empty and not a FaceShadow; give an empty folder")
+
+
+def is_built(out: Path) -> bool:
+    """Whether a build wrote this folder, and goes on there; copies have no such working state."""
+    return (out / STATE / PRIVATE).is_file()
 
 
 @contextmanager
@@ -87,8 +96,9 @@ def write_public(out: Path, public: dict[str, Any]) -> None:
 
 
 def write_private(out: Path, photos: Iterable[str], model: str, cache: Path) -> None:
-    """Where the photos, the detector's .task file and all landmark caches so far are."""
-    places = [str(Path(p).resolve()) if not p.startswith("hub:") else p for p in photos]
+    """Where the photos, the detector's .task file and all landmark caches so far are. Places keep
+    their names, also those of links: several places' photos are called after them."""
+    places = [str(Path(p).absolute()) if not p.startswith("hub:") else p for p in photos]
     caches = sorted({*read_private(out)["caches"], str(cache.resolve())})
     _write_private(out, {"photos": places, "model": model, "caches": caches})
 
@@ -210,17 +220,17 @@ def write_tables(out: Path, layout: str) -> None:
 
 
 def sweep(out: Path, layout: str, results: Iterable[ShardResult]) -> None:
-    """Write the tables and delete pictures and markers that belong to no shard of this build."""
+    """Write the tables and delete pictures and markers that belong to no shard of this build; what
+    else somebody put there is left alone."""
     results = list(results)
     write_tables(out, layout)
     wanted = {name for result in results for name in result.files}
-    folders = [out / "data", *(out / split / name for split in SPLITS for name in PICTURES)]
-    for folder in folders:
-        for path in sorted(folder.glob("*")) if folder.is_dir() else ():
-            if path.relative_to(out).as_posix() not in wanted:
-                path.unlink()
+    for path in [path for pattern in SHARDS for path in out.glob(pattern)]:
+        if path.relative_to(out).as_posix() not in wanted:
+            path.unlink()
     names = {result.name for result in results}
-    for path in [*(out / STATE / "rows").glob("*"), *(out / STATE / "done").glob("*")]:
+    state = out / STATE
+    for path in [*state.glob("rows/*.jsonl"), *state.glob("done/*.json")]:
         if path.stem not in names:
             path.unlink()
 

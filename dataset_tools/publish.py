@@ -12,17 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from dataset_tools import card, ledger
-from dataset_tools.formats import PICTURES
 from dataset_tools.hub import PREFIX, not_reached, said
-from dataset_tools.shards import STATE, VERSION
+from dataset_tools.shards import STATE
 from dataset_tools.splits import SPLITS
 from dataset_tools.verify import verify
 from learnir.writing import replacing
 
-# what shards are stored in, as glob patterns relative to the dataset
-SHARDS = tuple(f"data/{split}-*-of-*.{kind}" for split in SPLITS for kind in ("parquet", "tar"))
-FOLDERS = tuple(f"{split}/{name}/*.png" for split in SPLITS for name in PICTURES)
-STORED = (*SHARDS, *FOLDERS, *(f"{split}/metadata.jsonl" for split in SPLITS), card.CROISSANT)
+# what a copy holds of its pairs, as glob patterns relative to the dataset
+STORED = (*ledger.SHARDS, *(f"{split}/metadata.jsonl" for split in SPLITS), card.CROISSANT)
 
 
 class PublishError(Exception):
@@ -51,6 +48,8 @@ def _check(out: Path, folder: Path) -> None:
     if folder.resolve() == out.resolve():
         raise PublishError(f"{folder}: is the dataset itself; give another folder")
     ledger.check_ours(folder)
+    if ledger.is_built(folder):
+        raise PublishError(f"{folder}: was built there and is no copy; give another folder")
     _check_removed(out, str(folder), ledger.removed(folder))
 
 
@@ -134,7 +133,7 @@ def _upload(out: Path, name: str, private: bool) -> str:
             folder_path=str(out),
             ignore_patterns=[".*", "*/.*", f"{ledger.REPORT}/*"],
             delete_patterns=list(STORED),
-            commit_message=f"FaceShadow {VERSION}",
+            commit_message=f"FaceShadow {ledger.read_plan(out)['version']}",
         )
     except HFValidationError as error:
         raise PublishError(f"{name}: not owner/name; for a folder write ./{name}") from error

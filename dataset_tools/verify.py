@@ -22,7 +22,7 @@ from dataset_tools.landmarker import Landmarker, carries_models, identify
 from dataset_tools.landmarks import MODEL_VARIABLE, Landmarks
 from dataset_tools.photos import Photo, PhotoError, decode_picture, find_all, read_bytes
 from dataset_tools.render import Pair, pair_seed, render
-from dataset_tools.shards import STATE, PairPlan
+from dataset_tools.shards import STATE, VERSION, PairPlan
 from dataset_tools.survey import worker_detector
 
 ROUNDING = 0.25  # mean difference that another processor may make, of 255
@@ -114,13 +114,16 @@ def _check_pairs(out: Path, found: Verification, sample: int, seed: int, photos)
 
 
 def _other_version(out: Path) -> list[str]:
-    """A line where another MediaPipe than this one found the landmarks."""
-    by = Landmarker.of(ledger.read_plan(out).get("landmarker"))
-    if by is None or by.mediapipe == version("mediapipe"):
-        return []
-    return [
-        f"made with mediapipe {by.mediapipe}, this is {version('mediapipe')}: install the other"
-    ]
+    """A line each where its contents are of another version than is rendered now, and where another
+    MediaPipe found the landmarks."""
+    plan, lines = ledger.read_plan(out), []
+    if plan.get("version") != VERSION:
+        lines.append(f"contents {plan.get('version')}, these are {VERSION} now: build it again")
+    by = Landmarker.of(plan.get("landmarker"))
+    if by is not None and by.mediapipe != version("mediapipe"):
+        this = version("mediapipe")
+        lines.append(f"made with mediapipe {by.mediapipe}, this is {this}: install the other")
+    return lines
 
 
 def _off(stored: bytes, again: np.ndarray) -> float:

@@ -49,6 +49,15 @@ def test_other_peoples_folders_are_not_published_to(tmp_path, built, capsys):
     assert contents(clone) == contents(out)
 
 
+def test_a_dataset_that_was_built_is_not_overwritten_by_another(built, capsys):
+    out, other = built(), built("imagefolder")
+    before = {path: path.read_bytes() for path in other.rglob("*") if path.is_file()}
+    capsys.readouterr()
+    assert main(["push", str(out), str(other)]) == 1
+    assert f"{other}: was built there and is no copy; give another" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in other.rglob("*") if path.is_file()} == before
+
+
 @pytest.fixture
 def hub(monkeypatch) -> dict:
     """What is sent to the Hub, whose copy lists under "removed" whom it has removed."""
@@ -74,8 +83,11 @@ def test_an_upload_deletes_old_shards_on_the_hub(built, hub, where):
     from huggingface_hub.utils import filter_repo_objects
 
     out = built()
+    ledger.write_public(out, ledger.read_plan(out) | {"version": "0.9.0"})
+    ledger.write_manifest(out)
     assert main(["push", str(out), where]) == 0
     assert hub["repo_id"] == "owner/name"
+    assert hub["commit_message"] == "FaceShadow 0.9.0"  # what is uploaded, not what uploads it
     ours = ["data/train-00000-of-00002.parquet", "data/val-00001-of-00002.tar"]
     ours += ["test/metadata.jsonl", "val/shadow/479230880ab0-000.png"]
     theirs = ["notes.txt", ".gitattributes", "data/notes.txt", "figures/train.png", "README.md"]

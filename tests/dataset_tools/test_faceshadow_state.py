@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from builds import build, contents
 
-from dataset_tools import ledger
+from dataset_tools import ledger, shards
 from dataset_tools import verify as checking
 from dataset_tools.cli import main
 from dataset_tools.facts import Facts
@@ -202,3 +202,39 @@ def test_rows_that_nothing_holds_any_more_are_one_clear_line(built, capsys):
     assert "rows of train-00000-of-00001 cannot be read" in capsys.readouterr().err
     built()
     assert verify(out).problems == []
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_what_somebody_keeps_beside_the_pairs_is_left_alone(built, layout):
+    out = built(layout)
+    own = [out / place for place in ("data/notes.txt", "data/.ipynb_checkpoints/a.txt")]
+    own += [out / "train/shadow/.ipynb_checkpoints/b.txt", out / "train/shadow/notes.txt"]
+    stale = [out / "data/val-00007-of-00009.parquet", out / "train/shadow/0.png"]
+    for path in (*own, *stale):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("mine")
+    built(layout)
+    assert all(path.read_text() == "mine" for path in own)
+    assert not any(path.exists() for path in stale)
+    assert verify(out).problems == []
+
+
+def test_a_place_that_is_a_link_keeps_its_name(tmp_path, photos, cache):
+    """Photos of several places are called after them."""
+    link, out = tmp_path / "link", tmp_path / "out"
+    link.symlink_to(photos)
+    assert build(link, photos / "portrait000.png", out, "--landmark-cache", cache) == 0
+    assert any(row["photo"].startswith("link/") for row in ledger.rows(out))
+    found = verify(out, sample=99)
+    assert found.problems == []
+    assert (found.pairs, found.skipped) == (len(list(ledger.rows(out))), 0)
+
+
+def test_contents_of_another_version_are_named_where_pairs_differ(built, monkeypatch):
+    out = built()
+    ledger.write_public(out, ledger.read_plan(out) | {"version": "0.9.0"})
+    ledger.write_manifest(out)
+    assert verify(out).problems == []
+    monkeypatch.setattr(checking, "ROUNDING", -1.0)
+    problem = verify(out, sample=1).problems[-1]
+    assert problem == f"contents 0.9.0, these are {shards.VERSION} now: build it again"
