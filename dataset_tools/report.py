@@ -14,6 +14,7 @@ from dataset_tools.curation import Verdict
 from dataset_tools.facts import skin_bin
 from dataset_tools.markdown import table
 from dataset_tools.photos import Photo, PhotoError, load_picture
+from dataset_tools.rows import FIELDS
 from dataset_tools.traces import curation_lines
 from learnir.writing import write_atomically
 
@@ -59,7 +60,8 @@ class Statistics:
             parts.append(_table(name, counter.most_common(25)))
         for name, edges in HISTOGRAMS.items():
             labels = [f"{a:g} .. {b:g}" if b < 1e8 else f">= {a:g}" for a, b in pairwise(edges)]
-            parts.append(_table(name, list(zip(labels, self.bins[name].tolist(), strict=True))))
+            counted = list(zip(labels, self.bins[name].tolist(), strict=True))
+            parts.append(_table(name, counted, FIELDS[name]))
         return "\n".join(parts)
 
 
@@ -71,11 +73,12 @@ def statistics(out: Path) -> Statistics:
     return gathered
 
 
-def _table(name: str, counted: list[tuple[str, int]]) -> str:
-    """Markdown table with a bar a row."""
+def _table(name: str, counted: list[tuple[str, int]], about: str = "") -> str:
+    """Markdown table with a bar a row, below what it is ``about``."""
     most = max((n for _, n in counted), default=1) or 1
     rows = [(label or "(none)", n, "#" * round(30 * n / most)) for label, n in counted]
-    return f"### {name}\n\n{table((name, 'count', ''), rows)}\n"
+    head = f"### {name}\n\n{about}\n" if about else f"### {name}\n"
+    return f"{head}\n{table((name, 'count', ''), rows)}\n"
 
 
 def write_summary(out: Path) -> None:

@@ -34,8 +34,9 @@ FIELDS: dict[str, str] = {
     "light_elevation": "degrees above the picture plane, 90 = from the camera",
     "light_radius": "angular radius of the light, degrees",
     "occluders": "what stands in the light, comma-separated",
-    "distance": "mm from the face to the nearest occluder, 0 for none",
-    "penumbra": "widest penumbra, mm (sigma), 0 for none",
+    "distance": "mm from the face to the nearest occluder, 0 for none and for flat masks",
+    "penumbra": "mm (sigma) where the shadow's edge is sharpest: at the point of the face nearest "
+    "to the occluder, the softer one of two; 0 for none and for flat masks",
     "yaw": "degrees, in the frame",
     "pitch": "degrees, in the frame",
     "mm_per_pixel": "scale of the frame at the face",

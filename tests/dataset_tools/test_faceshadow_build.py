@@ -20,6 +20,7 @@ from PIL import Image
 from dataset_tools import ledger
 from dataset_tools.cli import RUNNERS, main
 from dataset_tools.preview import preview
+from dataset_tools.rows import FIELDS
 from dataset_tools.verify import verify
 from learnir.writing import PARTS
 
@@ -253,7 +254,11 @@ def test_stats_and_preview(tmp_path, people, cache, capsys):
     assert main(["stats", str(out)]) == 0
     text = capsys.readouterr().out
     assert "pairs of 10 people" in text
-    assert "### penumbra" in text
+    assert f"### penumbra\n\n{FIELDS['penumbra']}\n\n| penumbra |" in text
+    assert "sharpest" in FIELDS["penumbra"]
+    page = Path(__file__).resolve().parents[2] / "docs" / "faceshadow.md"
+    for place in (page, out / "README.md"):
+        assert FIELDS["penumbra"] in place.read_text()
     assert preview(out, tmp_path / "sheet.png", count=4, side=64) == 4
     assert cv2.imread(str(tmp_path / "sheet.png")).shape[1] > 4 * 64
 
