@@ -115,10 +115,11 @@ def marker_path(out: Path, name: str) -> Path:
 def finished(job: ShardJob) -> ShardResult | None:
     """The result on record if this very shard was completed before and its bytes are unchanged.
 
-    Markers of older builds carry no hashes: their shards are made again.
+    Markers of older builds carry no hashes: their shards are made again. So are those in which a
+    photo failed: what kept it from being read may be mended.
     """
     record = read_record(marker_path(job.out, job.shard.name))
-    if record.get("digest") != job.digest:
+    if record.get("digest") != job.digest or record.get("failed"):
         return None
     try:
         whole = record.get("hashes") == _hashes(job, record["files"])

@@ -12,13 +12,15 @@ import numpy as np
 import pytest
 from builds import build, contents
 
+from dataset_tools import build as building
 from dataset_tools import ledger, shards
 from dataset_tools import verify as checking
 from dataset_tools.cli import main
 from dataset_tools.facts import Facts
 from dataset_tools.formats import Shard
-from dataset_tools.photos import Photo
+from dataset_tools.photos import Photo, PhotoError
 from dataset_tools.shards import PairPlan, ShardJob, Source
+from dataset_tools.splits import split_of
 from dataset_tools.verify import verify
 
 LAYOUTS = ["parquet", "imagefolder", "webdataset"]
@@ -202,6 +204,40 @@ def test_rows_that_nothing_holds_any_more_are_one_clear_line(built, capsys):
     assert "rows of train-00000-of-00001 cannot be read" in capsys.readouterr().err
     built()
     assert verify(out).problems == []
+
+
+def test_a_photo_that_failed_to_render_is_tried_again(built, photos, monkeypatch):
+    names = [path.name for path in sorted(photos.glob("*.png"))]
+    victim = next(name for name in names if split_of(name) == "train")
+    made: list[str] = []
+
+    def counted(job: ShardJob) -> shards.ShardResult:
+        made.append(job.shard.name)
+        return shards.build_shard(job)
+
+    def failing(data: bytes, path: str) -> np.ndarray:
+        if path.endswith(victim):
+            raise PhotoError(f"{path}: cannot be decoded now")
+        return decode(data, path)
+
+    decode = shards.decode_picture
+    monkeypatch.setattr(building, "build_shard", counted)
+    with monkeypatch.context() as patch:
+        patch.setattr(shards, "decode_picture", failing)
+        out = built()
+        (short,) = {name for name in made if name.startswith("train")}
+        lacking = contents(out)
+        assert victim not in {row["photo"] for row in ledger.rows(out)}
+        made.clear()
+        built()
+        assert (made, contents(out)) == ([short], lacking)  # that shard alone, once
+    made.clear()
+    built()
+    assert made == [short]
+    assert victim in {row["photo"] for row in ledger.rows(out)}
+    made.clear()
+    built()
+    assert made == []
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
