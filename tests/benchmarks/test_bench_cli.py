@@ -110,7 +110,6 @@ def test_what_cannot_be_done_is_one_line(words, said, tmp_path, capsys, monkeypa
     assert len(errors.strip().splitlines()) == 1
 
 
-@pytest.mark.parametrize("kind", ["ValueError", "OSError", "RuntimeError"])
 @pytest.mark.parametrize("device", ["banana", "cuda:99"])
 def test_a_device_that_is_not_here_is_one_line(device, data, results, capsys):
     words = ["run", "--method", "input", "--dataset", "ucb", "--data-root", str(data)]
@@ -120,6 +119,7 @@ def test_a_device_that_is_not_here_is_one_line(device, data, results, capsys):
     assert not results.exists()
 
 
+@pytest.mark.parametrize("kind", ["ValueError", "OSError", "RuntimeError"])
 def test_what_a_users_own_method_raises_is_shown_with_its_frames(
     kind, data, results, tmp_path, monkeypatch, capsys
 ):

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import shutil
 import sys
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -11,7 +12,7 @@ import pandas as pd
 import pytest
 from sample_methods import write
 
-from benchmarks import runner
+from benchmarks import machine, runner
 from benchmarks.journal import Made
 from benchmarks.methods import MethodOptions
 from benchmarks.metrics import psnr
@@ -156,7 +157,7 @@ def test_a_user_without_a_name_costs_no_picture(score, monkeypatch, error):
         order.append("user")
         raise error
 
-    monkeypatch.setattr("getpass.getuser", nameless)
+    monkeypatch.setattr(machine, "getpass", SimpleNamespace(getuser=nameless))
     run = score("python:sample_methods:untouched", progress=lambda *_: order.append("picture"))
     assert run.facts["provenance"]["by"] == "unknown"
     assert order[:2] == ["user", "picture"]
