@@ -274,7 +274,7 @@ class Run:
         lr = self._learning_rate(self.step - 1)
         self._log({"step": self.step, "loss": mean, "lr": lr, "images_per_second": rate})
         known = {"psnr": f"{self.scores['psnr']:.2f}"} if self.scores else {}
-        bar.set_postfix(loss=f"{mean:.4f}", **known)
+        bar.set_postfix(refresh=False, loss=f"{mean:.4f}", **known)  # a log has its own pace
         self.losses, self.pairs_seen, self.clock = [], 0, now
 
     def _validate(self, bar: tqdm) -> None:

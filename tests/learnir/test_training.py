@@ -65,7 +65,11 @@ def test_a_stop_asked_for_during_validation_keeps_the_step(
 
 def test_no_score_is_shown_before_there_is_one(tmp_path, pairs_folder, monkeypatch):
     shown = []
-    monkeypatch.setattr(loop.tqdm, "set_postfix", lambda _, **known: shown.append(sorted(known)))
+
+    def show(_bar, refresh, **known):
+        shown.append(sorted(known))
+
+    monkeypatch.setattr(loop.tqdm, "set_postfix", show)
     command.train("smoke", [pairs_folder], tmp_path / "run", device="cpu")
     assert shown[0] == ["loss"]  # saved before it is first validated
     assert shown[-1] == ["loss", "psnr"]
