@@ -88,11 +88,14 @@ from learnir.images import ImageError
 from learnir.training import command
 
 def loading(*_):
-    time.sleep(0.5)  # all have begun
+    time.sleep(1)  # all have begun
     {ended}
     time.sleep(60)
 
 command.load_validation = loading
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what started this may ignore some
+for number in (signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, signal.SIG_DFL)
 console.run("learnir", "learnir.cli")
 """
 FIRST = "if os.environ['RANK'] == '0': "
