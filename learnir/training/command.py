@@ -18,6 +18,7 @@ from learnir.checkpoint import CheckpointError, load_checkpoint
 from learnir.device import choose_device
 from learnir.model import LearnIRModel, look_up
 from learnir.networks.naf import CORRECTOR_WIDTH
+from learnir.paths import real
 from learnir.training.archive import Archive, is_archive, load_archive
 from learnir.training.data import NoSplitError, Pair, PairError, manifest_hash, open_pairs
 from learnir.training.layers import joined
@@ -330,7 +331,7 @@ def _validation(
     But not where it is among ``data`` too: what is trained on is not held out. PairError for a
     place without such pairs.
     """
-    whole = (place / "input").is_dir() and place not in map(Path, data)
+    whole = (place / "input").is_dir() and real(place) not in map(real, map(Path, data))
     held_out = _pairs_of(place, "all" if whole else "val", opened)
     if not held_out:
         raise PairError(f"{place}: holds no pairs to validate on; give another --validation")

@@ -80,6 +80,8 @@ def test_a_plain_folder_to_validate_on_counts_whole(pairs, pairs_folder, tmp_pat
 
     assert held_out(pairs, pairs_folder) == 12
     assert held_out(pairs_folder, str(pairs_folder)) == 1  # what is trained on is not held out
+    (tmp_path / "link").symlink_to(pairs_folder)
+    assert held_out(pairs_folder, tmp_path / "link") == 1
 
 
 def test_a_place_to_validate_on_without_pairs_is_one_line(capsys, pairs, tmp_path):
