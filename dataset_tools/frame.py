@@ -88,7 +88,8 @@ def warp_landmarks(face: Landmarks, frame: Frame, shape: tuple[int, int], size: 
     points[:, :2] = face.points[:, :2] @ frame.move[:, :2].T + frame.move[:, 2]
     points[:, 2] *= frame.scale
     rows, columns = face.matte.shape
-    stretch = np.diag([shape[1] / columns, shape[0] / rows])
-    move = np.concatenate([frame.move[:, :2] @ stretch, frame.move[:, 2:]], 1)
+    stretch = np.array([shape[1] / columns, shape[0] / rows])
+    middle = frame.move[:, :2] @ (stretch / 2 - 0.5) + frame.move[:, 2]  # of the first cell
+    move = np.column_stack([frame.move[:, :2] * stretch, middle])
     matte = cv2.warpAffine(face.matte, move, (size, size), borderMode=cv2.BORDER_REFLECT_101)
     return replace(face, points=points, matte=matte)

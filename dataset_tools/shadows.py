@@ -11,6 +11,8 @@ from dataset_tools.light import Light
 from dataset_tools.noise import smooth_field
 from dataset_tools.occluders import EXTENT_MM
 
+FOOTPRINT = 0.4  # deviation of what a pixel sees, in pixels: thin shadows must not be staircases
+
 
 def cast(
     texture: np.ndarray, scene: Surface, light: Light, distance: float, opacity: float
@@ -19,10 +21,12 @@ def cast(
 
     For a surface point X and the face's centre C: texture coordinates ((X-C).r, (X-C).u), path to
     the occluder s = distance + max_face (X-C).L - (X-C).L, penumbra sigma = s tan(radius) / 2; the
-    texture is looked up in copies blurred to that sigma. V = 1 - opacity T_sigma.
+    texture is looked up in copies blurred to that sigma and to the pixels' own. V = 1 - opacity
+    T_sigma.
     """
     x, y, s = _light_coordinates(scene, light, distance)
-    sigma = np.clip(s, 2.0, None) * np.tan(np.radians(light.radius)) / 2
+    penumbra = np.clip(s, 2.0, None) * np.tan(np.radians(light.radius)) / 2
+    sigma = np.hypot(penumbra, FOOTPRINT * scene.mm)
     n = len(texture)
     blocked = _lookup(texture, x / EXTENT_MM * n + n / 2, y / EXTENT_MM * n + n / 2, sigma)
     return (1 - opacity * blocked).astype(np.float32)
@@ -75,8 +79,9 @@ def flat(
     move = np.array([[c, -s, 0], [s, c, 0]], np.float32)
     move[:, 2] = n / 2 - move[:, :2] @ centre
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    seen = blur(texture, FOOTPRINT * scale)
     blocked = cv2.warpAffine(
-        texture, move, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE
+        seen, move, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE
     )
     sharp, soft = np.exp(rng.uniform(np.log(0.4), np.log(12), 2)) / scene.mm
     share = np.clip(smooth_field(rng, (height, width), 3) + 0.5, 0, 1)

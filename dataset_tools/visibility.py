@@ -42,12 +42,15 @@ def coverage(visible: np.ndarray, scene: Surface) -> float:
 def draw(
     rng: np.random.Generator, stage: Stage, kind: str, recipe: Recipe
 ) -> tuple[np.ndarray, list[dict[str, Any]]]:
-    """V (H, W) of all layers together, and each layer's parameters."""
+    """V (H, W) of all layers together, and each layer's parameters.
+
+    A face turned so far that its mesh is not trusted throws nothing on itself: flat masks instead.
+    """
     if kind == "none":
         return np.ones(stage.scene.depth.shape, np.float32), []
     wanted = float(rng.beta(*recipe.aim))
     own, layers = _own(stage, kind)
-    if kind == "self":  # nothing to draw anew; the number above was taken all the same
+    if kind == "self" and layers:  # nothing to draw anew; the number above was taken all the same
         return np.clip(own, 0, 1), layers
     best, best_miss = _once(rng, stage, kind, recipe, own, layers), np.inf
     for attempt in range(ATTEMPTS):
@@ -67,7 +70,7 @@ def _miss(covered: float, wanted: float, limits: tuple[float, float]) -> float:
 
 def _own(stage: Stage, kind: str) -> tuple[np.ndarray, list[dict[str, Any]]]:
     """V (H, W) and layers of what the face throws on itself, all lit where the kind has none."""
-    if kind not in ("self", "occluder_self"):
+    if kind not in ("self", "occluder_self") or not stage.frontal:
         return np.ones(stage.scene.depth.shape, np.float32), []
     visible = self_shadow(stage.scene.depth, stage.scene.mm, stage.light)
     return visible * attached(stage.scene.normals, stage.light), [{"layer": "self"}]

@@ -192,6 +192,19 @@ def test_frame_keeps_landmarks_on_the_picture(face, astronaut):
     assert np.hypot(column - moved.points[1, 0], row - moved.points[1, 1]) < 4
 
 
+def test_the_matte_lies_on_the_person_however_coarse_it_is(face):
+    """One drawn at a quarter of the picture's size moves as the picture itself does."""
+    rows, columns = np.mgrid[:512, :512]
+    person = (255 * (columns + 0.6 * rows < 400)).astype(np.uint8)
+    coarse = cv2.resize(person, (128, 128), interpolation=cv2.INTER_AREA)
+    for seed in range(6):
+        frame = draw_frame(np.random.default_rng(seed), face, (512, 512), 256, (0.4, 0.8))
+        moved = warp_landmarks(replace(face, matte=coarse), frame, (512, 512), 256).matte
+        shown = warp_picture(person, frame, 256)
+        away = moved[20:-20, 20:-20].astype(float) - shown[20:-20, 20:-20]
+        assert abs(away.mean()) < 0.25
+
+
 def test_a_frame_that_fits_shows_no_mirrored_border(face, astronaut):
     marked = np.full_like(astronaut, 90)
     for seed in range(30):

@@ -62,6 +62,39 @@ def test_nearer_points_are_shifted_against_the_light():
     assert abs(shift) == pytest.approx(50, abs=2)  # 50 mm up moves 50 / tan 45 along
 
 
+@pytest.mark.parametrize("laid", ["cast", "flat"])
+def test_a_thread_in_a_wide_frame_is_a_grey_line_and_no_staircase(laid):
+    """1 mm wide where a pixel sees 4: wherever it lies, every row gets a quarter of its shadow."""
+    texture = np.zeros((512, 512), np.float32)
+    cv2.line(texture, (180, 0), (330, 511), 1.0, 1)
+    wide = plane(64, mm=4.0)
+    if laid == "cast":
+        visible = shadows.cast(texture, wide, Light(-90, 90, 0.3), 10.0, 1.0)
+        taken = (1 - visible).sum(axis=1)[4:-4]
+        assert taken.std() < 0.1 * taken.mean()
+        assert taken.mean() == pytest.approx((texture.sum(axis=1).mean()) * 400 / 512 / 4, rel=0.1)
+        return
+    for seed in range(6):
+        visible = shadows.flat(texture, wide, np.random.default_rng(seed), 1.0)
+        assert visible.min() > 0.5  # one point of each pixel would be black
+
+
+@pytest.mark.parametrize("kind", ["self", "occluder_self"])
+def test_a_face_turned_beyond_its_mesh_throws_nothing_on_itself(face, kind):
+    half = Landmarks(face.points * 0.5, face.matte, face.faces)
+    c, s = np.cos(np.radians(50)), np.sin(np.radians(50))
+    turned = half.points @ np.array([[c, 0, -s], [0, 1, 0], [s, 0, c]], np.float32)
+    turned[:, 0] += 128 - turned[:, 0].mean()
+    turned = Landmarks(turned.astype(np.float32), face.matte, face.faces)
+    stage = visibility.Stage(surface(turned.points, (256, 256)), turned, Light(-60, 45, 0.5))
+    assert not stage.frontal
+    for seed in range(4):
+        visible, layers = visibility.draw(np.random.default_rng(seed), stage, kind, RECIPES["self"])
+        assert layers
+        assert {layer["layer"] for layer in layers} == {"flat"}
+        assert visible.min() < 1
+
+
 @pytest.mark.parametrize("azimuth", [-90, -150, 0, 100])
 @pytest.mark.parametrize("elevation", [18, 45, 75])
 def test_no_occluder_cuts_the_face(face, azimuth, elevation):
