@@ -58,3 +58,22 @@ def test_output_that_nobody_reads_ends_quietly_without_poll():
     told = "from learnir.console import unread\nprint(unread(BrokenPipeError(32, 'gone')), flush=1)"
     done = program("win32", told)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")  # the rest is dropped
+
+
+NAMELESS = """
+import os, pwd
+for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+    os.environ.pop(name, None)
+def getpwuid(number):
+    raise KeyError(f"getpwuid(): uid not found: {number}")
+pwd.getpwuid = getpwuid
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="users have names there")
+def test_a_container_may_run_under_a_number_that_nobody_has():
+    """``docker run --user 1234``: the compiler that LPIPS loads asks for a name."""
+    load = "import learnir, lpips\nprint('loaded')"
+    line = [sys.executable, "-c", NAMELESS + load]
+    done = subprocess.run(line, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.stdout == "loaded\n", done.stderr
