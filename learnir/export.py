@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -83,7 +84,7 @@ def export_onnx(model: LearnIRModel, path: str | Path, **settings: Any) -> Graph
     written, which is tried first; then nothing is.
     """
     _check_packages()
-    path, model = Path(path), model.cpu().eval()
+    path, model = Path(path), deepcopy(model).cpu().eval()  # the caller goes on with its own
     if why := "it is a folder" if path.is_dir() else refusal(path.parent):
         raise _unwritable(path, why)
     scales = resolve_scales(
@@ -128,7 +129,7 @@ def _check_packages() -> None:
         import onnx  # noqa: F401
         import onnxruntime  # noqa: F401
     except ImportError as error:
-        raise ExportError(f"{error}; run: pip install 'learnir[onnx]'") from error
+        raise ExportError(f"{error}; in the repository run: pip install -e '.[onnx]'") from error
 
 
 def _exported(

@@ -4,7 +4,8 @@
 
 Fits the branch (``learnir adapt``) beside the shipped, frozen denoiser to the first 8, 16 and 32
 pairs of --data, three seeds each, and scores the result at 256 x 256 on --test, the same domain,
-and on --other, which should not get worse. Writes docs/results/adaptation.json and the table of
+and on --other, which should not get worse. Pairs of --test whose scene is known to be among those
+of --data (``bench_suite.SEEN``) are left out. Writes docs/results/adaptation.json and the table of
 docs/ablation.md. Finished fits of the same weights are not made again.
 """
 
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from bench_suite import SEEN
 from fill_page import fill, markdown
 from result_files import dated, read_result, shipped_hash, write_result
 from score_weights import compare
@@ -62,7 +64,8 @@ def rows(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
         folder, seconds = fitted(k, seed, options) if k else (SHIPPED, 0.0)
         learnir = LearnIR.from_pretrained(folder)
         for name, data in sets.items():
-            scores, _ = compare(learnir, open_pairs(data, "all"), 256, {})
+            pairs = [pair for pair in open_pairs(data, "all") if pair.name not in SEEN]
+            scores, _ = compare(learnir, pairs, 256, {})
             yield {"k": k, "seed": seed, "set": name, "fit_seconds": seconds, **scores}
 
 
@@ -91,7 +94,7 @@ def write_page() -> None:
 
 def _spread(values: list[float], digits: int) -> str:
     told = f"{np.mean(values):.{digits}f}"
-    return f"{told} ± {np.std(values):.{digits}f}" if len(values) > 1 else told
+    return f"{told} ± {np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else told
 
 
 def main() -> None:

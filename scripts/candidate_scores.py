@@ -3,6 +3,7 @@
     python scripts/candidate_scores.py runs/a/last learnir/weights --faceshadow DIR --ucb DIR \\
         [--srd DIR] -o rows.json
 
+Of FaceShadow the val split, as its test split is what the chosen weights are measured on.
 PSNR / SSIM / LPIPS of each set at 256 x 256; PSNR of the quick start's astronauts at 512 px, of the
 same without a shadow, of small ones in 1024 px, and of UCB's targets given as inputs: whoever
 lightens what is dark by itself is better on the first and worse on the last.
@@ -21,6 +22,7 @@ from benchmarks.metrics import psnr
 from demo.quickstart import shadowed_faces
 from learnir import LearnIR
 from learnir.describe import IDENTICAL_DB
+from learnir.training.data import open_pairs
 from learnir.writing import write_json
 
 Pictures = list[tuple[np.ndarray, np.ndarray]]
@@ -74,7 +76,7 @@ def main() -> None:
     parser.add_argument("--srd", type=Path)
     parser.add_argument("-o", "--out", type=Path, required=True)
     options = parser.parse_args()
-    shadowed, _ = split_by_shadow(pairs_of(options.faceshadow, "test"))
+    shadowed, _ = split_by_shadow(open_pairs(options.faceshadow, "val"))
     ucb = pairs_of(options.ucb, "all")
     chosen = {"FaceShadow": shadowed, "UCB": ucb, "UCB clean": clean_copies(ucb)}
     if options.srd:

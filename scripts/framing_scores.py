@@ -1,22 +1,25 @@
 """How well a large face is restored in pictures of several shapes: in one look, and closely.
 
-    python scripts/framing_scores.py PHOTOS [-o docs/results/framings.json]
+    python scripts/framing_scores.py DATASET PHOTOS [-o docs/results/framings.json]
 
-PHOTOS is a folder of portraits of 768 px or more, most of which show more than the head. A shadow
-is drawn over each, and the result is cut, and continued at the sides, so that the face (from brow
-to chin) is FACES of its height and its sides have the ratios SHAPES. PSNR of whole pictures, in dB.
+PHOTOS is the folder that DATASET was built from, as for ``left_alone.py``; taken are portraits of
+768 px or more of people whom it dealt to val or test. A shadow is drawn over each, and the result
+is cut, and continued at the sides, so that the face (from brow to chin) is FACES of its height and
+its sides have the ratios SHAPES. PSNR of whole pictures, in dB.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+from left_alone import listed
+from PIL import Image
 from result_files import write_result
 
 from benchmarks.metrics import psnr
@@ -38,10 +41,15 @@ LARGEST = 0.46  # of SIZE: of higher faces there is too little around them
 Pair = tuple[np.ndarray, np.ndarray]
 
 
-def portraits(folder: Path, count: int) -> Iterator[tuple[Pair, Box]]:
-    """Shadowed and clean (SIZE, SIZE, 3) and where the one face is."""
-    photos = sorted(folder.rglob("*.jpg"))
-    chosen = np.random.default_rng(3).permutation(len(photos))[:count]
+def held_out(dataset: Path, folder: Path) -> list[Path]:
+    """Large photos of people whom the training has not seen."""
+    kept = [row for row in listed(dataset, ("val", "test")) if row["group"] == "kept"]
+    photos = [folder / row["photo"] for row in kept]
+    return [photo for photo in photos if min(Image.open(photo).size) >= SIZE]
+
+
+def portraits(photos: Sequence[Path]) -> Iterator[tuple[Pair, Box]]:
+    """Shadowed and clean (SIZE, SIZE, 3) and where the one face is; some do not fit."""
     recipe = replace(
         RECIPES["sunlit"],
         mix={"occluder": 1.0},
@@ -50,7 +58,7 @@ def portraits(folder: Path, count: int) -> Iterator[tuple[Pair, Box]]:
         coverage=(0.2, 0.8),
     )
     with open_detector() as detector:
-        for number, photo in enumerate(photos[i] for i in chosen):
+        for number, photo in enumerate(photos):
             picture = read_photo(photo).picture
             face = detector.detect(picture)
             if face is None:
@@ -93,12 +101,12 @@ def row(learnir: LearnIR, pairs: list[Pair]) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("dataset", type=Path)
     parser.add_argument("photos", type=Path)
-    parser.add_argument("--count", type=int, default=40, help="of photos; some do not fit")
     parser.add_argument("-o", "--out", type=Path, default=RESULT)
     options = parser.parse_args()
     learnir = LearnIR.from_pretrained(device="cpu")
-    made = list(portraits(options.photos, options.count))
+    made = list(portraits(held_out(options.dataset, options.photos)))
     rows = []
     for face in FACES:
         for name, shape in SHAPES.items():

@@ -31,7 +31,6 @@ PLACES = {
     "ucb": "ucb_dev",
     "srd_test": "srd_dev",
     "srd_train": "srd_train_half",
-    "large": "faces_hires",
     "root": "",
 }
 """Folders below --data-root, by the names that the commands give them."""
@@ -90,7 +89,7 @@ MEASUREMENTS = (
         "odd_pictures", 9, "odd_pictures.py learnir/weights --faceshadow {faceshadow} --ucb {ucb}"
     ),
     _about("groups", 2, "group_scores.py {ucb} {faceshadow} --behind {srd_test}"),
-    _about("framings", 8, "framing_scores.py {large}"),
+    _about("framings", 8, "framing_scores.py {faceshadow} {root}"),
     _about("drm", 1, "bench_drm.py"),
     _about("network", 0.5, "bench_network.py"),
     _about("restore", 2, "bench_restore.py"),

@@ -23,7 +23,7 @@ from benchmarks.perceptual import MetricUnavailable, lpips
 from learnir import LearnIR
 from learnir.describe import IDENTICAL_DB
 from learnir.images import grid
-from learnir.training.data import Pair, PairError, open_pairs
+from learnir.training.data import NoSplitError, Pair, open_pairs
 from learnir.writing import write_json
 
 SHADOWED = 45.0  # dB: an input this close to its target has no shadow
@@ -38,7 +38,7 @@ def pairs_of(folder: Path, split: str) -> list[Pair]:
     """The pairs of a split, or all of a folder that has none of that name."""
     try:
         return open_pairs(folder, split)
-    except PairError:
+    except NoSplitError:
         return open_pairs(folder, "all")
 
 

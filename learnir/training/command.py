@@ -117,7 +117,14 @@ def adapt(
     stage = CORRECTOR_STAGE
     if iterations is not None:
         stage = dataclasses.replace(stage, iterations=iterations)
-    config = TrainConfig(model_config, (stage,), seed=seed, gradient_weight=0.0)
+    config = TrainConfig(
+        model_config,
+        (stage,),
+        seed=seed,
+        gradient_weight=0.0,
+        warmup=min(200, stage.iterations // 10),
+        augment="geometric",  # the light of the new camera or studio is what is to be learnt
+    )
     torch.manual_seed(seed)
     model = LearnIRModel(model_config)
     take_weights(model, frozen)

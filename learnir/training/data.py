@@ -17,6 +17,7 @@ import numpy as np
 from learnir.decoding import IMAGE_SUFFIXES, decode_rgb
 
 Read = Callable[[], bytes]
+PLAIN_SPLITS = ("train", "val", "all")
 
 
 class PairError(ValueError):
@@ -48,9 +49,10 @@ def open_pairs(folder: str | os.PathLike[str], split: str = "train") -> list[Pai
     """The pairs of one split, sorted by name.
 
     ``folder`` is a built FaceShadow (ImageFolder or parquet), or holds input/ and target/, or has
-    one such folder per split. Plain folders without splits serve any split: every pair whose name
-    hashes below 5 % is "val", the rest "train", "all" is both. PairError for anything else, for
-    pictures without a partner, and for two of one name, such as a.png and a.jpg.
+    one such folder per split. Of plain folders without splits every pair whose name hashes below
+    5 % is "val", the rest "train", "all" is both. PairError for anything else, NoSplitError where
+    only the split is missing, for pictures without a partner, and for two of one name, such as
+    a.png and a.jpg.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -67,13 +69,9 @@ def open_pairs(folder: str | os.PathLike[str], split: str = "train") -> list[Pai
         )
     if (folder / split / "input").is_dir():
         return _plain(folder / split)
-    if (folder / "input").is_dir():
+    if (folder / "input").is_dir() and split in PLAIN_SPLITS:
         pairs = _plain(folder)
-        return (
-            pairs
-            if split == "all"
-            else [p for p in pairs if (_share(p.name) < 0.05) == (split == "val")]
-        )
+        return [p for p in pairs if split in ("all", "val" if _share(p.name) < 0.05 else "train")]
     raise NoSplitError(
         f"{folder}: neither input/ and target/ nor a FaceShadow with a {split!r} split is here"
     )

@@ -11,7 +11,7 @@ import warnings
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from learnir.checkpoint import CheckpointError
 
@@ -22,31 +22,50 @@ def lpips_loss() -> nn.Module:
     """Frozen LPIPS over SqueezeNet: two pictures, signed (B, 3, H, W) -> (B, 1, 1, 1).
 
     The backbone is the file or folder named by ``LEARNIR_LPIPS_WEIGHTS``; without it torchvision
-    fetches its own.
+    fetches its own, once.
 
     Raises:
-        CheckpointError: the named file is missing or holds something else.
+        CheckpointError: the named file is missing or holds something else, or nothing is fetched.
     """
     from lpips import LPIPS
 
     given = os.environ.get("LEARNIR_LPIPS_WEIGHTS")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torchvision's notice about ``pretrained``
-        model = LPIPS(net="squeeze", pnet_rand=given is not None, verbose=False)
-    if given is not None:
+        model = LPIPS(net="squeeze", pnet_rand=True, verbose=False)
+    if given is None:
+        _take(model, _fetched())
+    else:
         _load(model, Path(given))
     model.to(memory_format=torch.channels_last)
     return model.eval().requires_grad_(False)
 
 
+def _fetched() -> dict[str, Tensor]:
+    """SqueezeNet's weights from torch's cache of downloads, into which they are fetched once."""
+    from torchvision.models import SqueezeNet1_1_Weights
+
+    weights = SqueezeNet1_1_Weights.IMAGENET1K_V1
+    try:
+        return weights.get_state_dict(progress=False, check_hash=True)
+    except OSError as error:  # as URLError is
+        raise CheckpointError(
+            f"{weights.url}: cannot be fetched ({error}); LPIPS in the loss needs it: check the "
+            "network, or set LEARNIR_LPIPS_WEIGHTS to this file, fetched elsewhere"
+        ) from error
+
+
+def _take(model: nn.Module, state: dict[str, Tensor]) -> None:
+    features = {key.removeprefix("features."): value for key, value in state.items()}
+    for name, parameter in model.named_parameters():
+        if name.startswith("net."):  # "net.slice1.0.weight" -> "0.weight"
+            parameter.data.copy_(features[name.split(".", 2)[2]])
+
+
 def _load(model: nn.Module, path: Path) -> None:
     path = path / FEATURES if path.is_dir() else path
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        features = {key.removeprefix("features."): value for key, value in state.items()}
-        for name, parameter in model.named_parameters():
-            if name.startswith("net."):  # "net.slice1.0.weight" -> "0.weight"
-                parameter.data.copy_(features[name.split(".", 2)[2]])
+        _take(model, torch.load(path, map_location="cpu", weights_only=True))
     except Exception as error:  # torch raises many kinds for a damaged file
         raise CheckpointError(
             f"{path}: not SqueezeNet's features ({error}); set LEARNIR_LPIPS_WEIGHTS to the file "

@@ -127,6 +127,9 @@ class Source:
         """Input and target of the whole batch, signed (B, 3, size, size)."""
         parts = [store.finish(stage, prepared, generator) for store, prepared in shares]
         y, x = torch.cat([y for y, _ in parts]), torch.cat([x for _, x in parts])
+        if len(parts) > 1:  # LPIPS judges every k-th of a batch: no store may keep to its places
+            order = torch.randperm(len(y), generator=generator, device=y.device)
+            y, x = y[order], x[order]
         changes = (
             (turn_some, self.config.turned),
             (fade_some, self.config.faded),

@@ -1,7 +1,7 @@
 """Resumable state of a run: weights, average, optimiser and step; written atomically.
 
-Every random number of the training is a pure function of (seed, step), so the step alone restores
-the data position and all generators.
+Every random number of the training is a pure function of (seed, step) and, with ``--processes``, of
+their number, so the step alone restores the data position and all generators.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from learnir.model import LearnIRModel
 from learnir.training.data import Pair
 
 GRID_ROWS = 6
-MOST = 80.0  # dB that identical pictures count as, as in the benchmarks
+MOST = 80.0  # dB that identical pictures count as; as in the model card, while benchmarks take 100
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,13 @@ def test_the_graph_is_the_sampler(exported, scene, blocks):
     assert np.abs(restored - wanted).max() < 1e-4
 
 
+def test_the_model_is_left_as_it_was(tmp_path, tiny_model):
+    """Somebody who exports between two epochs goes on with the same model."""
+    model = tiny_model(ModelConfig(network_args=NETWORK)).train()
+    export_onnx(model, tmp_path / "model.onnx", steps=2, scales=(1, 1))
+    assert model.training
+
+
 @pytest.mark.parametrize(
     ("config", "settings"),
     [

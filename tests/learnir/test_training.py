@@ -18,6 +18,7 @@ from learnir.training.loop import (
     TrainingDiverged,
     at_its_resolution,
 )
+from learnir.training.pace import learning_rate
 from learnir.training.presets import PRESETS, Stage
 from learnir.training.step import Draw
 
@@ -190,6 +191,19 @@ def test_adapting_trains_the_branch_and_leaves_the_denoiser_alone(tmp_path, pair
     assert float(after.corrector.exit.weight.detach().abs().max()) > 0
     y = torch.rand(1, 3, 32, 32) * 2 - 1
     assert after.sample(y).isfinite().all()
+
+
+def test_a_short_fit_reaches_its_learning_rate(tmp_path, pairs_folder, monkeypatch):
+    """And learns the new camera's light as it is, drawn anew in nothing but its frame."""
+    frozen = command.train("smoke", [pairs_folder], tmp_path / "base", device="cpu")
+    runs = []
+    monkeypatch.setattr(command, "_run", lambda config, *_: runs.append(config))
+    command.adapt(frozen, [pairs_folder], tmp_path / "adapted", iterations=250, device="cpu")
+    (config,) = runs
+    (stage,) = config.stages
+    rates = [learning_rate(stage.lr, step, step / 250, config.warmup) for step in range(250)]
+    assert max(rates) > 0.9 * stage.lr
+    assert config.augment == "geometric"
 
 
 def test_a_run_older_than_an_option_resumes(tmp_path, pairs_folder):

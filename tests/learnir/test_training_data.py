@@ -12,9 +12,9 @@ from archives import write_archive
 
 from learnir.cli import main
 from learnir.training.archive import load_archive
-from learnir.training.data import Pair, PairError, open_pairs
+from learnir.training.data import NoSplitError, Pair, PairError, open_pairs
 from learnir.training.presets import PRESETS, Stage, TrainConfig
-from learnir.training.sources import Pairs, Scenes
+from learnir.training.sources import Pairs, Scenes, Source
 
 
 def test_names_may_hold_any_separator_of_lines(tmp_path):
@@ -80,6 +80,44 @@ def test_hidden_files_are_no_pictures(pairs):
         (pairs / side / "._3.png").write_bytes(b"what macOS writes beside a picture")
     (pairs / "input" / ".7.jpg").touch()
     assert [pair.name for pair in open_pairs(pairs, "all")] == list("012345")
+
+
+def test_a_plain_folder_has_no_test_split_that_it_trains_on(pairs):
+    """Who asks for one is told so, rather than scored on what was trained on."""
+    with pytest.raises(NoSplitError, match="'test' split"):
+        open_pairs(pairs, "test")
+    parts = [{pair.name for pair in open_pairs(pairs, split)} for split in ("train", "val")]
+    assert parts[0] | parts[1] == {pair.name for pair in open_pairs(pairs, "all")}
+    assert not parts[0] & parts[1]
+
+
+class Grey:
+    """Three pairs of one grey each."""
+
+    def __init__(self, value: float) -> None:
+        self.value = value
+
+    def __len__(self) -> int:
+        return 3
+
+    def prepare(self, stage, indices, rng):
+        return (torch.full((len(indices), 3, 8, 8), self.value),)
+
+    def finish(self, stage, prepared, generator):
+        return prepared[0], prepared[0]
+
+
+def test_no_store_keeps_to_its_places_in_a_batch():
+    """LPIPS judges every fourth of a batch (``perceptual_every``), of every store its share."""
+    config = dataclasses.replace(PRESETS["smoke"], turned=0.0, faded=0.0, mosaic=0.0)
+    source, second = Source(config, [Grey(0.0), Grey(1.0)]), torch.zeros(6)
+    for batch in range(60):
+        shares = source.prepare(config.stages[0], 6 * batch, 6, np.random.default_rng(0))
+        y, x = source.finish(config.stages[0], shares, torch.Generator().manual_seed(batch))
+        assert torch.equal(y, x)  # inputs go with their targets
+        second += x[:, 0, 0, 0] / 60
+    assert second.sum().item() == pytest.approx(3)  # half of every batch of six
+    assert second.numpy() == pytest.approx(0.5, abs=0.25)
 
 
 @pytest.mark.parametrize(("side", "kept"), [(256, 256), (512, 400), (300, 300)])
