@@ -39,7 +39,7 @@ demo: $(READY)  ## shadows on a face, restored: a table and a picture
 	@bash scripts/system_packages.sh libraries
 	$(BIN)/python -m demo.quickstart
 
-app: $(READY)  ## the Gradio app at http://127.0.0.1:7860
+app: $(READY)  ## the Gradio app, at the first free port from 7860; options: .venv/bin/python app.py --help
 	@bash scripts/system_packages.sh libraries
 	$(BIN)/python app.py
 
@@ -67,14 +67,19 @@ measure: $(READY)  ## again what was measured with former weights: make measure 
 train-cpu: $(READY)  ## the small model on two CPU cores: make train-cpu DATA=folder-of-pairs
 	$(BIN)/learnir train cpu --data $(DATA) --out runs/cpu --processes 2 --resume
 
-data/release.npz: | $(READY)
-	$(BIN)/faceshadow pack $(PHOTOS) $@ --recipe sunlit faceshadow --shadows 2 1 --uneven --seed 67 \
+define PACK
+$(BIN)/faceshadow pack $(PHOTOS) $(ARCHIVE) --recipe sunlit faceshadow --shadows 2 1 --uneven --seed 67 \
 	$(if $(PAIRS),--pairs $(PAIRS)) $(if $(SPLITS),--splits $(SPLITS)) \
 	$(if $(LICENCE),--licence "$(LICENCE)",--allow-unlicensed)
+endef
 
-pack: $(ARCHIVE)  ## what the release trains on: make pack PHOTOS=portraits/ PAIRS=street/ SPLITS=dataset/
+$(ARCHIVE): | $(READY)  # made where it is missing; `make pack` makes it anew
+	$(PACK)
 
-train-release: $(READY) $(ARCHIVE)  ## the release, on one GPU, from that archive alone (MINUTES=10: as far as they reach)
+pack: $(READY)  ## what the release trains on: make pack PHOTOS=portraits/ PAIRS=street/ SPLITS=dataset/ LICENCE=CC0 (without it, photos of unknown licence too)
+	$(PACK)
+
+train-release: $(READY) $(ARCHIVE)  ## the release, on one GPU, from that archive, packed where missing (MINUTES=10: as far as they reach)
 	$(BIN)/learnir train release --data $(ARCHIVE) --out runs/release --resume \
 	$(if $(INIT),--init $(INIT)) $(if $(MINUTES),--minutes $(MINUTES))
 

@@ -30,6 +30,14 @@ MASK = (
     "what an outside method knows of the shadow: none (the default), detected (it finds the shadow "
     "itself) or ground truth (it is given the pair's mask)"
 )
+OUT = (
+    "folder of result files to write; default: results, here. The other commands read the "
+    "repository's own unless they are given --results FOLDER"
+)
+STORED = (
+    "folder of result files; default: the repository's own, benchmarks/results, not the folder "
+    "that run writes by default"
+)
 TRAINING_DATA = "what an outside method was trained on; default: unknown"
 
 
@@ -84,7 +92,7 @@ def parser() -> argparse.ArgumentParser:
 def _results(command: argparse.ArgumentParser) -> None:
     from benchmarks.locations import RESULTS
 
-    command.add_argument("--results", type=Path, default=RESULTS, help="folder of result files")
+    command.add_argument("--results", type=Path, default=RESULTS, help=STORED)
 
 
 def _from(least: int) -> Callable[[str], int]:
@@ -107,7 +115,7 @@ def _run_options(run: argparse.ArgumentParser) -> None:
     run.add_argument("--exec", dest="exec_", metavar="COMMAND", help="a command as the method")
     run.add_argument("--dataset", required=True, help=DATASET)
     run.add_argument("--protocol", default=None, help="default: the data set's main one")
-    run.add_argument("--out", type=Path, default=Path("results"), help="folder of result files")
+    run.add_argument("--out", type=Path, default=Path("results"), help=OUT)
     run.add_argument("--split", default="test", help=SPLIT)
     run.add_argument("--scene", default=None, metavar="REGEX", help=SCENE)
     _data_root(run)

@@ -144,11 +144,12 @@ def _run(options: argparse.Namespace) -> int:
 def _table(options: argparse.Namespace) -> int:
     from benchmarks.export import FORMATS
     from benchmarks.leaderboard import METRICS_SHOWN, board_named, boards
-    from benchmarks.metrics import METRICS
+    from benchmarks.metrics import METRICS, POOLED
     from benchmarks.names import look_up
     from benchmarks.results import checked_runs
 
-    metrics = [look_up("metric", m, METRICS).name for m in options.metrics or METRICS_SHOWN]
+    known = METRICS | POOLED
+    metrics = [look_up("metric", m, known).name for m in options.metrics or METRICS_SHOWN]
     for line in checked_runs(options.results)[1]:
         print(f"learnir-bench: {line}", file=sys.stderr)
     chosen = (
@@ -270,7 +271,8 @@ def main(arguments: list[str] | None = None) -> int:
         print("learnir-bench: stopped; run the same command again", file=sys.stderr)
         return INTERRUPTED
     except ModuleNotFoundError as error:
-        print(f"learnir-bench: {error}; run: pip install 'learnir[bench]'", file=sys.stderr)
+        remedy = "in the repository run: pip install -e '.[bench]'"
+        print(f"learnir-bench: {error}; {remedy}", file=sys.stderr)
         return 1
     except (ValueError, OSError) as error:
         if unread(error):

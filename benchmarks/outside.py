@@ -158,7 +158,9 @@ class GradioMethod:
         try:
             from gradio_client import Client
         except ImportError as error:
-            raise BenchmarkError(f"gradio: {error}; run: pip install 'learnir[app]'") from error
+            raise BenchmarkError(
+                f"gradio: {error}; in the repository run: pip install -e '.[app]'"
+            ) from error
         _check_mask(options, f"gradio:{rest}", "second picture", False)
         address, _, api = rest.partition("#")
         received = tempfile.TemporaryDirectory(prefix="gradio-")

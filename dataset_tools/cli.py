@@ -212,7 +212,8 @@ def _outcome(options: argparse.Namespace) -> int:
         print("faceshadow: stopped; run the same command to go on", file=sys.stderr)
         return INTERRUPTED
     except ModuleNotFoundError as error:
-        print(f"faceshadow: {error}; run: pip install 'learnir[data]'", file=sys.stderr)
+        remedy = "in the repository run: pip install -e '.[data]'"
+        print(f"faceshadow: {error}; {remedy}", file=sys.stderr)
         return 1
     except _expected() as error:
         if unread(error):

@@ -84,7 +84,9 @@ def _ray(plan: EnginePlan, function: Function, jobs: Sequence[Any]) -> Iterator[
     try:
         import ray  # noqa: F401
     except ImportError as error:
-        raise EngineError("--engine ray needs Ray; run: pip install 'learnir[cluster]'") from error
+        raise EngineError(
+            "--engine ray needs Ray; in the repository run: pip install -e '.[cluster]'"
+        ) from error
     import daft
 
     daft.set_runner_ray(address=plan.address or None, noop_if_initialized=True)

@@ -53,7 +53,9 @@ def _connections() -> dict[str, frozenset[tuple[int, int]]]:
     """MediaPipe's edge lists, read from its one pure-Python file without importing the package."""
     package = importlib.util.find_spec("mediapipe")
     if package is None or not package.submodule_search_locations:
-        raise ImportError("mediapipe is not installed; run: pip install 'learnir[data]'")
+        raise ImportError(
+            "mediapipe is not installed; in the repository run: pip install -e '.[data]'"
+        )
     path = Path(package.submodule_search_locations[0], "python/solutions/face_mesh_connections.py")
     if not path.is_file():
         raise ImportError(f"{path} is missing; install mediapipe 0.10.21, which carries the mesh")

@@ -138,7 +138,8 @@ def _pack(pack: argparse.ArgumentParser) -> None:
     pack.add_argument(
         "--uneven",
         action="store_true",
-        help="also take photos that curation drops only for uneven light, and keep that light",
+        help="also take photos that only their light keeps out (cheek_asym_L of the manifest, or "
+        "perhaps shadowed), and keep that light",
     )
     pack.add_argument(
         "--splits",

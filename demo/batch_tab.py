@@ -20,9 +20,9 @@ ENDED = look_at("#batch-results", "#batch-zip .file-preview")
 COLUMNS = list(batch.COLUMNS)
 WIDTHS: list[str | int] = ["115px", "205px", "150px", "70px", "70px", "60px", "80px"]
 NOTE = (
-    f"JPEG, PNG, WebP or TIFF, 8 or 16 bit; at most {batch.MOST_FILES} files at a time. Every file "
-    "comes back in its own format and size with its metadata; a file that cannot be read is listed "
-    "with the reason, the rest go on."
+    f"JPEG, PNG, WebP or TIFF, 8 or 16 bit, HEIC or AVIF; at most {batch.MOST_FILES} files at a "
+    "time. Every file comes back in its own format (HEIC and AVIF as JPEG) and size with its "
+    "metadata; a file that cannot be read is listed with the reason, the rest go on."
 )
 
 

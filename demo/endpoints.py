@@ -99,7 +99,8 @@ def _restore(context: Context) -> None:
             picture: JPEG, PNG, WebP, TIFF, HEIC or AVIF file, at most 50 megapixels and 64 MB.
             steps: sampling steps from 2 on, or 0 = as the model was trained.
             correction: "as trained", "none", "paper", "exact" or "learned".
-            scales: "as trained", "drm", "fixed", or one factor per step such as "1,1,2,4,4".
+            scales: "as trained" (as shipped "1,2,2,4,4"), "drm" ("1,1,2,4,4" for five steps),
+                "fixed" (1 throughout), or one factor per step.
             seed: of the noise; equal seeds give equal pictures.
             mode: "auto", "gain" or "tile" for pictures larger than the model works on.
             strength: 0 = input, 1 = restored, up to 1.5.

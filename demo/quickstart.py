@@ -101,7 +101,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         rows = list(restore_all(options.checkpoint, options.size, options.seed))
     except ModuleNotFoundError as error:
-        raise SystemExit(f"quickstart: {error}; run: pip install 'learnir[data]'") from None
+        raise SystemExit(
+            f"quickstart: {error}; in the repository run: pip install -e '.[data]'"
+        ) from None
     except CheckpointError as error:
         raise SystemExit(f"quickstart: {error}") from None
     print(table(rows))

@@ -99,7 +99,8 @@ def _controls(corrections: list[str]) -> tuple[Controls, gr.Checkbox]:
             scales = gr.Textbox(
                 restoring.OWN,
                 label="DRM schedule s(1..T')",
-                info=f"{restoring.OWN}, drm, fixed, or a factor per step: 1,1,2,4,4",
+                info=f"{restoring.OWN} (as shipped: 1,2,2,4,4), fixed (1 throughout), drm "
+                "(1,1,2,4,4 for five steps), or a factor per step",
                 max_length=200,
                 elem_id="restore-scales",
             )

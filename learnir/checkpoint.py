@@ -5,6 +5,7 @@ Local folders and Hub repositories are read alike. Half precision on disk, float
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -91,6 +92,14 @@ def _download(repository: str) -> Path:
             f"{repository}: neither a local folder nor readable on the Hub ({reason}); "
             "check the name and the network"
         ) from error
+
+
+def weights_hash(folder: Path) -> str:
+    """First 16 hex digits of the SHA-256 of a folder's weights: what measured scores are known by.
+
+    OSError where they cannot be read.
+    """
+    return hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()[:16]
 
 
 def read_config(folder: Path) -> ModelConfig:

@@ -40,13 +40,16 @@ def _named(kind: type[Any], metavar: str) -> PrimitiveConstructorSpec[Any]:
 
 Place = Annotated[Path, _named(Path, "PATH")]
 Weights = Annotated[str, _named(str, "STR")]
+On = Annotated[bool, arg(help_behavior_hint="(default: False)")]  # of --no-..., all that is shown
 Device = Annotated[str | None, arg(help="cpu, cuda or cuda:1; a GPU if there is one")]
 CANNOT_START, FAILED = 2, 1
 
 
 @stops_heeded()
 def restore(
-    paths: Annotated[Positional[list[str]], arg(metavar="PATH...")],
+    paths: Annotated[
+        Positional[list[str]], arg(metavar="PATH...", help_behavior_hint="(required)")
+    ],
     /,
     out: Annotated[Place, arg(aliases=["-o"])],
     checkpoint: Weights | None = None,
@@ -61,8 +64,8 @@ def restore(
     mirror: bool | None = None,
     strength: float = 1.0,
     seed: int = 0,
-    faces: bool = True,
-    borders: bool = True,
+    faces: On = True,
+    borders: On = True,
     mask: Place | None = None,
     device: Device = None,
     format: Literal["same", "jpeg", "png", "webp", "tiff"] = "same",
@@ -82,31 +85,31 @@ def restore(
         paths: pictures, folders or globs; ./-name.jpg for a name that begins with a dash.
         out: folder for the results, or a file name for a single picture.
         checkpoint: folder or Hub id; the shipped weights by default.
-        mode: gain: estimate small, relight at full size; tile: run at native size in tiles;
-            auto: the whole picture up to the working size (enlarged as the checkpoint says),
-            else gain.
+        mode: gain: estimate small, relight at full size; tile: run at native size in tiles; auto:
+            the whole picture up to the working size (enlarged as the checkpoint says), else gain.
         work_size: longest side in pixels that the network sees at once; None, here and below, is
             what the checkpoint was validated with.
         steps: sampling steps T'.
         schedule: noise schedule.
-        scales: drm, fixed, or s(1..T') such as 1,1,2,4,4.
+        scales: s(1..T') such as 1,2,2,4,4; fixed: 1 at every step; drm: our rule for any number of
+            steps, 1,1,2,4,4 for five. None is the checkpoint's own, 1,2,2,4,4 as shipped.
         correction: DPSC correction.
         weight: weight of the correction, 0 to 1.
         eta: share of the fresh noise, 0 to 1.
         mirror: average the last step with that of the mirror image: slower, hardly better.
         strength: 0 changes nothing, 1 removes the shadow as estimated, up to 1.5.
         seed: of the noise; equal seeds give equal results.
-        faces: restore faces that do not fill the picture again as close-ups, and turn pictures
-            whose faces lie on their sides or stand on their heads; --no-faces: neither.
-        borders: leave bars of one colour around a photograph as they are; --no-borders: restore
-            them, too.
+        faces: no close-ups of faces that do not fill the picture, and no turning of pictures whose
+            faces lie on their sides or stand on their heads.
+        borders: restore bars of one colour around a photograph, too, which else stay as they are.
         mask: a grey picture of the same proportions as the one to restore (not for videos): white
             is restored, black stays as it is; or a folder of such, NAME.png for NAME.jpg. Pictures
             without one are restored whole.
-        format: of restored pictures.
+        format: of restored pictures; same: that of the input, JPEG for HEIC and AVIF.
         compare: write a before | after picture beside every restored picture (not videos), as
             photo.jpg.compare.jpg.
-        resume: skip pictures whose result exists; with --compare, add missing comparisons.
+        resume: skip what has a result already, whatever made it; with --compare, add missing
+            comparisons.
         overwrite: replace results that are there; and the inputs, where -o is their own folder.
         strip_metadata: leave EXIF, and titles and dates of videos, out of the results.
         max_megapixels: refuse larger pictures.
@@ -197,19 +200,22 @@ def train(
             (seconds; teaches nothing).
         data: folders with input/ and target/, built FaceShadow folders, or archives of
             faceshadow pack.
-        out: folder of the run; its last/ holds the averaged weights.
+        out: folder of the run; its last/ holds the averaged weights, best/ those that validated
+            best.
         validation: folder or archive whose val split is scored, or input/ and target/, scored whole
             unless they are in --data; by default the first of --data that has a val split.
         resume: go on from the state in --out.
-        init: checkpoint to start from.
+        init: checkpoint to start from: of the preset's network, or a smaller one of its kind.
         pairs: train on the first so many only.
         iterations: steps of every stage, in place of the preset's; 0 leaves a stage out.
         minutes: train for so long instead, loading not counted, but compiling; the stages share the
-            time as they would share the steps.
+            time as they would share the steps. Not with --processes.
+        seed: of the first weights and all that is drawn; None is the preset's, 0.
         precision: fp32 or bf16 autocast; on a CPU bf16 pays where /proc/cpuinfo lists avx512_bf16.
         compile: on the CPU, compile the network at the first step of every kind (minutes; needs a
             C++ compiler); on a GPU, record each of these and replay it (seconds).
-        processes: on the CPU, share every batch among so many processes of one thread each.
+        processes: on the CPU, share every batch among so many processes of one thread each. Not
+            with --minutes.
     """
     return _trained(
         lambda command: command.train(
@@ -252,9 +258,10 @@ def adapt(
         validation: folder or archive whose val split is scored, or input/ and target/, scored whole
             unless they are in --data; by default the first of --data that has a val split.
         pairs: take only so many of the pairs.
-        iterations: training steps.
+        iterations: training steps; None is 2000.
         variance: predict the spread of the correction too.
         resume: go on from the state in --out.
+        seed: of the branch's first weights and all that is drawn.
     """
     return _trained(
         lambda command: command.adapt(
@@ -286,7 +293,8 @@ def export(
         onnx: file to write.
         checkpoint: folder or Hub id; the shipped weights by default.
         steps: sampling steps T'; None, here and below, is what the checkpoint was validated with.
-        scales: drm, fixed, or s(1..T') such as 1,1,2,4,4.
+        scales: s(1..T') such as 1,2,2,4,4; fixed: 1 at every step; drm: our rule for any number of
+            steps, 1,1,2,4,4 for five. None is the checkpoint's own, 1,2,2,4,4 as shipped.
         correction: DPSC correction.
         weight: weight of the correction, 0 to 1.
     """
@@ -317,7 +325,7 @@ def _trained(run: Callable[[Any], Path]) -> int:
         from learnir.training.loop import Interrupted, TrainingDiverged
     except ImportError as error:
         raise ValueError(
-            f"{error}; install the training extra: pip install 'learnir[train]'"
+            f"{error}; for training, in the repository run: pip install -e '.[train]'"
         ) from error
     try:
         print(run(command))

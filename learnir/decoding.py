@@ -91,7 +91,8 @@ def prepare_heic(data: bytes, name: str) -> None:
         from pillow_heif import register_heif_opener
     except ImportError as error:
         raise ImageError(
-            f"{name}: HEIC needs pillow-heif; run: pip install 'learnir[heic]', or convert it"
+            f"{name}: HEIC needs pillow-heif; in the repository run: pip install -e '.[heic]', "
+            "or convert it"
         ) from error
     register_heif_opener()
 

@@ -7,11 +7,18 @@ import os
 from pathlib import Path
 from typing import Any
 
-from learnir.checkpoint import WEIGHTS, find_checkpoint, load_checkpoint, read_training
+from learnir.checkpoint import (
+    WEIGHTS,
+    find_checkpoint,
+    load_checkpoint,
+    read_training,
+    weights_hash,
+)
 from learnir.model import LearnIRModel
 from learnir.resolution import relative_cost
 
 SCORES = "scores.json"
+STALE = ", measured with weights that others have replaced since"
 IDENTICAL_DB = 80.0  # what identical pictures count as there: their PSNR is infinite
 
 
@@ -25,7 +32,7 @@ def describe(where: str | os.PathLike[str] | None = None) -> list[str]:
     size = (folder / WEIGHTS).stat().st_size
     rows = {"checkpoint": f"{folder} ({size / 2**20:.1f} MiB)"}
     rows |= _network(model) | _sampling(model) | _training(read_training(folder))
-    rows |= _scores(folder / SCORES)
+    rows |= _scores(folder)
     return [f"{name:<13}{value}" for name, value in rows.items()]
 
 
@@ -61,13 +68,17 @@ def _training(record: dict[str, Any]) -> dict[str, str]:
     return {name: _plain(record[name]) for name in names if name in record}
 
 
-def _scores(path: Path) -> dict[str, str]:
-    """What ``scripts/score_weights.py`` measured, a line per set; nothing where it was not run."""
+def _scores(folder: Path) -> dict[str, str]:
+    """What ``scripts/score_weights.py`` measured, a line per set; nothing where it was not run.
+
+    A set that was measured with other weights than the folder's says so.
+    """
+    path, weights = folder / SCORES, weights_hash(folder)
     if not path.exists():
         return {}
     try:
         sets = json.loads(path.read_text(encoding="utf-8"))
-        lines = [f"{name}: {_means(**means)}" for name, means in sets.items()]
+        lines = [f"{name}: {_means(**of)}{_stale(of, weights)}" for name, of in sets.items()]
     except (ValueError, TypeError, KeyError, AttributeError):
         return {"scores": f"{path.name} is damaged"}
     return {"scores": ("\n" + 13 * " ").join(lines)}
@@ -79,6 +90,11 @@ def _means(input: dict[str, float], restored: dict[str, float], **_: Any) -> str
     told = f"{before} -> {after} dB, SSIM {restored['ssim']:.3f}"
     lpips = restored.get("lpips_alex")
     return told if lpips is None else f"{told}, LPIPS {lpips:.3f}"
+
+
+def _stale(means: dict[str, Any], weights: str) -> str:
+    """Said of older scores too, unless they do not say what they are of."""
+    return "" if means.get("weights", weights) == weights else STALE
 
 
 def told_psnr(psnr: float) -> str:

@@ -251,6 +251,6 @@ def _loaded() -> tuple[tuple[Finder, Finder] | None, str]:
         why = one_line(error) or type(error).__name__
         return None, (
             f"faces are not looked at closely, as MediaPipe does not load ({why}): "
-            "pip install 'learnir[faces]'"
+            "in the repository run pip install -e '.[faces]'"
         )
     return (made[0].process, made[1].process), ""

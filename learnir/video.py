@@ -97,7 +97,9 @@ def _pyav(source: Path) -> Any:
     try:
         import av
     except ImportError as error:
-        raise ImageError(f"{source}: needs PyAV; run: pip install 'learnir[video]'") from error
+        raise ImageError(
+            f"{source}: needs PyAV; in the repository run: pip install -e '.[video]'"
+        ) from error
     av.logging.set_level(av.logging.PANIC)  # FFmpeg's own lines would stand among ours
     return av
 

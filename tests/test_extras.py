@@ -22,10 +22,10 @@ BUILD = ["build", "photos", "out", "--allow-unlicensed"]
 @pytest.mark.parametrize(
     ("missing", "module", "arguments", "remedy"),
     [
-        ("filelock", "dataset_tools.cli", BUILD, "learnir[data]"),
+        ("filelock", "dataset_tools.cli", BUILD, ".[data]"),
         ("pandas", "benchmarks.cli", ["run", "--method", "input", "--dataset", "."], "[bench]"),
-        ("pandas", "benchmarks.cli", ["table"], "learnir[bench]"),
-        ("skimage", "demo.quickstart", ["--out", "out.png"], "learnir[data]"),
+        ("pandas", "benchmarks.cli", ["table"], ".[bench]"),
+        ("skimage", "demo.quickstart", ["--out", "out.png"], ".[data]"),
         ("gradio", "app", None, "requirements.txt"),
     ],
 )

@@ -42,7 +42,9 @@ def test_the_help_of_a_flag_says_what_the_flag_does(capsys):
     code, out, _ = run(capsys, "restore", "--help")
     assert code == 0
     words = " ".join(out.replace("│", " ").split())
-    assert "--no-faces restore faces that do not fill the picture again as close-ups" in words
+    assert "--no-faces no close-ups of faces that do not fill the picture" in words
+    assert "--no-borders restore bars of one colour around a photograph, too" in words
+    assert "(default: )" not in words
 
 
 def test_info_tells_network_sampling_and_training(capsys, checkpoint):
@@ -181,4 +183,4 @@ def test_a_missing_extra_is_one_line_with_a_command_for_any_shell(
     with pytest.raises(SystemExit) as stop:
         main(["train", "smoke", "--data", str(pairs), "--out", str(tmp_path / "run")])
     assert stop.value.code == 2
-    assert capsys.readouterr().err.endswith("pip install 'learnir[train]'\n")
+    assert capsys.readouterr().err.endswith("pip install -e '.[train]'\n")

@@ -135,7 +135,7 @@ def without_mediapipe(monkeypatch):
 def test_without_mediapipe_a_warning_says_so_once(without_mediapipe, learnir, scene):
     line = (
         r"faces are not looked at closely, as MediaPipe does not load \(import of mediapipe.+\): "
-        r"pip install 'learnir\[faces\]'"
+        r"in the repository run pip install -e '\.\[faces\]'"
     )
     with warnings.catch_warnings():
         warnings.simplefilter("error")

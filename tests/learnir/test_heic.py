@@ -153,7 +153,7 @@ def test_of_several_pictures_the_main_one_is_taken(face):
 def test_without_the_package_heic_is_one_line_and_avif_is_read(face, monkeypatch):
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     for decode, kind in ((decode_photo, ImageError), (decode_picture, PhotoError)):
-        with pytest.raises(kind, match=r"^a\.heic: HEIC needs pillow-heif; run: pip install"):
+        with pytest.raises(kind, match=r"^a\.heic: HEIC needs pillow-heif; .+ pip install"):
             decode(encoded(face, "HEIF"), "a.heic")
     assert decode_photo(encoded(face, "AVIF"), "a.avif").picture.shape == (*face.size[::-1], 3)
 

@@ -1,4 +1,5 @@
 import dataclasses
+from urllib.error import URLError
 
 import pytest
 import torch
@@ -43,6 +44,37 @@ def test_other_files_are_refused_in_one_line(tmp_path, monkeypatch, content):
     monkeypatch.setenv("LEARNIR_LPIPS_WEIGHTS", str(path))
     with pytest.raises(CheckpointError, match=r"weights.pth: not SqueezeNet's features"):
         lpips_loss()
+
+
+def fetched_as(monkeypatch, answer):
+    """Without the variable; torchvision fetches what ``answer`` returns."""
+    monkeypatch.delenv("LEARNIR_LPIPS_WEIGHTS", raising=False)
+    weights = torchvision.models.SqueezeNet1_1_Weights
+    monkeypatch.setattr(weights, "get_state_dict", answer)
+
+
+def test_without_a_network_one_line_says_what_helps(monkeypatch):
+    def offline(self, **options):
+        raise URLError("no route to host")
+
+    fetched_as(monkeypatch, offline)
+    with pytest.raises(CheckpointError, match=r"^https://\S+squeezenet\S+: cannot be") as raised:
+        lpips_loss()
+    assert "no route to host" in str(raised.value)
+    assert "set LEARNIR_LPIPS_WEIGHTS to this file" in str(raised.value)
+
+
+def test_what_is_fetched_and_the_file_itself_named_are_the_same_judge(monkeypatch, tmp_path):
+    torch.manual_seed(0)
+    whole = torchvision.models.squeezenet1_1(weights=None).state_dict()  # its classifier, too
+    fetched_as(monkeypatch, lambda self, **options: whole)
+    fetched = lpips_loss().state_dict()
+    assert torch.equal(fetched["net.slice1.0.weight"], whole["features.0.weight"])
+    path = tmp_path / "squeezenet1_1-b8a52dc0.pth"
+    torch.save(whole, path)
+    monkeypatch.setenv("LEARNIR_LPIPS_WEIGHTS", str(path))
+    named = lpips_loss().state_dict()
+    assert all(torch.equal(named[name], value) for name, value in fetched.items())
 
 
 REGRESSION = (0, 0, 0, 0, 1)
