@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.datasets import DATASETS
+from benchmarks.days import marks, of_other_days
 from benchmarks.leaderboard import METRICS_SHOWN, Board, runs_of, table
 from benchmarks.locations import RESULTS
 from benchmarks.metrics import METRICS
@@ -26,20 +27,21 @@ def as_text(
     board: Board, folder: str | Path = RESULTS, metrics: Sequence[str] = METRICS_SHOWN
 ) -> str:
     """Columns for a terminal, below the board's label and id."""
-    rows = [_head(metrics), *_cells(table(board, folder, tuple(metrics)), metrics)]
+    found = table(board, folder, tuple(metrics))
+    rows = [_head(metrics), *_cells(found, metrics)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = ["  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in rows]
-    return "\n".join([board.label, board.id, *lines])
+    return "\n".join([board.label, board.id, *lines, *_below(found)])
 
 
 def as_markdown(
     board: Board, folder: str | Path = RESULTS, metrics: Sequence[str] = METRICS_SHOWN
 ) -> str:
     """A Markdown table; submitted text cannot break out of its cell."""
-    cells = _cells(table(board, folder, tuple(metrics)), metrics)
-    rows = [[_escaped(c) for c in row] for row in cells]
-    head = _head(metrics)
-    return "\n".join([_row(head), _row(["---"] * len(head)), *map(_row, rows)])
+    found, head = table(board, folder, tuple(metrics)), _head(metrics)
+    rows = [[_escaped(c) for c in row] for row in _cells(found, metrics)]
+    lines = [_row(head), _row(["---"] * len(head)), *map(_row, rows)]
+    return "\n".join([*lines, *(f"\n{_escaped(line)}" for line in _below(found))])
 
 
 def as_csv(
@@ -55,14 +57,19 @@ def as_html(
     board: Board, folder: str | Path = RESULTS, metrics: Sequence[str] = METRICS_SHOWN
 ) -> str:
     """A table element; everything in it is escaped."""
+    found = table(board, folder, tuple(metrics))
     head = "".join(f"<th>{html.escape(c)}</th>" for c in _head(metrics))
     body = "".join(
         "<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in row) + "</tr>"
-        for row in _cells(table(board, folder, tuple(metrics)), metrics)
+        for row in _cells(found, metrics)
+    )
+    foot = "".join(
+        f'<tfoot><tr><td colspan="{len(_head(metrics))}">{html.escape(line)}</td></tr></tfoot>'
+        for line in _below(found)
     )
     return (
         f"<table><caption>{html.escape(board.label)}</caption>"
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>{foot}</table>"
     )
 
 
@@ -149,10 +156,17 @@ def _head(metrics: Sequence[str]) -> list[str]:
 
 
 def _cells(found: pd.DataFrame, metrics: Sequence[str]) -> list[list[str]]:
-    return [_one(row, metrics) for row in found.to_dict("records")]
+    rows = zip(found.to_dict("records"), marks(found), strict=True)
+    return [_one(row, metrics, mark) for row, mark in rows]
 
 
-def _one(row: dict[str, Any], metrics: Sequence[str]) -> list[str]:
+def _below(found: pd.DataFrame) -> list[str]:
+    """What is said below a table, a line or none."""
+    return list(filter(None, [of_other_days(found)]))
+
+
+def _one(row: dict[str, Any], metrics: Sequence[str], mark: str) -> list[str]:
+    """The cells of a row. mark: stands behind its seconds."""
     scores = [_score(row, name) for name in metrics]
     seconds, parameters = row["seconds"], row["parameters"]
     return [
@@ -161,7 +175,7 @@ def _one(row: dict[str, Any], metrics: Sequence[str]) -> list[str]:
         *scores,
         row["mask"],
         row["training_data"],
-        "" if _absent(seconds) else "<0.001" if seconds < 1e-3 else f"{seconds:.3f}",
+        "" if _absent(seconds) else f"{'<0.001' if seconds < 1e-3 else f'{seconds:.3f}'}{mark}",
         "" if _absent(parameters) else f"{parameters / 1e6:.2f}",
         row["badge"],
     ]

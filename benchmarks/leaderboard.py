@@ -219,12 +219,20 @@ def per_picture(run_id: str, folder: str | Path = RESULTS) -> pd.DataFrame:
 
 
 def reproduce(run: Run) -> str:
-    """The command that makes this row again, to be run in the repository."""
-    stored = run.facts["provenance"].get("command")
-    if stored:
-        return str(stored)
+    """The command that makes this row again, to be run in the repository.
+
+    A sentence where there is none, as only their author can make reported scores again.
+    """
+    told, dataset = run.facts["provenance"], run.facts["dataset"]
+    if run.facts["badge"] == "author-reported":
+        return f"No command: these are scores that {told['by']} reported, without the pictures."
+    if told.get("command"):
+        return str(told["command"])
     words = ["learnir-bench", "run", "--method", run.facts["method"]["name"]]
     words += ["--dataset", run.data, "--protocol", run.facts["protocol"]["id"]]
+    words += ["--split", dataset["split"]]
+    whole = dataset["expected"] in (None, dataset["pairs"])
+    words += [] if whole else ["--limit", str(dataset["pairs"])]
     words += ["--clean"] if run.clean else []
     words += ["--seeds", *map(str, run.facts["seeds"]), "--out", "results"]
     return shlex.join(words)

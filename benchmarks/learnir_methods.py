@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -114,10 +112,9 @@ def open_pipeline(checkpoint: str | None, device: str | None) -> LearnIR:
 
 def checkpoint_hash(checkpoint: str | None) -> str:
     """First 16 hex digits of the SHA-256 of the weights: which checkpoint a row is of."""
-    from learnir.checkpoint import WEIGHTS, find_checkpoint
+    from learnir.checkpoint import find_checkpoint, weights_hash
 
-    data = (Path(find_checkpoint(checkpoint)) / WEIGHTS).read_bytes()
-    return hashlib.sha256(data).hexdigest()[:16]
+    return weights_hash(find_checkpoint(checkpoint))
 
 
 def trained_on(checkpoint: str | None) -> str:
@@ -130,11 +127,13 @@ def trained_on(checkpoint: str | None) -> str:
 def count_macs(pipeline: LearnIR, settings: Mapping[str, Any], side: int = MACS_SIDE) -> int:
     """Multiply-accumulates of restoring a side x side picture in which there is no face.
 
-    A picture that the checkpoint enlarges is counted at the size that the network sees.
+    A picture that the checkpoint enlarges is counted at the size that the network sees. What is
+    worked out once a checkpoint, at the first picture, is not counted.
     """
     from torch.utils.flop_counter import FlopCounterMode
 
     black = np.zeros((side, side, 3), np.uint8)
+    pipeline.restore(black, faces=False, **settings)
     with FlopCounterMode(display=False) as counter:
         pipeline.restore(black, faces=False, **settings)
     return int(counter.get_total_flops()) // 2
@@ -142,6 +141,7 @@ def count_macs(pipeline: LearnIR, settings: Mapping[str, Any], side: int = MACS_
 
 def resolved(pipeline: LearnIR, settings: Mapping[str, Any]) -> dict[str, str]:
     """The settings a run really uses, as text."""
+    from learnir import faces
     from learnir.resolution import resolve_scales
 
     model, config = pipeline.model, pipeline.config
@@ -160,6 +160,7 @@ def resolved(pipeline: LearnIR, settings: Mapping[str, Any]) -> dict[str, str]:
         "mirror": str(settings.get("mirror", config.mirror)),
         "work_size": str(config.work_size),
         "enlarge": str(config.enlarge),
+        "close_ups": "no" if faces.missing() else "yes",
     }
 
 

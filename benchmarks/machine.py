@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import getpass
+import hashlib
 import os
 import platform
 import re
+import subprocess
 import sys
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from benchmarks.locations import REPOSITORY
 from benchmarks.names import BenchmarkError
 
 try:
@@ -20,6 +23,12 @@ except ImportError:  # Windows has none
     resource = None  # type: ignore[assignment]
 
 STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+CODE = ("benchmarks/*.py", "dataset_tools/*.py", "learnir/*.py")
+"""What makes a score, as git names it, whose star stands for folders too.
+
+Pages, results and what lies beside the weights are not: a suite rewrites them while it runs, and
+has to find its journal again.
+"""
 PACKAGES = (
     "learnir",
     "torch",
@@ -87,12 +96,30 @@ def user() -> str:
         return "unknown"
 
 
+def commit(repository: Path = REPOSITORY) -> str:
+    """The repository's commit, with -dirty-HASH where its CODE is another; "unknown" outside one.
+
+    HASH is that of the changes: equal names are equal code.
+    """
+    try:
+        made = _git(repository, "rev-parse", "--short", "HEAD").decode().strip()
+        changes = _git(repository, "diff", "HEAD", "--", *CODE)
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return f"{made}-dirty-{hashlib.sha256(changes).hexdigest()[:8]}" if changes else made
+
+
+def _git(repository: Path, *words: str) -> bytes:
+    line = ["git", "-C", str(repository), *words]
+    return subprocess.run(line, capture_output=True, check=True).stdout
+
+
 def reset_peak(device: str) -> None:
     """Starts the count of ``peak_memory`` anew, so that one method is not charged for another's."""
     if device.startswith("cuda"):
         import torch
 
-        torch.cuda.reset_peak_memory_stats()
+        torch.cuda.reset_peak_memory_stats(device)
     elif RESET.exists():
         with suppress(OSError):  # a sandbox may forbid it: the peak is then the process' own
             RESET.write_text("5")
@@ -107,7 +134,7 @@ def peak_memory(device: str) -> int | None:
     if device.startswith("cuda"):
         import torch
 
-        return int(torch.cuda.max_memory_allocated())
+        return int(torch.cuda.max_memory_allocated(device))
     if STATUS.exists() and (found := re.search(r"VmHWM:\s+(\d+) kB", STATUS.read_text())):
         return int(found[1]) * 1024
     if resource is None:

@@ -99,6 +99,22 @@ METRICS: dict[str, Metric] = {
     )
 }
 
+REGIONS = ("shadow", "lit")
+POOLED: dict[str, Metric] = {
+    f"lab_mae_{region}_legacy_pooled": Metric(
+        f"lab_mae_{region}_legacy_pooled",
+        "lower",
+        0,
+        500,
+        "Lab",
+        "1",
+        f"{_D50}; over the region's pixels of all pictures at once: the field's script prints it "
+        f"beside lab_mae_{region}_legacy, the mean over pictures",
+    )
+    for region in REGIONS
+}
+"""Of a whole run: no picture has them."""
+
 
 def psnr(a: np.ndarray, b: np.ndarray) -> float:
     """PSNR in dB of two pictures, MSE over all pixels and channels; inf when they are equal."""

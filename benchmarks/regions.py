@@ -22,7 +22,10 @@ from benchmarks.metrics import (
 
 
 def region_scores(a: np.ndarray, b: np.ndarray, mask: np.ndarray) -> dict[str, float]:
-    """Per-region metrics for a mask (H, W), nonzero = shadow; an empty region gives none."""
+    """Per-region metrics for a mask (H, W), nonzero = shadow; an empty region gives none.
+
+    pixels_REGION is how many it has: what its mean counts in one over all pixels of a data set.
+    """
     shadow = mask > 0
     if shadow.shape != a.shape[:2]:
         raise ValueError(f"mask is {mask.shape}, pictures are {a.shape[:2]}: sizes must agree")
@@ -33,6 +36,7 @@ def region_scores(a: np.ndarray, b: np.ndarray, mask: np.ndarray) -> dict[str, f
             scores |= {f"{key}_{name}": v for key, v in true_scores(a, b, region).items()}
             scores |= {f"{key}_{name}_legacy": v for key, v in zeroed_scores(a, b, region).items()}
             scores[f"lab_mae_{name}_legacy"] = float(distance[region].mean())
+            scores[f"pixels_{name}"] = int(region.sum())
     return scores
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -20,8 +19,7 @@ from benchmarks.copies import refuse_targets
 from benchmarks.datasets import OWN
 from benchmarks.faces import FaceJudge
 from benchmarks.journal import Journal, Made
-from benchmarks.locations import REPOSITORY
-from benchmarks.machine import best_device, environment, peak_memory, reset_peak, user
+from benchmarks.machine import best_device, commit, environment, peak_memory, reset_peak, user
 from benchmarks.methods import Method, MethodOptions, checked_result, make_method
 from benchmarks.names import BenchmarkError
 from benchmarks.pairs import (
@@ -39,6 +37,8 @@ from benchmarks.summary import cost_of, input_row_of, summarise
 from benchmarks.validity import card_problems
 
 PIXELS_A_BATCH = 16 * 256 * 256
+SIZES = ("parameters", "macs", "macs_size")
+"""Of a method's card: what follows from its name, source and settings, or is a measurement."""
 
 
 @dataclass(frozen=True)
@@ -94,16 +94,17 @@ def run(plan: RunPlan, progress: Progress | None = None, say: Say | None = None)
     judge_faces = collection.entry.faces if plan.faces is None else plan.faces
     grouped = [collection.entry.scene] if collection.entry.title == OWN else []
     judged = [judge_faces, sorted(judge.missing), *grouped]
-    key = _plan_key(method, protocol, files, seeds, judged)
+    key = _plan_key(collection, method, protocol, files, seeds, judged)
+    code = commit()  # as it is loaded: it may be edited while this runs
     stored, unreadable = readable_runs(plan.out)
     if say is not None:
         for line in (*_without_partner(collection), *unreadable):
             say(line)
     finished = [r for r in stored if r.facts["provenance"].get("plan") == key]
     if finished and method.card.settled:
-        _tell_of_other_code(finished[0], say)
+        _tell_of_other_code(finished[0], code, say)
         return finished[0]
-    journal = Journal(plan.out / ".partial" / f"{key}-{commit()}.jsonl")
+    journal = Journal(plan.out / ".partial" / f"{key}-{code}.jsonl")
     _tell_of_other_journals(journal.path, key, say)
     if not method.card.settled:
         journal.clear()
@@ -113,13 +114,13 @@ def run(plan: RunPlan, progress: Progress | None = None, say: Say | None = None)
         for seed in seeds:
             _run_seed(tasks, seed, journal, progress, len(seeds))
     facts = _facts(plan, tasks, files, seeds, device)
-    facts["provenance"]["plan"] = key
+    facts["provenance"] |= {"commit": code, "plan": key}
     return _finish(plan.out, facts, journal, judge)
 
 
-def _tell_of_other_code(stored: Run, say: Say | None) -> None:
+def _tell_of_other_code(stored: Run, now: str, say: Say | None) -> None:
     """A stored row stands for the code that made it, which the plan does not know."""
-    made, now = stored.facts["provenance"]["commit"], commit()
+    made = stored.facts["provenance"]["commit"]
     if say is not None and made != now:
         say(
             f"{stored.id}: stored with the code of {made}, here is {now}; to run it anew, move "
@@ -262,14 +263,20 @@ def _batches(pairs: Iterator[Pair]) -> Iterator[list[Pair]]:
 
 
 def _plan_key(
-    method: Method, protocol: Protocol, files: str, seeds: Sequence[int], judged: list[Any]
+    found: Collection,
+    method: Method,
+    protocol: Protocol,
+    files: str,
+    seeds: Sequence[int],
+    judged: list[Any],
 ) -> str:
     """What makes two runs the same one.
 
     judged: which metrics can be computed here, and what the pictures of a folder of one's own are
     grouped by.
     """
-    parts = [method.card.to_json(), protocol.id, files, list(seeds), judged]
+    card = {name: value for name, value in method.card.to_json().items() if name not in SIZES}
+    parts = [found.entry.name, found.split, card, protocol.id, files, list(seeds), judged]
     plan = json.dumps(parts, sort_keys=True)
     return hashlib.sha256(plan.encode()).hexdigest()[:20]
 
@@ -299,7 +306,6 @@ def _facts(
         "provenance": {
             "by": plan.by,
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "commit": commit(),
             "command": plan.command,
         },
     }
@@ -326,17 +332,8 @@ def _finish(out: Path, facts: dict[str, Any], journal: Journal, judge: Judge) ->
     facts["scores"] = summarise(rows)
     facts["missing"] = judge.unscored(facts["scores"])
     facts["input_row"] = input_row_of(rows)
-    sizes = {k: facts["method"][k] for k in ("parameters", "macs", "macs_size")}
+    sizes = {k: facts["method"][k] for k in SIZES}
     facts["cost"] = {**sizes, **cost_of(rows)}
     stored = store(out, facts, rows)
     journal.clear()
     return stored
-
-
-def commit() -> str:
-    """The repository's commit, "unknown" outside one."""
-    try:
-        words = ["git", "-C", str(REPOSITORY), "rev-parse", "--short", "HEAD"]
-        return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"

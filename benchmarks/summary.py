@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.metrics import METRICS
+from benchmarks.metrics import METRICS, REGIONS
 from benchmarks.protocols import CAPPED_PSNR
 from benchmarks.statistics import interval, seed_spread
 
@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 
 def summarise(rows: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """Per metric: mean, clustered 95 % interval, number of pictures and scenes, seed spread."""
+    """Per metric: mean, clustered 95 % interval, number of pictures and scenes, seed spread.
+
+    Then the metrics of POOLED, which have neither an interval nor a spread.
+    """
     scores: dict[str, dict[str, Any]] = {}
     rows = capped(rows)
     for name in METRICS:
@@ -29,6 +32,24 @@ def summarise(rows: pd.DataFrame) -> dict[str, dict[str, Any]]:
             "pictures": int(kept["name"].nunique()),
             "scenes": found.scenes,
             "seed_std": seed_spread(kept, name),
+        }
+    return scores | _pooled(rows)
+
+
+def _pooled(rows: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Means over pixels; none of older rows, which do not say how many a region has."""
+    scores: dict[str, dict[str, Any]] = {}
+    for region in REGIONS:
+        name, pixels = f"lab_mae_{region}_legacy", f"pixels_{region}"
+        if pixels not in rows or (kept := rows.dropna(subset=[name, pixels])).empty:
+            continue
+        scores[f"{name}_pooled"] = {
+            "mean": float((kept[name] * kept[pixels]).sum() / kept[pixels].sum()),
+            "low": None,
+            "high": None,
+            "pictures": int(kept["name"].nunique()),
+            "scenes": int(kept["scene"].nunique()),
+            "seed_std": None,
         }
     return scores
 

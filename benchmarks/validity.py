@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.metrics import METRICS
+from benchmarks.metrics import METRICS, POOLED
 from benchmarks.protocols import PROTOCOLS
 from benchmarks.summary import cost_of, input_row_of, summarise
 
@@ -141,12 +141,13 @@ def _fact_problems(facts: dict[str, Any]) -> list[str]:
 
 
 def _score(name: str, score: Any) -> list[str]:
-    if name not in METRICS:
+    metric = METRICS.get(name) or POOLED.get(name)
+    if metric is None:
         return [f"scores.{name}: unknown metric"]
     mean = score.get("mean") if isinstance(score, dict) else None
     if not isinstance(mean, int | float) or not math.isfinite(mean):
         return [f"scores.{name}: the mean is not a finite number"]
-    return [] if METRICS[name].accepts(mean) else [f"scores.{name}: {mean} is out of range"]
+    return [] if metric.accepts(mean) else [f"scores.{name}: {mean} is out of range"]
 
 
 def _miscounted(rows: pd.DataFrame, facts: dict[str, Any]) -> Iterator[str]:

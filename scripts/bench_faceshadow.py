@@ -1,9 +1,9 @@
 """Seconds a pair by stage, pairs per second of a build, memory as the build grows.
 
-    python scripts/bench_faceshadow.py [--photos 250] [-o docs/results/faceshadow.json]
+    python scripts/bench_faceshadow.py [--pairs 24] [--photos 250] [--keep-builds]
 
 One core for the stages; all cores for the build. Portraits are crops and tilts of scikit-image's
-astronaut. Writes the table of docs/faceshadow.md.
+astronaut. Writes docs/results/faceshadow.json and the table of docs/faceshadow.md.
 """
 
 from __future__ import annotations

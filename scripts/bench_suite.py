@@ -4,8 +4,8 @@
 
 Runs that are stored already are not made again, an interrupted one goes on; a finished one replaces
 this project's former row of the same command. Data sets that are not here are named and left out.
---tables only writes the page anew from the stored results, which is
-done for the repository's own results only.
+Every run has a process of its own: what another left in memory is not charged to it. --tables only
+writes the page anew from the stored results, which is done for the repository's own results only.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,13 @@ from fill_page import fill, markdown
 from tqdm import tqdm
 
 from benchmarks.comparison import UNTOLD, compare_runs
+from benchmarks.days import marks, of_other_days
 from benchmarks.export import as_markdown
 from benchmarks.leaderboard import METRICS_SHOWN, boards, runs_of, table
 from benchmarks.leaderboard import Board as LeaderboardBoard
 from benchmarks.locations import RESULTS
 from benchmarks.names import BenchmarkError
+from benchmarks.pairs import open_collection
 from benchmarks.protocols import PROTOCOLS
 from benchmarks.published import published
 from benchmarks.results import Run, readable_runs
@@ -87,7 +90,12 @@ SUITE = (
 def run_board(board: Board, root: str | None, faceshadow: str | None, out: Path) -> None:
     """Every method of a board, one line each; what cannot be run is named."""
     dataset = faceshadow if board.dataset == "faceshadow" and faceshadow else board.dataset
-    say = cache(partial(print, file=sys.stderr, flush=True))  # a line is the same for every method
+    root = None if dataset == faceshadow else root
+    try:
+        open_collection(dataset, root, board.split, board.clean)
+    except BenchmarkError as error:  # once, not for every method
+        say(f"left out: {error}")
+        return
     for method in board.methods:
         plan = RunPlan(
             method,
@@ -95,22 +103,40 @@ def run_board(board: Board, root: str | None, faceshadow: str | None, out: Path)
             out,
             board.protocol,
             board.split,
-            None if dataset == faceshadow else root,
+            root,
             seeds=board.seeds,
             clean=board.clean,
             limit=board.limit,
-            command=_command(board, method),
+            command=command(board, method),
             by="LearnIR project",
         )
-        title = f"{board.dataset:<11}{method:<24}"
-        try:
-            with tqdm(unit="picture", desc=title, leave=False, delay=1) as bar:
-                stored = run(plan, partial(_progress, bar), say)
-        except BenchmarkError as error:
-            say(f"left out: {error}")
-            continue
-        replace_former(stored, out)
-        print(f"{title}{stored.mean('psnr'):.2f} dB", flush=True)
+        apart(plan, f"{board.dataset:<11}{method:<24}")
+
+
+def apart(plan: RunPlan, title: str) -> None:
+    """``run_method`` in a process of its own; SystemExit where that fails unexpectedly."""
+    process = get_context("spawn").Process(target=run_method, args=(plan, title))
+    process.start()
+    process.join()
+    if process.exitcode:
+        raise SystemExit(f"{title.strip()}: failed, see above")
+
+
+def run_method(plan: RunPlan, title: str) -> None:
+    """One row, and the line that says so; why there is none where it cannot be made."""
+    try:
+        with tqdm(unit="picture", desc=title, leave=False, delay=1) as bar:
+            stored = run(plan, partial(_progress, bar), say)
+    except BenchmarkError as error:
+        say(f"left out: {error}")
+        return
+    replace_former(stored, plan.out)
+    print(f"{title}{stored.mean('psnr'):.2f} dB", flush=True)
+
+
+def say(line: str) -> None:
+    """A line beside the table of scores."""
+    print(line, file=sys.stderr, flush=True)
 
 
 def replace_former(stored: Run, results: Path) -> None:
@@ -128,7 +154,8 @@ def _progress(bar: tqdm, done: int, total: int, psnr: float) -> None:
     bar.update(done - bar.n)
 
 
-def _command(board: Board, method: str) -> str:
+def command(board: Board, method: str) -> str:
+    """What a row tells of how it was made, and what it is known by."""
     words = f"learnir-bench run --method {method} --dataset {board.dataset}"
     words += f" --protocol {board.protocol}"
     words += f" --split {board.split}" if board.split != "test" else ""
@@ -193,12 +220,14 @@ def costs(board: LeaderboardBoard, results: Path) -> str:
     """What a method costs on a board, and how far its seeds lie apart."""
     head = ["method", "seconds", "million parameters", "billion MACs", "peak memory, GiB"]
     rows: list[list[object]] = [[*head, "seeds", "their spread, dB"]]
-    for row in table(board, results).to_dict("records"):
+    found = table(board, results)
+    for row, mark in zip(found.to_dict("records"), marks(found), strict=True):
         scaled = [(row["parameters"], 1e6), (row["macs"], 1e9), (row["peak_memory"], 2**30)]
         shown = ["" if pd.isna(value) else f"{value / by:.2f}" for value, by in scaled]
         spread = f"{row['seed_std']:.3f}" if row["seeds"] > 1 else ""
-        rows.append([row["method"], f"{row['seconds']:.3f}", *shown, row["seeds"], spread])
-    return markdown(rows)
+        seconds = f"{row['seconds']:.3f}{mark}"
+        rows.append([row["method"], seconds, *shown, row["seeds"], spread])
+    return "\n\n".join(filter(None, (markdown(rows), of_other_days(found))))
 
 
 def comparisons(found: list[LeaderboardBoard], results: Path) -> pd.DataFrame:

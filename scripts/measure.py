@@ -20,8 +20,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench_suite import OURS
-from result_files import is_stale, read_result, shipped_hash, weights_of
+from bench_suite import OURS, SUITE, command
+from result_files import is_stale, parts_of, read_result, shipped_hash, weights_of
 
 from benchmarks.locations import RESULTS
 from benchmarks.results import readable_runs
@@ -57,8 +57,7 @@ class Measurement:
         if not path.exists():
             return True
         found = read_result(path)
-        parts = [found] if "weights" in found else [*found.values()]
-        return any(not isinstance(p, dict) or "weights" not in p or is_stale(p) for p in parts)
+        return is_stale(found) or any("weights" not in part for part in parts_of(found))
 
 
 BOARDS = "benchmarks/results"
@@ -107,11 +106,12 @@ MEASUREMENTS = (
 
 
 def boards_stale() -> bool:
-    """Whether a row of this project's is of former weights, or there is none."""
-    rows = [
-        weights_of(run) for run in readable_runs(RESULTS)[0] if run.facts["method"]["name"] in OURS
-    ]
-    return not rows or any(weights != shipped_hash() for weights in rows)
+    """Whether a row that the suite makes is missing, or one of LearnIR is of former weights."""
+    stored = readable_runs(RESULTS)[0]
+    made = {run.facts["provenance"].get("command") for run in stored}
+    ours = [weights_of(run) for run in stored if run.facts["method"]["name"] in OURS]
+    wanted = {command(board, method) for board in SUITE for method in board.methods}
+    return not wanted <= made or any(weights != shipped_hash() for weights in ours)
 
 
 def places_at(root: Path | None, faceshadow: Path | None) -> dict[str, str]:
@@ -159,10 +159,12 @@ def main() -> None:
         return
     wanted = [m for m in MEASUREMENTS if (m.name in options.only if options.only else m.stale())]
     problems = run(wanted, places_at(options.data_root, options.faceshadow))
+    for line in problems:  # before the pages: what was measured for hours must not be told last
+        print(line, file=sys.stderr, flush=True)
     for script in (["bench_suite.py", "--tables"], ["make_figures.py"]):
         subprocess.run([sys.executable, f"scripts/{script[0]}", *script[1:]], cwd=ROOT, check=True)
     if problems:
-        raise SystemExit("\n".join(problems))
+        raise SystemExit(1)
 
 
 if __name__ == "__main__":

@@ -31,9 +31,15 @@ def read_result(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+def parts_of(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """What says of which weights it is: the whole result, or every set in it."""
+    sets = [part for part in found.values() if isinstance(part, dict)]
+    return [found] if "weights" in found or not sets else sets
+
+
 def is_stale(found: dict[str, Any]) -> bool:
-    """Whether a result is of other weights than those shipped; one of no weights never is."""
-    return found.get("weights", shipped_hash()) != shipped_hash()
+    """Whether a part is of other weights than those shipped; one of no weights never is."""
+    return any(part.get("weights", shipped_hash()) != shipped_hash() for part in parts_of(found))
 
 
 def dated(table: str, found: dict[str, Any]) -> str:

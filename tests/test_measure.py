@@ -62,6 +62,65 @@ def test_scores_are_stale_when_one_set_is(scripts, tmp_path):
     for other, stale in ((shipped, False), ("0" * 16, True)):
         path.write_text(json.dumps({"a": {"weights": shipped}, "b": {"weights": other}}))
         assert measurement(scripts, path).stale() is stale
+        dated = scripts.results.dated("table", scripts.results.read_result(path))
+        assert (scripts.results.STALE in dated) is stale
+
+
+def boards_of(scripts, *left_out, weights=None):
+    """The rows that the suite makes, but for some commands, as far as they matter here."""
+    for board in scripts.suite.SUITE:
+        for method in board.methods:
+            command = scripts.suite.command(board, method)
+            source = f"checkpoint {weights or scripts.results.shipped_hash()}"
+            if command not in left_out:
+                told = {"name": method, "source": source if method in scripts.suite.OURS else ""}
+                yield SimpleNamespace(facts={"method": told, "provenance": {"command": command}})
+
+
+def test_boards_are_stale_when_a_row_is_missing_or_of_former_weights(scripts, monkeypatch):
+    suite = scripts.suite
+    one = suite.command(suite.SUITE[0], "retinex")
+    for rows, stale in (
+        (boards_of(scripts), False),
+        (boards_of(scripts, one), True),
+        (boards_of(scripts, weights="0" * 16), True),
+        ([], True),
+    ):
+        found = list(rows)
+        monkeypatch.setattr(scripts.measure, "readable_runs", lambda _, found=found: (found, []))
+        assert scripts.measure.boards_stale() is stale
+
+
+def test_what_failed_is_said_before_the_pages_are_filled(scripts, monkeypatch, capsys):
+    said = []
+
+    def fails(command, **_):
+        said.append(capsys.readouterr().err)
+        raise scripts.measure.subprocess.CalledProcessError(1, command)
+
+    monkeypatch.setattr(scripts.measure.sys, "argv", ["measure.py"])
+    monkeypatch.setattr(scripts.measure, "run", lambda *_: ["groups: failed", "drm: left out"])
+    monkeypatch.setattr(scripts.measure.subprocess, "run", fails)
+    with pytest.raises(scripts.measure.subprocess.CalledProcessError):
+        scripts.measure.main()
+    assert said == ["groups: failed\ndrm: left out\n"]
+
+
+@pytest.mark.parametrize(
+    ("folder", "called"),
+    [
+        ("ucb_dev", "UCB dev, real faces"),
+        ("faceshadow", "FaceShadow test"),
+        ("faceshadow-test", "FaceShadow test"),
+        ("my pairs", "my pairs"),
+    ],
+)
+def test_groups_are_named_whatever_their_folder_is_called(scripts, folder, called):
+    import make_figures
+
+    looks = {look: {"psnr": 20.0} for look in make_figures.LOOKS}
+    table = make_figures.group_table({"scenes": 16, "sets": {folder: looks}})
+    assert table.splitlines()[-1].startswith(f"| {called} | 16 | ")
 
 
 def test_what_cannot_be_measured_is_named_and_the_others_go_on(scripts, monkeypatch, capsys):

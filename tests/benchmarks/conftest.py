@@ -1,6 +1,7 @@
 """Fixtures of the benchmark's tests: a small rendered data set and its runs."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -35,6 +36,21 @@ def two_runs(tmp_path_factory):
     write_pairs(root)
     for method in ("input", "retinex"):
         run(RunPlan(method, "ucb", out, "native-v1", root=str(root), faces=False, workers=1))
+    return out
+
+
+@pytest.fixture(scope="session")
+def four_runs(two_runs, tmp_path_factory):
+    """The same, a run of "halfway", and "input" on a second board; to be copied, not changed."""
+    from benchmarks.methods import MethodOptions
+    from benchmarks.runner import RunPlan, run
+
+    root = write_pairs(tmp_path_factory.mktemp("runs"))
+    out = shutil.copytree(two_runs, tmp_path_factory.mktemp("four") / "results")
+    halfway = MethodOptions(name="halfway", training_data="none")
+    given = {"root": str(root), "faces": False, "workers": 1}
+    run(RunPlan("python:sample_methods:halfway", "ucb", out, "native-v1", options=halfway, **given))
+    run(RunPlan("input", "ucb", out, "256-v1", **given))
     return out
 
 

@@ -29,6 +29,16 @@ def hungry(picture):
     return picture + np.ones(200_000_000, np.uint8)[:1] - np.uint8(1)
 
 
+KEPT = []
+
+
+def hoarding(picture):
+    """A method that takes 300 MB and keeps them."""
+    if not KEPT:
+        KEPT.append(np.ones(300_000_000, np.uint8))
+    return picture
+
+
 def inverted(picture):
     """The negative."""
     return 255 - picture

@@ -1,0 +1,32 @@
+"""The days on which a board's rows were timed: one machine is not equally fast on all of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MARK = "†"
+
+
+def marks(found: pd.DataFrame) -> list[str]:
+    """For each row of a board's ``table``: MARK behind seconds of another day than the newest's."""
+    return [MARK if other else "" for other in _timed_before(found)]
+
+
+def of_other_days(found: pd.DataFrame) -> str:
+    """The line below a table with ``marks`` that says of which days they are; "" without any."""
+    marked = found[_timed_before(found)]
+    if marked.empty:
+        return ""
+    days = (f"{day} {', '.join(rows['method'])}" for day, rows in marked.groupby("date"))
+    return f"{MARK} timed on another day than the newest row ({_newest(found)}): {'; '.join(days)}."
+
+
+def _timed_before(found: pd.DataFrame) -> pd.Series:
+    return found["seconds"].notna() & found["date"].ne(_newest(found))
+
+
+def _newest(found: pd.DataFrame) -> str:
+    return str(found["date"].max())
