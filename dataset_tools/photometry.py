@@ -76,15 +76,6 @@ def composite(base: np.ndarray, ambient: np.ndarray, visible: np.ndarray) -> np.
     return base * (ambient + (1 - ambient) * visible)
 
 
-def local_ambient(ambient: np.ndarray, direct: np.ndarray) -> np.ndarray:
-    """Ambient share of a point that the key light reaches only in part.
-
-    With I = albedo (A + (1 - A) D), D the attached shading, blocking the key leaves
-    A / (A + (1 - A) D) of it: where D = 0 a foreign shadow changes nothing.
-    """
-    return ambient / np.maximum(ambient + (1 - ambient) * direct, 1e-4)
-
-
 def sensor_noise(
     rng: np.random.Generator, linear: np.ndarray, keep: np.ndarray, a: float, b: float
 ) -> np.ndarray:

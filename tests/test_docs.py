@@ -1,5 +1,6 @@
 """What the pages point to is there."""
 
+import ast
 import json
 import re
 import subprocess
@@ -27,6 +28,31 @@ def test_links_lead_to_files_of_the_repository(page):
             continue
         path = (page.parent / target).resolve()
         assert path.is_dir() or (path in tracked if tracked else path.is_file()), target
+
+
+SCRIPTS = sorted((ROOT / "scripts").glob("*.py"))
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
+def test_scripts_know_the_options_that_they_say_they_have(script):
+    """In the lines of their docstring that show how they are called."""
+    told = ast.get_docstring(ast.parse(script.read_text(encoding="utf-8"))) or ""
+    usage = re.findall(r"^ *python scripts/(?:.*\\\n)*.*", told, re.MULTILINE)
+    options = re.findall(r"(?<![\w-])--?[a-z][\w-]*", "\n".join(usage))
+    assert set(options) <= words_of(script)
+
+
+def words_of(script):
+    """The texts in a script, and in those that it takes its parser from where it has none."""
+    text = script.read_text(encoding="utf-8")
+    nodes = list(ast.walk(ast.parse(text)))
+    words = {n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+    if "ArgumentParser(" not in text:
+        others = {
+            script.with_name(f"{n.module}.py") for n in nodes if isinstance(n, ast.ImportFrom)
+        }
+        words = words.union(*(words_of(other) for other in others if other in SCRIPTS))
+    return words
 
 
 def filled_tables():

@@ -69,6 +69,7 @@ def test_portrait_to_pairs_to_training_to_restored_picture(pairs, tmp_path):
 def test_what_was_built_verifies(pairs):
     verified = command("dataset_tools.cli", "verify", pairs)
     assert verified.returncode == 0, verified.stdout + verified.stderr
+    assert "8 pairs rendered again, 0 skipped" in verified.stdout
 
 
 @pytest.fixture(scope="module")

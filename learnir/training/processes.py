@@ -12,6 +12,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from multiprocessing import get_context
 from typing import Any
 
@@ -54,6 +55,7 @@ def in_processes(
     """
     if not hasattr(os, "fork"):
         raise ValueError("--processes needs a system that forks, as Linux; use a launcher instead")
+    import_module("torch._dynamo")  # optimizers do, for seconds: once here, not in every rank
     told = get_context("fork").SimpleQueue()
     arguments = (count, _free_port(), work, expected, told)
     ranks = start_processes(_rank, arguments, count, join=False, start_method="fork")

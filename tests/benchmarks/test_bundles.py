@@ -1,6 +1,7 @@
 """The zips and folders that submissions come in: what is hostile is refused unread."""
 
 import stat
+import tempfile
 import zipfile
 
 import pytest
@@ -39,12 +40,16 @@ FILE = stat.S_IFREG | 0o644
     ],
     ids=lambda given: given[0] if isinstance(given, tuple) else given,
 )
-def test_a_hostile_zip_is_refused_before_it_is_unpacked(tmp_path, results, member, words):
-    path = archive(tmp_path / "evil.zip", member)
+def test_a_hostile_zip_is_refused_before_it_is_unpacked(
+    tmp_path, results, monkeypatch, member, words
+):
+    path, unpacked = archive(tmp_path / "evil.zip", member), tmp_path / "deep" / "down"
+    unpacked.mkdir(parents=True)
+    monkeypatch.setattr(tempfile, "tempdir", str(unpacked))
     verdict = submit(path, results, tmp_path)
     assert not verdict.accepted
     assert words in verdict.reason
-    assert not (tmp_path.parent / "evil.png").exists()
+    assert [found for found in tmp_path.rglob("*") if found.is_file()] == [path]
 
 
 def test_names_that_collide_and_too_many_files_are_refused(tmp_path):

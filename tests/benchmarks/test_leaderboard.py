@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -38,15 +39,9 @@ from benchmarks.validity import problems
 
 
 @pytest.fixture
-def filled(score, results):
+def filled(four_runs, results):
     """Three methods on one board, one of them on a second."""
-    score("input")
-    score("retinex")
-    score(
-        "python:sample_methods:halfway", options=MethodOptions(name="halfway", training_data="none")
-    )
-    score("input", protocol="256-v1")
-    return results
+    return shutil.copytree(four_runs, results)
 
 
 def test_ranked_by_the_main_score_within_one_board_only(filled):
@@ -69,13 +64,17 @@ def test_other_files_are_another_board(filled, score):
     assert natives[0].manifest != natives[1].manifest
 
 
-def test_the_newest_run_of_a_method_counts(filled, score):
-    options = MethodOptions(name="halfway", training_data="none", source="second try")
-    again = score("python:sample_methods:halfway", options=options)
+def test_the_newest_run_of_a_method_counts(filled):
+    newest = find_run("ucb.native-v1.halfway", filled)
+    facts = {k: v for k, v in newest.facts.items() if k not in ("id", "schema", "rows_sha256")}
+    before, seconds = set(), iter(range(60))  # files that are read first and last alike
+    while before != {True, False}:
+        told = facts["provenance"] | {"at": f"2001-01-01T00:00:{next(seconds):02d}+00:00"}
+        older = store(filled, facts | {"provenance": told}, newest.rows())
+        before.add(older.id < newest.id)
     rows = table(board_named("ucb.test.native", filled), filled)
     assert list(rows["method"]).count("halfway") == 1
-    older = [r for r in rows["run"] if "halfway" in r]
-    assert older == [again.id] or len(older) == 1
+    assert rows.set_index("method").loc["halfway", "run"] == newest.id
 
 
 def test_rows_that_cannot_be_told_from_the_best_are_tied(filled, score):
@@ -326,6 +325,19 @@ def test_a_push_that_cannot_be_says_what_to_do(filled, monkeypatch):
     monkeypatch.setattr(HfApi, "create_repo", unreachable)
     with pytest.raises(BenchmarkError, match=r"not reached \(no route to host\); check"):
         push(filled, "owner/name")
+
+
+def test_a_push_is_private_unless_told_otherwise(filled, monkeypatch):
+    from huggingface_hub import HfApi
+
+    created, sent = [], []
+    monkeypatch.setattr(HfApi, "create_repo", lambda _, *name, **how: created.append((name, how)))
+    monkeypatch.setattr(HfApi, "upload_folder", lambda _, **what: sent.append(what))
+    push(filled, "owner/name")
+    push(filled, "owner/name", private=False)
+    assert [how["private"] for _, how in created] == [True, False]
+    assert {(name, how["repo_type"]) for name, how in created} == {(("owner/name",), "dataset")}
+    assert {(one["repo_id"], one["repo_type"]) for one in sent} == {("owner/name", "dataset")}
 
 
 def test_published_numbers_all_have_a_source_and_a_protocol():

@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 from scipy.ndimage import gaussian_filter
@@ -10,10 +11,11 @@ from skimage import color
 from skimage.data import astronaut
 
 from benchmarks.colour import lab, lab_d50
-from benchmarks.metrics import mean_volume_ssim, ssim
+from benchmarks.metrics import POOLED, mean_volume_ssim, ssim
 from benchmarks.protocols import PROTOCOLS
 from benchmarks.regions import legacy_scores, region_scores, true_scores, zeroed_scores
 from benchmarks.resize import matlab_bicubic
+from benchmarks.summary import summarise
 
 
 @pytest.fixture
@@ -71,6 +73,40 @@ def test_the_other_region_is_set_to_zero(pair):
     for name, region in (("shadow", mask > 0), ("lit", mask == 0)):
         x, y = (np.where(region[..., None], p, 0).astype(np.uint8) for p in pair)
         assert scores[f"ssim_{name}_legacy"] == pytest.approx(scipys_volume_ssim(x, y), abs=1e-9)
+
+
+def legacy_rows(*shares):
+    """Rows of pictures that are off by 10, 20, ... levels, the given shares of them in shadow."""
+    rows = []
+    for number, share in enumerate(shares, start=1):
+        target = np.full((100, 100, 3), 128, np.uint8)
+        mask = np.zeros((100, 100), np.uint8)
+        mask[: round(100 * share)] = 255
+        scores = region_scores(target - np.uint8(10 * number), target, mask)
+        rows.append({"name": str(number), "scene": str(number), "seed": 0, **scores})
+    return pd.DataFrame(rows)
+
+
+def test_the_script_pools_pixels_too():
+    """A tenth of one picture and nine of another: means over pictures and over pixels differ."""
+    rows = legacy_rows(0.1, 0.9)
+    small, large = rows["lab_mae_shadow_legacy"]
+    assert large > 1.5 * small
+    found = summarise(rows)
+    assert found["lab_mae_shadow_legacy"]["mean"] == pytest.approx((small + large) / 2)
+    pooled = found["lab_mae_shadow_legacy_pooled"]
+    assert pooled["mean"] == pytest.approx(0.1 * small + 0.9 * large)
+    assert (pooled["low"], pooled["pictures"]) == (None, 2)
+    assert found["lab_mae_lit_legacy_pooled"]["mean"] == pytest.approx(0.9 * small + 0.1 * large)
+
+
+def test_rows_without_a_region_or_its_size_are_not_pooled():
+    without = summarise(legacy_rows(0.1, 0.9).drop(columns=["pixels_shadow", "pixels_lit"]))
+    assert "lab_mae_shadow_legacy" in without
+    assert not set(POOLED) & set(without)
+    found = summarise(legacy_rows(0.0, 0.5))["lab_mae_shadow_legacy_pooled"]
+    assert found["pictures"] == 1
+    assert found["mean"] == pytest.approx(legacy_rows(0.0, 0.5)["lab_mae_shadow_legacy"][1])
 
 
 def test_masks_grow_by_the_kernel():

@@ -48,10 +48,17 @@ def test_region_transfer_brightens_a_shadow():
 
 
 def test_retinex_evens_the_light_out():
-    flat = np.full((96, 96, 3), 150, np.uint8)
-    ramp = (flat * np.linspace(0.4, 1, 96)[None, :, None]).astype(np.uint8)
-    before, after = (np.ptp(p[:, 10:-10].mean(axis=(0, 2))) for p in (ramp, retinex(ramp)))
-    assert after < before
+    """What a checkerboard's light spans across, over its mean, falls by half and more."""
+    rows, columns = np.mgrid[:96, :96]
+    board = np.where((rows // 4 + columns // 4) % 2, 60, 220)[..., None] * np.ones(3)
+    uneven = (board * np.linspace(0.5, 1, 96)[None, :, None]).astype(np.uint8)
+
+    def span(picture):
+        across = picture[:, 8:-8].mean(axis=(0, 2)).reshape(-1, 8).mean(axis=1)
+        return np.ptp(across) / across.mean()
+
+    assert span(uneven) > 0.5
+    assert span(retinex(uneven)) < 0.5 * span(uneven)
 
 
 @pytest.mark.parametrize("name", ["input", "dark-channel", "retinex", "region-transfer"])
@@ -118,6 +125,24 @@ def test_macs_are_those_of_the_enlarged_picture():
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
         shipped.model.sample(y)
     assert plain == counter.get_total_flops() // 2
+
+
+def test_macs_are_the_same_at_every_count():
+    """What the first picture works out for all is none of them, whatever came before."""
+    fresh = LearnIR.from_pretrained(device="cpu")
+    first = [count_macs(fresh, {}, 64) for _ in range(2)]
+    other = LearnIR.from_pretrained(device="cpu")
+    count_macs(other, {"scales": "fixed"}, 64)
+    assert [count_macs(other, {}, 64), *first] == 3 * first[:1]
+
+
+def test_a_card_says_that_there_were_no_close_ups(monkeypatch):
+    from learnir import faces
+
+    shipped = LearnIR.from_pretrained(device="cpu")
+    for told, expected in (("", "yes"), ("faces are not looked at closely", "no")):
+        monkeypatch.setattr(faces, "missing", lambda told=told: told)
+        assert resolved(shipped, {})["close_ups"] == expected
 
 
 def test_a_card_says_what_the_checkpoint_was_trained_on(tmp_path):

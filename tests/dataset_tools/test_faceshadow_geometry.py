@@ -14,13 +14,19 @@ from dataset_tools import pose
 from dataset_tools.frame import draw_frame, warp_landmarks, warp_picture
 from dataset_tools.gaussian import blur
 from dataset_tools.geometry import (
+    CHIN,
+    FOREHEAD,
     IRIS_DISTANCE_MM,
+    LEFT_CHEEK,
     MESH_POINTS,
+    RIGHT_CHEEK,
     _membrane,
+    head_ellipsoid,
     millimetres_per_pixel,
     rasterise,
     surface,
     triangles,
+    unit,
     vertex_normals,
 )
 from dataset_tools.landmarks import LandmarkError, check_order
@@ -205,15 +211,39 @@ def test_the_matte_lies_on_the_person_however_coarse_it_is(face):
         assert abs(away.mean()) < 0.25
 
 
-def test_a_frame_that_fits_shows_no_mirrored_border(face, astronaut):
-    marked = np.full_like(astronaut, 90)
+def test_a_frame_that_fits_shows_no_mirrored_border(face):
+    """What is shown of a ramp is a ramp up to the edges: mirrored in, it would turn back."""
+    rows, columns = np.mgrid[:512, :512]
+    ramps = np.stack([columns, rows, rows + columns], -1) // np.array([2, 2, 4])
+    pixels = np.stack(np.meshgrid(np.arange(256), np.arange(256)), -1)
     for seed in range(30):
         frame = draw_frame(np.random.default_rng(seed), face, (512, 512), 256, (0.4, 0.8))
-        corners = np.array([[0, 0], [256, 0], [0, 256], [256, 256]]) - frame.move[:, 2]
-        source = corners @ np.linalg.inv(frame.move[:, :2]).T
+        source = (pixels - frame.move[:, 2]) @ np.linalg.inv(frame.move[:, :2]).T
         assert source.min() > -2
         assert source.max() < 514
-    assert warp_picture(marked, frame, 256).std() == 0
+        shown = warp_picture(ramps.astype(np.uint8), frame, 256)
+        assert np.abs(shown[..., :2] - source / 2).max() < 2.5
+
+
+@pytest.mark.parametrize("turn", [0.0, 0.5])
+def test_the_head_is_an_ellipsoid_with_its_normals(turn):
+    points, width, height = np.zeros((478, 3)), 90.0, 120.0
+    across = np.array([np.cos(turn), 0.0, np.sin(turn)])
+    middle = np.array([100.0, 110.0, 20.0])
+    points[RIGHT_CHEEK], points[LEFT_CHEEK] = (middle + s * width / 2 * across for s in (-1, 1))
+    points[FOREHEAD, 1], points[CHIN, 1] = 50, 50 + height
+    depth, normals, reached = head_ellipsoid(points, (200, 200))
+    rows, columns = np.mgrid[:200, :200]
+    at = np.stack([columns, rows, depth], -1) - (middle - np.array([0, 0.13 * height, 0]))
+    forward = np.cross(across, [0, 1, 0])
+    own = at @ np.stack([across, np.array([0.0, 1, 0]), forward], -1)
+    quadric = np.square(own / np.array([0.56 * width, 0.74 * height, 0.68 * width])).sum(-1)
+    assert reached.sum() > np.pi * 0.5 * width * 0.6 * height
+    assert quadric[reached] == pytest.approx(1, abs=1e-4)
+    inner = cv2.erode(reached.astype(np.uint8), np.ones((21, 21))) > 0
+    slope_y, slope_x = np.gradient(depth)
+    expected = unit(np.stack([-slope_x, -slope_y, np.ones_like(depth)], -1))
+    assert np.abs(normals - expected)[inner].max() < 0.02
 
 
 def test_other_vertex_orders_are_refused(face):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import erf, sqrt
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,39 @@ from dataset_tools.zhang2020 import draw_darkening, remaining_share
 
 def test_scatter_weights_sum_to_one():
     assert photometry.SCATTER_WEIGHTS.sum(1) == pytest.approx([1, 1, 1], abs=1e-6)
+
+
+def test_skin_scatters_as_was_published():
+    """d'Eon and Luebke 2007: six Gaussians, by their variances in mm^2 and weights per channel."""
+    variances = [0.0064, 0.0484, 0.187, 0.567, 1.99, 7.41]
+    assert np.square(photometry.SCATTER_MM) == pytest.approx(variances, rel=0.003)
+    weights = [
+        (0.233, 0.455, 0.649),
+        (0.100, 0.336, 0.344),
+        (0.118, 0.198, 0.0),
+        (0.113, 0.007, 0.007),
+        (0.358, 0.004, 0.0),
+        (0.078, 0.0, 0.0),
+    ]
+    assert pytest.approx(np.array(weights)) == photometry.SCATTER_WEIGHTS.T
+
+
+def test_a_straight_edge_on_skin_is_a_sum_of_error_functions():
+    """S(x) = sum_i w_i Phi(x / sigma_i), x from the edge into the light."""
+    mm, size = 0.1, 256
+    visible = np.zeros((64, size), np.float32)
+    visible[:, size // 2 :] = 1
+    seen = photometry.scatter(visible, np.ones_like(visible), mm)
+    x = (np.arange(size) - (size // 2 - 0.5)) * mm
+    for channel in range(3):
+        expected = sum(
+            weight * np.array([(1 + erf(at / sigma / sqrt(2))) / 2 for at in x])
+            for weight, sigma in zip(
+                photometry.SCATTER_WEIGHTS[channel], photometry.SCATTER_MM, strict=True
+            )
+        )
+        inside = slice(20, -20)  # wide blurs see the border
+        assert seen[32, inside, channel] == pytest.approx(expected[inside], abs=0.015)
 
 
 def test_scatter_reddens_the_shadow_side_of_an_edge():
@@ -61,7 +96,11 @@ def test_sensor_noise_has_the_stated_variance():
 def test_zhang2020_darkens_every_channel():
     rng = np.random.default_rng(2)
     base = rng.random((16, 16, 3)).astype(np.float32)
-    share = remaining_share(base, draw_darkening(rng).matrix)
-    assert share.min() >= 0
-    assert share.max() <= 1
-    assert share.mean() < 0.7
+    for _ in range(20):
+        drawn = draw_darkening(rng)
+        share = remaining_share(base, drawn.matrix)
+        assert share.min() >= 0
+        assert share.max() <= 1
+        darkened = (base * share).mean((0, 1))
+        assert darkened == pytest.approx(drawn.gain * base.mean((0, 1)), rel=0.35)
+        assert (darkened < 0.7 * base.mean((0, 1))).all()

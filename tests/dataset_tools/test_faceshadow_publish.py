@@ -73,7 +73,9 @@ def hub(monkeypatch) -> dict:
         return str(sent["removed"])
 
     monkeypatch.setattr(HfApi, "hf_hub_download", download)
-    monkeypatch.setattr(HfApi, "create_repo", lambda _, name, **__: sent.update(created=name))
+    monkeypatch.setattr(
+        HfApi, "create_repo", lambda _, name, **how: sent.update(created=name, how=how)
+    )
     monkeypatch.setattr(HfApi, "upload_folder", lambda _, **options: sent.update(options))
     return sent
 
@@ -86,7 +88,8 @@ def test_an_upload_deletes_old_shards_on_the_hub(built, hub, where):
     ledger.write_public(out, ledger.read_plan(out) | {"version": "0.9.0"})
     ledger.write_manifest(out)
     assert main(["push", str(out), where]) == 0
-    assert hub["repo_id"] == "owner/name"
+    assert hub["repo_id"] == hub["created"] == "owner/name"
+    assert hub["how"] == {"repo_type": "dataset", "private": True, "exist_ok": True}
     assert hub["commit_message"] == "FaceShadow 0.9.0"  # what is uploaded, not what uploads it
     ours = ["data/train-00000-of-00002.parquet", "data/val-00001-of-00002.tar"]
     ours += ["test/metadata.jsonl", "val/shadow/479230880ab0-000.png"]
@@ -96,6 +99,11 @@ def test_an_upload_deletes_old_shards_on_the_hub(built, hub, where):
     files = [path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()]
     uploaded = set(filter_repo_objects(files, ignore_patterns=hub["ignore_patterns"]))
     assert uploaded == {*contents(out), ledger.MANIFEST}
+
+
+def test_faces_are_public_only_where_that_was_asked_for(built, hub):
+    assert main(["push", str(built()), "owner/name", "--public"]) == 0
+    assert hub["how"]["private"] is False
 
 
 @pytest.mark.parametrize(

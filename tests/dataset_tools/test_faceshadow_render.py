@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dataset_tools import render as rendering
+from dataset_tools import visibility
 from dataset_tools.frame import sharpen
 from dataset_tools.noise import fractal
 from dataset_tools.photometry import luminance
@@ -55,6 +56,24 @@ def test_lit_points_stay_and_shadow_never_brightens(
     assert change.max() <= 0
     lit = far_from_shadow(pair)
     assert np.abs(change[lit]).max(initial=0) <= 1
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_deep_shadow_is_dark_and_coverage_is_its_share_of_the_skin(
+    astronaut, face, monkeypatch, recipe, seed
+):
+    scenes, covered = [], visibility.coverage
+    monkeypatch.setattr(
+        visibility, "coverage", lambda *seen: scenes.append(seen[1]) or covered(*seen)
+    )
+    pair = render(astronaut, face, seed, replace(RECIPES[recipe], noisy=0.0), SIZE)
+    skin, deep = scenes[-1].skin > 0.5, pair.mask > 200
+    assert deep.sum() > 100
+    stays = decode_linear(pair.shadow)[deep].sum() / decode_linear(pair.clean)[deep].sum()
+    assert 0.5 * pair.meta["ambient"] < stays < pair.meta["ambient"] + 0.3
+    assert pair.meta["coverage"] == pytest.approx((pair.mask[skin] > 127.5).mean(), abs=0.01)
+    assert pair.meta["coverage"] > 0.05
 
 
 @quick

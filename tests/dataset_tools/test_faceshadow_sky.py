@@ -26,14 +26,15 @@ def wall(size: int = 64) -> Surface:
     return Surface(np.zeros((size, size), np.float32), normals, ones > 0, ones, 1.0, centre)
 
 
-def seen_from(depth: np.ndarray, mm: float, direction: np.ndarray) -> np.ndarray:
-    """Whether each point's ray leaves the surface, in steps of a millimetre; bool (H, W)."""
-    rows, columns = np.mgrid[: depth.shape[0], : depth.shape[1]].astype(np.float32)
-    seen = np.ones(depth.shape, bool)
+def seen_from(scene: Surface, direction: np.ndarray) -> np.ndarray:
+    """Whether the ray of each pixel of the face leaves it, in steps of a millimetre; (N, 1)."""
+    depth = scene.depth
+    rows, columns = (at.astype(np.float32)[:, None] for at in np.nonzero(scene.face))
+    own, seen = depth[scene.face][:, None], np.ones((len(rows), 1), bool)
     for t in np.arange(2.0, 120.0, 1.0):
-        x, y = columns + direction[0] * t / mm, rows + direction[1] * t / mm
+        x, y = columns + direction[0] * t / scene.mm, rows + direction[1] * t / scene.mm
         ahead = cv2.remap(depth, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        seen &= ahead <= depth + direction[2] * t + 0.5
+        seen &= ahead <= own + direction[2] * t + 0.5
     return seen
 
 
@@ -55,8 +56,8 @@ def test_a_face_gets_what_many_rays_say(face):
     scene = surface(face.points * 0.5, (256, 256))
     total = np.zeros(scene.depth.shape)
     for ray in many_rays():
-        seen = seen_from(scene.depth, scene.mm, ray)
-        total += np.maximum(scene.normals @ ray, 0) * seen
+        seen = seen_from(scene, ray)[:, 0]
+        total[scene.face] += np.maximum(scene.normals[scene.face] @ ray, 0) * seen
     inner = cv2.erode(scene.face.astype(np.uint8), np.ones((15, 15))) > 0
     wanted, found = total / total[scene.face].mean(), reaching(scene, KEY, ALIKE)
     assert np.corrcoef(found[inner], wanted[inner])[0, 1] > 0.9

@@ -10,6 +10,7 @@ from dataset_tools.build import BuildPlan, build
 from dataset_tools.engines import EnginePlan
 from dataset_tools.shards import PairPlan
 from dataset_tools.studio import ShadowSettings, StudioError
+from learnir.images import decode_linear
 
 
 @pytest.fixture(scope="module")
@@ -26,13 +27,29 @@ def test_same_settings_same_bytes(portrait):
     assert not np.array_equal(first.shadow, other.shadow)
 
 
+def shaded(portrait, settings):
+    """The pair of the first seed by which the shadow meets the face: what is thin may miss it."""
+    pairs = (studio.cast_shadow(portrait, replace(settings, seed=seed)) for seed in range(1, 9))
+    return next(pair for pair in pairs if pair.meta["coverage"] > 0.02)
+
+
+def what_stays(pair):
+    """Share of the linear light that is left where most of the direct light is blocked."""
+    deep = pair.mask > 128
+    return float(decode_linear(pair.shadow)[deep].sum() / decode_linear(pair.clean)[deep].sum())
+
+
 @pytest.mark.parametrize("name", [n for n in studio.occluder_names() if n != studio.NONE])
 def test_every_occluder_darkens_and_never_brightens(portrait, name):
-    pair = studio.cast_shadow(portrait, ShadowSettings(name, tint=0.0, seed=1))
+    pair = shaded(portrait, ShadowSettings(name, tint=0.0))
     assert int((pair.shadow.astype(int) - pair.clean).max()) <= 1
     assert 0 <= pair.visibility.min() <= pair.visibility.max() <= 1
     lit = pair.mask == 0
     assert np.abs(pair.shadow[lit].astype(int) - pair.clean[lit]).mean() < 3  # scattering only
+    assert np.array_equal(pair.mask, np.round(255 * (1 - pair.visibility)))
+    skin = portrait.scene.skin > 0.5
+    assert pair.meta["coverage"] == pytest.approx((pair.mask[skin] > 127.5).mean(), abs=1e-3)
+    assert 0.2 < what_stays(pair) < 0.5  # 0.22 is ambient
 
 
 def test_no_occluder_changes_nothing(portrait):
@@ -63,6 +80,8 @@ def test_a_wider_light_and_a_farther_hand_soften_the_edge(portrait):
 def test_a_shadow_of_the_person_leaves_the_background(portrait):
     pair = studio.cast_shadow(portrait, ShadowSettings("half_plane", azimuth=-90))
     assert int(pair.mask[portrait.person < 0.01].max()) <= 3
+    assert pair.meta["coverage"] > 0.3
+    assert what_stays(pair) < 0.5
 
 
 def test_large_portraits_are_reduced(astronaut):
@@ -117,6 +136,7 @@ def test_browsing_every_format(layout, published, photos, tmp_path):
     found = browse.open_dataset(out)
     assert len(found.table) == 3
     assert set(browse.FILTERS) | set(browse.RANGES) <= set(found.table.columns)
+    assert found.table["coverage"].max() > 0.1
     for index in range(3):
         pictures = found.pictures(index)
         assert pictures["shadow"].shape == pictures["clean"].shape == (96, 96, 3)

@@ -48,12 +48,16 @@ def test_things_are_on_the_head_and_are_seen(name, astronauts_face):
 
 @pytest.mark.parametrize("name", OPAQUE)
 def test_covered_skin_is_not_skin(name, astronauts_face):
-    linear, points, scene = astronauts_face
+    linear, _, scene = astronauts_face
     for seed in SEEDS:
         put = draw(name, astronauts_face, seed)
         hidden = put.covered > 0.95
         assert (hidden & (scene.skin > 0.5)).sum() > 50
         assert np.array_equal(put.linear[put.covered == 0], linear[put.covered == 0])
+
+
+def test_every_thing_is_put_on_and_all_but_marks_take_skin_away(astronauts_face):
+    linear, points, scene = astronauts_face
     rng = np.random.default_rng(0)
     names = set()
     for _ in range(200):

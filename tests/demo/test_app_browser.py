@@ -107,12 +107,12 @@ def has_begun(page, begun: list[int], runs: int) -> None:
 
 def test_a_run_can_be_cancelled(page, app, monkeypatch):
     source_of(page, "#restore-slider")
-    begun = slow_evaluations(app, monkeypatch, lambda n: 1.5)
+    begun = slow_evaluations(app, monkeypatch, lambda n: 1.0)
     page.get_by_role("button", name="Remove the shadow").click()
     has_begun(page, begun, 1)
     page.locator("#restore-cancel").click()
     page.get_by_text("Stopped").first.wait_for(timeout=LONG)
-    page.wait_for_timeout(3000)  # the evaluation under way ends
+    page.wait_for_timeout(2000)  # the evaluation under way ends
     assert page.locator(".toast-body.error").count() == 0
     assert page.locator("#restore-slider .error").count() == 0
 
@@ -244,7 +244,7 @@ def test_dark_mode_is_dark(page):
     assert max(map(int, re.findall(r"\d+", colour)[:3])) < 60
 
 
-def test_every_control_is_reached_by_the_keyboard(page):
+def test_run_and_cancel_are_reached_by_the_keyboard(page):
     source_of(page, "#restore-slider")
     reached = set()
     for _ in range(40):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import struct
+import uuid
 import zipfile
 import zlib
 from pathlib import Path
@@ -13,6 +14,9 @@ import httpx
 import numpy as np
 import pytest
 from PIL import Image
+
+from demo import photos
+from learnir.images import ImageError
 
 HAND = Path(__file__).resolve().parents[2] / "demo" / "examples" / "hand.jpg"
 
@@ -89,9 +93,11 @@ def post_upload(app, name: str, data: bytes) -> httpx.Response:
 def test_file_names_cannot_leave_the_cache(app):
     for name in ("../../evil.png", "..\\evil.png", "/etc/evil.png", "a/../../../evil.png"):
         answer = post_upload(app, name, b"data")
-        stored = Path(answer.json()[0]).resolve()
-        assert stored.is_relative_to(app.cache.resolve())
-        assert stored.name == "evil.png" or ".." not in stored.parts
+        stored = Path(answer.json()[0])
+        assert stored.resolve().is_relative_to(app.cache.resolve())
+        assert ".." not in stored.parts
+        assert stored.read_bytes() == b"data"
+        assert "\\" not in stored.name
     assert not (app.cache.parent / "evil.png").exists()
 
 
@@ -120,15 +126,26 @@ def test_no_file_outside_the_cache_is_served(app, path):
         assert b"import" not in answer.content
 
 
+def restored_by_hand(app, path: str) -> str:
+    """What /restore answers to a file record that somebody wrote."""
+    record = {"path": path, "meta": {"_type": "gradio.FileData"}}
+    return call(app, "restore", [record, 0, "as trained", "as trained", 0, "auto", 1, None])
+
+
 @pytest.mark.parametrize(
     "path", ["/etc/passwd", "../../etc/passwd", "app.py", "file:///etc/passwd"]
 )
-def test_endpoints_take_no_path_of_the_clients_choosing(app, path):
-    record = {"path": path, "meta": {"_type": "gradio.FileData"}}
-    answer = call(app, "restore", [record, 0, "as trained", "as trained", 0, "auto", 1])
-    assert "error" in answer
+def test_endpoints_take_no_path_of_the_clients_choosing(app, path, capsys):
+    answer = restored_by_hand(app, path)
+    assert "event: error" in answer
+    assert "it was not uploaded by a user" in capsys.readouterr().err  # a stranger is told nothing
     assert "root:" not in answer
     assert "complete" not in answer.split("event: ")[1]
+
+
+def test_an_upload_is_taken_by_the_same_call(app):
+    uploaded = post_upload(app, "hand.jpg", HAND.read_bytes()).json()[0]
+    assert "event: complete" in restored_by_hand(app, uploaded)
 
 
 def call(app, name: str, data: list) -> str:
@@ -157,24 +174,52 @@ def test_private_handlers_are_not_in_the_documentation(app, client):
         assert word not in info
 
 
+def choosing(app) -> dict[str, int]:
+    """Numbers of the handlers that are given a picture somebody chose, by its component."""
+    page = httpx.get(f"{app.url}/config").json()
+    names = {part["id"]: part["props"].get("elem_id") for part in page["components"]}
+    return {
+        names[part]: d["id"]
+        for d in page["dependencies"]
+        for part, event in d["targets"]
+        if event == "upload" and d["inputs"]
+    }
+
+
+def chosen_by_hand(app, number: int, path: str) -> str:
+    """The last line of the stream that tells what a page's handler has made of a file record."""
+    raw = {"path": path, "meta": {"_type": "gradio.FileData"}}
+    session = f"hand-{uuid.uuid4().hex}"
+    body = {"data": [raw], "fn_index": number, "session_hash": session}
+    assert httpx.post(f"{app.url}/gradio_api/queue/join", json=body).status_code == 200
+    there = f"{app.url}/gradio_api/queue/data?session_hash={session}"
+    with httpx.stream("GET", there, timeout=60) as stream:
+        return next(line for line in stream.iter_lines() if "process_completed" in line)
+
+
 def test_a_page_handler_called_by_hand_reads_no_file_of_the_server(app, tmp_path):
-    """Gradio leaves unprocessed inputs unchecked: what is no upload is refused by the app."""
     secret = tmp_path / "secret.png"
     Image.new("RGB", (30, 30), "red").save(secret)
-    raw = {"path": str(secret), "meta": {"_type": "gradio.FileData"}}
-    for number, inputs in handlers(app, "take"):
-        assert len(inputs) == 1
-        session = f"hand{number}"
-        body = {"data": [raw], "fn_index": number, "session_hash": session}
-        joined = httpx.post(f"{app.url}/gradio_api/queue/join", json=body)
-        if joined.status_code >= 400:
-            continue
-        with httpx.stream(
-            "GET", f"{app.url}/gradio_api/queue/data?session_hash={session}", timeout=30
-        ) as stream:
-            said = next(line for line in stream.iter_lines() if "process_completed" in line)
-        assert '"success": false' in said or '"success":false' in said
-        assert "preview.png" not in said
+    uploaded = post_upload(app, "mine.png", secret.read_bytes()).json()[0]
+    found = choosing(app)
+    assert set(found) == {"restore-input", "restore-truth", "shadow-portrait"}
+    for number in found.values():
+        taken = json.loads(chosen_by_hand(app, number, uploaded).removeprefix("data: "))
+        assert taken["success"]
+        assert uploaded in json.dumps(taken["output"])
+        refused = json.loads(chosen_by_hand(app, number, str(secret)).removeprefix("data: "))
+        assert not refused["success"]
+        assert refused["output"] == {"error": None}
+
+
+def test_the_app_opens_uploads_alone_whatever_gradio_lets_through(app, tmp_path):
+    secret, link = tmp_path / "secret.png", app.cache / "link.png"
+    Image.new("RGB", (30, 30), "red").save(secret)
+    link.symlink_to(secret)
+    for path in (secret, link, app.cache / ".." / secret.name, Path("/etc/passwd")):
+        with pytest.raises(ImageError, match=f"^{path.name}: not an upload; choose it again$"):
+            photos.open_photo(str(path))
+    link.unlink()
 
 
 def test_grey_alpha_and_palette_uploads_are_fine(client, tmp_path):

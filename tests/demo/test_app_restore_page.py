@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-import time
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -28,16 +28,19 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def slow(app, monkeypatch):
-    """A run takes longer than a few clicks."""
-    engine = app.context.engine
+def held(app, monkeypatch):
+    """Runs wait for the second of the two; the first lists those that have begun."""
+    engine, begun, let_go = app.context.engine, [], threading.Event()
     run = engine._run
 
-    def slowly(*given):
-        time.sleep(8)
+    def holding(*given):
+        begun.append(len(begun))
+        let_go.wait(60)
         return run(*given)
 
-    monkeypatch.setattr(engine, "_run", slowly)
+    monkeypatch.setattr(engine, "_run", holding)
+    yield begun, let_go
+    let_go.set()
 
 
 def score_of_the_input(page) -> str:
@@ -68,13 +71,16 @@ def replaced(page, path: Path) -> None:
     page.locator("#restore-input input[type=file]").set_input_files(str(path))
 
 
-def test_a_run_is_scored_and_saved_as_it_is_shown_whatever_moves_meanwhile(page, slow):
+def test_a_run_is_scored_and_saved_as_it_is_shown_whatever_moves_meanwhile(page, held):
     first = source_of(page, "#restore-slider")
     of_hand = score_of_the_input(page)
+    begun, let_go = held
     page.get_by_role("button", name="Remove the shadow").click()
-    page.wait_for_timeout(1000)
+    has_begun(page, begun, 1)
     page.locator("#restore-strength input[type=number]").fill("0")
     page.locator("#restore-strength input[type=number]").press("Enter")
+    page.wait_for_timeout(1500)  # the new strength has arrived
+    let_go.set()
     changed(page, "#restore-slider", first)
     finished(page)
     assert score_of_the_input(page) == of_hand

@@ -225,11 +225,14 @@ def test_a_dataset_is_built_without_the_portraits_that_cannot_be_used(monkeypatc
         shadow_making.build_dataset(paths[:2], 1, 0, "self", "CC0", "parquet")
 
 
-@pytest.mark.parametrize(("paths", "licence"), [([], "CC0"), ([str(PORTRAIT)], " ")])
-def test_a_dataset_needs_portraits_and_a_licence(paths, licence):
+@pytest.mark.parametrize(
+    ("paths", "licence", "words"),
+    [([], "CC0", "Choose 1 to"), ([str(PORTRAIT)], " ", "State the licence of the portraits")],
+)
+def test_a_dataset_needs_portraits_and_a_licence(paths, licence, words):
     import gradio as gr
 
-    with pytest.raises(gr.Error):
+    with pytest.raises(gr.Error, match=words):
         shadow_making.build_dataset(paths, 1, 0, "faceshadow", licence, "parquet")
 
 
@@ -283,7 +286,7 @@ def test_plots_count_what_is_there(dataset):
 def test_folders_of_the_server_cannot_be_typed(typed):
     import gradio as gr
 
-    with pytest.raises(gr.Error):
+    with pytest.raises(gr.Error, match="Give the id of a data set on the Hub"):
         dataset_browsing.address(typed, None)
 
 

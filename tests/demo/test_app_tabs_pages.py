@@ -49,7 +49,9 @@ def test_a_comparison_goes_with_a_and_b(page):
     assert page.locator(CELLS).count() > 0
     choose(page, "#board-b", names[0])
     page.wait_for_function("all => !document.querySelector(all)", arg=CELLS, timeout=LONG)
-    assert names[1] not in page.locator("#board-metrics, #board-slider").all_inner_texts()
+    shown = page.locator("#board-metrics, #board-slider").all_inner_texts()
+    assert len(shown) == 2
+    assert not any(names[1] in text for text in shown)
     page.locator("#board-compare").click()
     visible(table, "0-0").wait_for(timeout=LONG)
     assert f"A: {names[0]}, B: {names[0]}" in page.locator("#board-metrics").inner_text()

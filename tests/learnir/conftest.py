@@ -51,6 +51,13 @@ def learnir(tiny_config):
 
 
 @pytest.fixture
+def faceless(monkeypatch):
+    """No faces are looked for in drawn pictures, which have none: MediaPipe takes its time."""
+    monkeypatch.setattr("learnir.pipeline.find_faces", lambda _picture: [])
+    monkeypatch.setattr("learnir.pipeline.way_up", lambda _picture: 0)
+
+
+@pytest.fixture
 def branched(tiny_config):
     """The same with an (untrained) correction branch."""
     from learnir.pipeline import LearnIR
@@ -97,6 +104,16 @@ def pairs_folder(tmp_path_factory):
         cv2.imwrite(str(folder / "input" / f"{i:02d}.png"), shadow)
         cv2.imwrite(str(folder / "target" / f"{i:02d}.png"), target)
     return folder
+
+
+@pytest.fixture(scope="module")
+def smoke_run(tmp_path_factory, pairs_folder):
+    """A finished training of the smoke preset on those pairs; to be read or copied."""
+    from learnir.training import command
+
+    out = tmp_path_factory.mktemp("smoke") / "run"
+    assert command.train("smoke", [pairs_folder], out, device="cpu") == out / "last"
+    return out
 
 
 @pytest.fixture

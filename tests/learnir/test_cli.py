@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from learnir.checkpoint import SHIPPED
+from learnir.checkpoint import SHIPPED, weights_hash
 from learnir.cli import main, parse_scales
 
 
@@ -75,6 +75,16 @@ def test_info_of_scores_without_lpips_and_of_damaged_ones(capsys, checkpoint):
     assert "clean: same -> 79.90 dB, SSIM 0.900\n" in run(capsys, "info", checkpoint)[1]
     path.write_text("{")
     assert "scores.json is damaged" in run(capsys, "info", checkpoint)[1]
+
+
+def test_info_says_which_scores_are_of_other_weights(capsys, checkpoint):
+    means = {"psnr": 20.0, "ssim": 0.9}
+    of = {"former": "0" * 16, "these": weights_hash(checkpoint)}
+    sets = {n: {"weights": h, "input": means, "restored": means} for n, h in of.items()}
+    (checkpoint / "scores.json").write_text(json.dumps(sets))
+    out = run(capsys, "info", checkpoint)[1]
+    assert "former: 20.00 -> 20.00 dB, SSIM 0.900, measured with weights that others have" in out
+    assert "these: 20.00 -> 20.00 dB, SSIM 0.900\n" in out
 
 
 def test_info_of_nothing_is_one_line(capsys, tmp_path):
@@ -162,7 +172,7 @@ def test_scales_as_text():
 def test_a_folder_whose_name_is_not_utf8_is_told(checkpoint, pairs, tmp_path):
     out = tmp_path / os.fsdecode(b"b\xe4r")
     picture = next((pairs / "input").iterdir())
-    words = ["restore", picture, "-o", out, "--checkpoint", checkpoint]
+    words = ["restore", picture, "-o", out, "--checkpoint", checkpoint, "--no-faces"]
     done = subprocess.run(
         [sys.executable, "-m", "learnir.cli", *words],
         capture_output=True,

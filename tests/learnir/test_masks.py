@@ -17,6 +17,8 @@ from learnir.masks import read_mask, same_proportions
 from learnir.model import LearnIRModel
 from learnir.planning import PlanError, Writing, plan
 
+pytestmark = pytest.mark.usefixtures("faceless")
+
 
 def halves(H, W, left=0.0, right=1.0):
     """A map of two strengths, side by side."""

@@ -5,6 +5,8 @@ import pytest
 import torch
 
 from learnir.checkpoint import (
+    SHIPPED,
+    WEIGHTS,
     CheckpointError,
     load_checkpoint,
     read_training,
@@ -36,6 +38,18 @@ def test_saved_and_read_back_with_its_config(tmp_path, tiny_config):
         m.sample(y, generator=torch.Generator().manual_seed(0)) for m in (model.eval(), again)
     ]
     assert (results[0] - results[1]).abs().max() < 0.05
+
+
+def test_the_shipped_file_holds_every_weight_in_half_precision():
+    from safetensors.torch import load_file
+
+    shipped = load_file(SHIPPED / WEIGHTS)
+    known = LearnIRModel(load_checkpoint().config).state_dict()
+    assert {name: tensor.shape for name, tensor in shipped.items()} == {
+        name: tensor.shape for name, tensor in known.items()
+    }
+    assert {tensor.dtype for tensor in shipped.values()} == {torch.float16}
+    assert all(tensor.isfinite().all() for tensor in shipped.values())
 
 
 @pytest.mark.parametrize("content", [b"{", b"[1]", b"\xff\xfe"])

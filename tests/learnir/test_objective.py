@@ -62,9 +62,17 @@ def test_correction_loss_is_least_at_the_true_mean_and_variance():
     ]
     assert at[1] == min(at)
     spread = (0.5 * error).var().log().expand_as(error)
-    best, off = (float(correction_loss(0 * error, spread + d, R_hat, R)) for d in (0.0, 0.5))
-    assert best < off
+    narrow, best, wide = (
+        float(correction_loss(0 * error, spread + d, R_hat, R)) for d in (-0.5, 0.0, 0.5)
+    )
+    assert best < min(narrow, wide)
     assert float(correction_loss(0.5 * error, None, R_hat, R)) == pytest.approx(1e-3)
+
+
+def test_correction_loss_is_the_gaussian_likelihood_of_torch():
+    _, R, g, log_variance, R_hat = latents()
+    known = torch.nn.GaussianNLLLoss(eps=0.0)(g, R - R_hat, log_variance.exp())
+    assert float(correction_loss(g, log_variance, R_hat, R)) == pytest.approx(float(known))
 
 
 def test_gradient_loss_ignores_constants_and_sees_edges():

@@ -138,6 +138,7 @@ def test_the_shipped_model_restores_a_lying_face_as_a_standing_one():
         np.testing.assert_array_equal(learnir.restore(lying).picture, np.rot90(standing, quarters))
 
 
+@pytest.mark.usefixtures("faceless")
 @pytest.mark.parametrize("mode", ["auto", "gain", "tile"])
 @pytest.mark.parametrize("shape", [(40, 50), (64, 64), (150, 130)])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])

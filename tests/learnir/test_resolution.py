@@ -19,6 +19,9 @@ from learnir.resolution import (
 
 def test_defaults_and_costs_of_the_paper():
     assert drm_scales(5) == (1, 1, 2, 4, 4)
+    assert drm_scales(8) == (1, 1, 1, 2, 4, 4, 4, 4)
+    assert drm_scales(3) == (1, 4, 4)
+    assert drm_scales(19) == (1,) * 7 + (2,) * 4 + (4,) * 8
     assert relative_cost((1, 1, 2, 4, 4)) == 2.375
     assert relative_cost((1, 2, 2, 4, 4)) == 1.625
     assert scale_at((2, 2), 0) == 1

@@ -32,7 +32,7 @@ def stop_by(name, ignored, *words):
     action = signal.SIG_IGN if ignored else signal.SIG_DFL
     program = STOPPED.format(name=name).replace("20", "0" if ignored else "20")
     return subprocess.run(
-        [sys.executable, "-c", program, "restore", *map(str, words)],
+        [sys.executable, "-c", program, "restore", "--no-faces", *map(str, words)],
         capture_output=True,
         text=True,
         check=False,

@@ -1,4 +1,4 @@
-from math import sqrt
+from math import cos, pi, sqrt
 
 import pytest
 
@@ -17,6 +17,19 @@ def test_smooth_equivalence_point(T, T_prime):
     assert schedule.T_prime == T_prime
     assert abs(schedule.a[-1] - 0.5) <= 0.01
     assert schedule_with_steps("linear", T_prime) == schedule
+
+
+@pytest.mark.parametrize("T", [5, 12, 50, 1000])
+def test_the_cosine_schedule_is_a_squared_cosine_cut_at_one_half(T):
+    """abar_t = f(t) / f(0) with f(t) = cos^2((t/T + 0.008) / 1.008 pi/2), Nichol and Dhariwal."""
+    angles = [(t / T + 0.008) / 1.008 * pi / 2 for t in range(T + 1)]
+    levels = [cos(angle) / cos(angles[0]) for angle in angles]
+    cut = next(t for t, level in enumerate(levels) if level <= 0.5)
+    snapped = levels[cut] if levels[cut] >= 0.49 else 0.5
+    schedule = Schedule.cosine(T)
+    assert schedule.T_prime == cut
+    assert schedule.a == pytest.approx((*levels[:cut], snapped), abs=1e-12)
+    assert (schedule.a[-1] == 0.5) == (T in (5, 50))
 
 
 @pytest.mark.parametrize("steps", [-1, 0, 1, 1001, 10**9])

@@ -23,6 +23,26 @@ def test_a_share_of_the_batches_is_at_full_size(share):
     assert drawn.count(full) / 400 == pytest.approx(share, abs=0.08)
 
 
+def test_steps_are_drawn_by_their_weights():
+    config = dataclasses.replace(SMOKE, step_weights=(0.1, 0.4, 0.0, 0.2, 0.3))
+    rng = np.random.default_rng(1)
+    drawn = [draw_step(config, Stage(1), 0, rng).t for _ in range(2000)]
+    shares = [drawn.count(t) / 2000 for t in range(1, 6)]
+    assert shares == pytest.approx(config.step_weights, abs=0.04)
+    assert shares[2] == 0
+
+
+def test_rollouts_have_their_share_once_they_begin_and_never_at_the_first_step():
+    stage, rng = Stage(100, rollout=0.25, rollout_from=50), np.random.default_rng(2)
+    early = [draw_step(SMOKE, stage, 49, rng) for _ in range(200)]
+    late = [draw_step(SMOKE, stage, 50, rng) for _ in range(2000)]
+    assert not any(draw.rollout for draw in early)
+    last = len(SMOKE.model.scales)
+    assert not any(draw.rollout for draw in late if draw.t == last)
+    others = [draw.rollout for draw in late if draw.t < last]
+    assert sum(others) / len(others) == pytest.approx(0.25, abs=0.04)
+
+
 @pytest.fixture
 def loss_of(tiny_model):
     """``loss_of(**config)``: the loss of one and the same batch at t = 2, and of what."""
@@ -65,3 +85,27 @@ def test_consistency_counts_by_lambda(loss_of):
     term = consistency_loss(R_hat, seen["z_t"], seen["z_y"], R, 2, schedule, "exact", 1.0)
     assert float(term) > 1e-3
     assert with_term - without == pytest.approx(0.4 * float(term), rel=1e-4)
+
+
+def test_the_branch_learns_by_how_much_the_denoiser_is_off(tiny_model):
+    """R_hat = R - 0.3 everywhere: the branch comes to add 0.3, not to take it away."""
+    corrector = {"width": 8, "encoder": (1,), "middle": 1, "decoder": (1,)}
+    config = dataclasses.replace(SMOKE, model=dataclasses.replace(SMOKE.model, corrector=corrector))
+    model = tiny_model(config.model)
+    step, generator = TrainStep(model, config), torch.Generator().manual_seed(0)
+    y, x = torch.rand(2, 2, 3, 16, 16, generator=generator).unbind()
+    model.residual = lambda *_: (y - x) - 0.3
+    draw = Draw(2, (1,) * len(config.model.scales), rollout=False)
+    optimiser = torch.optim.Adam(model.corrector.parameters(), lr=5e-3)
+    losses = []
+    for _ in range(60):
+        loss = step(y, x, draw, "corrector", generator)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(float(loss))
+    assert losses[0] == pytest.approx(0.3, rel=1e-3)  # a new branch adds nothing
+    assert losses[-1] < 0.05
+    z = torch.zeros_like(y)
+    g, _ = model.correction(z, y, y - x - 0.3, 2, model.schedule)
+    assert float(g.mean()) == pytest.approx(0.3, abs=0.1)

@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import os
+import shutil
 import signal
 
 import cv2
@@ -23,8 +24,9 @@ from learnir.training.presets import PRESETS, Stage
 from learnir.training.step import Draw
 
 
-def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(tmp_path, pairs_folder, monkeypatch):
-    command.train("smoke", [pairs_folder], tmp_path / "whole", device="cpu")
+def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(
+    tmp_path, pairs_folder, smoke_run, monkeypatch
+):
     report = loop.Run._report
 
     def interrupt(run, bar, loss, stopped, last):
@@ -38,7 +40,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(tmp_path, pairs_f
     monkeypatch.setattr(loop.Run, "_report", report)
     assert state(tmp_path / "parts")["step"] == 7
     command.train("smoke", [pairs_folder], tmp_path / "parts", resume=True, device="cpu")
-    assert same(state(tmp_path / "whole"), state(tmp_path / "parts"))
+    assert same(state(smoke_run), state(tmp_path / "parts"))
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
@@ -76,8 +78,8 @@ def test_no_score_is_shown_before_there_is_one(tmp_path, pairs_folder, monkeypat
     assert shown[-1] == ["loss", "psnr"]
 
 
-def test_what_a_run_leaves_behind(tmp_path, pairs_folder):
-    last = command.train("smoke", [pairs_folder], tmp_path / "run", device="cpu")
+def test_what_a_run_leaves_behind(tmp_path, pairs_folder, smoke_run):
+    last = shutil.copytree(smoke_run, tmp_path / "run") / "last"
     model = load_checkpoint(last)
     config = json.loads((tmp_path / "run" / "train_config.json").read_text())
     record = json.loads((last / "training.json").read_text())
@@ -170,8 +172,10 @@ def test_nan_before_anything_was_saved_names_no_weights(tmp_path, pairs_folder, 
     assert not (tmp_path / "run" / "last").exists()
 
 
-def test_adapting_trains_the_branch_and_leaves_the_denoiser_alone(tmp_path, pairs_folder):
-    frozen = command.train("smoke", [pairs_folder], tmp_path / "base", device="cpu")
+def test_adapting_trains_the_branch_and_leaves_the_denoiser_alone(
+    tmp_path, pairs_folder, smoke_run
+):
+    frozen = smoke_run / "last"
     adapted = command.adapt(
         frozen,
         [pairs_folder],
@@ -193,10 +197,9 @@ def test_adapting_trains_the_branch_and_leaves_the_denoiser_alone(tmp_path, pair
     assert after.sample(y).isfinite().all()
 
 
-def test_a_short_fit_reaches_its_learning_rate(tmp_path, pairs_folder, monkeypatch):
+def test_a_short_fit_reaches_its_learning_rate(tmp_path, pairs_folder, smoke_run, monkeypatch):
     """And learns the new camera's light as it is, drawn anew in nothing but its frame."""
-    frozen = command.train("smoke", [pairs_folder], tmp_path / "base", device="cpu")
-    runs = []
+    frozen, runs = smoke_run / "last", []
     monkeypatch.setattr(command, "_run", lambda config, *_: runs.append(config))
     command.adapt(frozen, [pairs_folder], tmp_path / "adapted", iterations=250, device="cpu")
     (config,) = runs
@@ -206,9 +209,8 @@ def test_a_short_fit_reaches_its_learning_rate(tmp_path, pairs_folder, monkeypat
     assert config.augment == "geometric"
 
 
-def test_a_run_older_than_an_option_resumes(tmp_path, pairs_folder):
-    command.train("smoke", [pairs_folder], tmp_path / "run", device="cpu")
-    saved = state(tmp_path / "run")
+def test_a_run_older_than_an_option_resumes(tmp_path, pairs_folder, smoke_run):
+    saved = state(shutil.copytree(smoke_run, tmp_path / "run"))
     del saved["config"]["turn"], saved["config"]["stages"][0]["coarse"]
     del saved["config"]["model"]["mirror"]
     torch.save(saved, tmp_path / "run" / "state.pt")
@@ -319,8 +321,6 @@ def test_plain_folders_hold_out_by_name(pairs_folder):
     ],
 )
 def test_bad_folders_get_one_clear_line(tmp_path, pairs_folder, damage, words):
-    import shutil
-
     folder = shutil.copytree(pairs_folder, tmp_path / "pairs")
     damage(folder)
     with pytest.raises(PairError) as caught:
@@ -334,8 +334,6 @@ def test_no_folder_and_unequal_sizes(tmp_path, pairs_folder):
         open_pairs(tmp_path / "nowhere")
     with pytest.raises(PairError, match="neither"):
         open_pairs(tmp_path)
-    import shutil
-
     folder = shutil.copytree(pairs_folder, tmp_path / "pairs")
     cv2.imwrite(str(folder / "input" / "00.png"), np.zeros((8, 8, 3), np.uint8))
     with pytest.raises(PairError, match="input is"):

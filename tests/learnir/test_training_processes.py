@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import cache
 
 import pytest
 import torch
@@ -28,27 +29,69 @@ def run_python(program, *launcher, words=()):
         [sys.executable, *launcher, str(program), *map(str, words)],
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=480,  # several runs each
         check=False,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
 
 
-def test_two_processes_of_a_launcher_or_forked_train_the_same_model(tmp_path, pairs_folder):
-    def script(name, options):
-        path = tmp_path / f"{name}.py"
-        path.write_text(
-            "from learnir.training.command import train\n"
-            f"train('smoke', [{str(pairs_folder)!r}], {str(tmp_path / name)!r}, {options})"
-        )
-        return path
+RUNS = """
+import signal
+from learnir.training import command, loop
 
-    launched = run_python(script("launched", "device='cpu'"), *TORCHRUN)
-    assert launched.returncode == 0, launched.stderr[-2000:]
-    assert state(tmp_path / "launched")["step"] == PRESETS["smoke"].iterations
-    forked = run_python(script("forked", "processes=2"))
-    assert forked.returncode == 0, forked.stderr[-2000:]
-    assert same(state(tmp_path / "forked"), state(tmp_path / "launched"))
+def train(name):
+    command.train("smoke", [{pairs!r}], {folder!r} + "/" + name, {options})
+
+def asked_in_different_steps(run, bar, loss, stopped, last):
+    if run.step == (5 if run.accelerator.process_index == first else 6):
+        stopped.append(signal.SIGTERM)
+    report(run, bar, loss, stopped, last)
+
+train("whole")
+report, loop.Run._report = loop.Run._report, asked_in_different_steps
+for first in {firsts}:
+    try:
+        train(str(first))
+    except loop.Interrupted as error:
+        print(error, flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, pairs_folder):
+    """``trained(kind)``: a folder with a ``whole`` run of two processes, and others, each called
+    by the rank that is asked to stop first; and what the program said."""
+
+    @cache
+    def run(kind):
+        options, launcher, firsts = KINDS[kind]
+        folder = tmp_path_factory.mktemp(kind)
+        given = {"pairs": str(pairs_folder), "folder": str(folder), "options": options}
+        (folder / "runs.py").write_text(RUNS.format(firsts=firsts, **given))
+        done = run_python(folder / "runs.py", *launcher)
+        assert done.returncode == 0, done.stderr[-2000:]
+        return folder, done.stdout.splitlines()
+
+    return run
+
+
+KINDS = {"launched": ("device='cpu'", TORCHRUN, [1]), "forked": ("processes=2", [], [0, 1])}
+
+
+def test_two_processes_of_a_launcher_or_forked_train_the_same_model(trained):
+    launched, forked = (state(trained(kind)[0] / "whole") for kind in KINDS)
+    assert launched["step"] == PRESETS["smoke"].iterations
+    assert same(forked, launched)
+
+
+@pytest.mark.parametrize("kind", [pytest.param("launched", marks=pytest.mark.slow), "forked"])
+def test_a_request_that_arrives_in_different_steps_stops_all_after_the_same(trained, kind):
+    """A signal reaches one process a moment before the other has finished its step."""
+    folder, said = trained(kind)
+    runs = [folder / str(first) for first in KINDS[kind][2]]
+    told = [f"stopped at step 5; --resume goes on from {run}" for run in runs]
+    assert said == (told * 2 if kind == "launched" else told)
+    assert [state(run)["step"] for run in runs] == [5] * len(runs)
 
 
 def test_forked_processes_stop_together_and_keep_their_state(tmp_path, pairs_folder):
@@ -82,92 +125,66 @@ def test_what_a_fork_expects_is_raised_and_the_rest_carries_its_traceback():
 
 
 LOADING = """
-import os, signal, time
-from learnir import console
+import os, signal, sys, time
+import torch._dynamo
+from learnir import cli, console
 from learnir.images import ImageError
 from learnir.training import command
 
 def loading(*_):
     time.sleep(1)  # all have begun
-    {ended}
+    exec(ended)
     time.sleep(60)
 
 command.load_validation = loading
 signal.signal(signal.SIGINT, signal.default_int_handler)  # what started this may ignore some
 for number in (signal.SIGTERM, signal.SIGHUP):
     signal.signal(number, signal.SIG_DFL)
-console.run("learnir", "learnir.cli")
+for place, ended in {endings}:
+    if started := os.fork():
+        status = os.waitstatus_to_exitcode(os.waitpid(started, 0)[1])
+        with open(place + "/status", "w") as file:
+            file.write(str(status))
+        continue
+    os.dup2(os.open(place + "/stdout", os.O_CREAT | os.O_WRONLY), 1)
+    os.dup2(os.open(place + "/stderr", os.O_CREAT | os.O_WRONLY), 2)
+    sys.argv += ["--out", place + "/run"]
+    console.run("learnir", "learnir.cli")
 """
 FIRST = "if os.environ['RANK'] == '0': "
+ENDINGS = {
+    "SIGINT": (FIRST + "os.kill(os.getppid(), signal.SIGINT)", 130, "interrupted"),
+    "SIGTERM": (FIRST + "os.kill(os.getppid(), signal.SIGTERM)", 143, "interrupted"),
+    "SIGHUP": (FIRST + "os.kill(os.getppid(), signal.SIGHUP)", 129, "interrupted"),
+    "SIGKILL": (
+        "os.kill(os.getpid(), signal.SIGKILL)",
+        2,
+        "learnir: one of 2 processes ended with SIGKILL, as where memory runs out; try fewer "
+        "--processes",
+    ),
+    "damaged": ("raise ImageError('a.png: damaged')", 2, "learnir: a.png: damaged"),
+    "gone": ("raise OSError('a.png: gone')", 2, "learnir: a.png: gone"),
+}
 
 
-@pytest.mark.parametrize(
-    ("ended", "status", "told"),
-    [
-        (FIRST + "os.kill(os.getppid(), signal.SIGINT)", 130, "interrupted"),
-        (FIRST + "os.kill(os.getppid(), signal.SIGTERM)", 143, "interrupted"),
-        (FIRST + "os.kill(os.getppid(), signal.SIGHUP)", 129, "interrupted"),
-        (
-            "os.kill(os.getpid(), signal.SIGKILL)",
-            2,
-            "learnir: one of 2 processes ended with SIGKILL, as where memory runs out; try fewer "
-            "--processes",
-        ),
-        ("raise ImageError('a.png: damaged')", 2, "learnir: a.png: damaged"),
-        ("raise OSError('a.png: gone')", 2, "learnir: a.png: gone"),
-    ],
-)
-def test_processes_that_end_while_they_load_are_one_line(
-    tmp_path, pairs_folder, ended, status, told
-):
-    program = tmp_path / "loading.py"
-    program.write_text(LOADING.format(ended=ended))
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory, pairs_folder):
+    """Of each of ENDINGS a folder: status, stdout and stderr of a command that ended so.
+
+    All are forks of one program, which imports once.
+    """
+    folders = {name: tmp_path_factory.mktemp(name) for name in ENDINGS}
+    program = tmp_path_factory.mktemp("program") / "loading.py"
+    endings = [(str(folder), ENDINGS[name][0]) for name, folder in folders.items()]
+    program.write_text(LOADING.format(endings=endings))
     words = ["train", "smoke", "--data", pairs_folder, "--validation", pairs_folder]
-    words += ["--out", tmp_path / "run", "--processes", "2"]
-    done = run_python(program, words=words)
-    assert done.returncode == status, done.stderr[-2000:]
-    assert done.stdout == ""
-    assert done.stderr.splitlines() == [told]
+    done = run_python(program, words=[*words, "--processes", "2"])
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    return folders
 
 
-STOPPED = """
-import signal
-from learnir.training import command, loop
-
-report = loop.Run._report
-
-def asked_in_different_steps(run, bar, loss, stopped, last):
-    first = run.accelerator.process_index == {first}
-    if run.step == (5 if first else 6):
-        stopped.append(signal.SIGTERM)
-    report(run, bar, loss, stopped, last)
-
-loop.Run._report = asked_in_different_steps
-try:
-    command.train("smoke", [{pairs!r}], {out!r}, {options})
-except loop.Interrupted as error:
-    print(error, flush=True)
-"""
-
-
-@pytest.mark.parametrize(
-    ("options", "launcher", "first"),
-    [
-        ("processes=2", [], 0),
-        ("processes=2", [], 1),
-        pytest.param("device='cpu'", TORCHRUN, 1, marks=pytest.mark.slow),
-    ],
-)
-def test_a_request_that_arrives_in_different_steps_stops_all_after_the_same(
-    tmp_path, pairs_folder, options, launcher, first
-):
-    """A signal reaches one process a moment before the other has finished its step."""
-    out, program = tmp_path / "run", tmp_path / "stopped.py"
-    program.write_text(
-        STOPPED.format(first=first, pairs=str(pairs_folder), out=str(out), options=options)
-    )
-    done = run_python(program, *launcher)
-    assert done.returncode == 0, done.stderr[-2000:]
-    said = f"stopped at step 5; --resume goes on from {out}"
-    assert done.stdout.splitlines() == [said] * (2 if launcher else 1)
-    assert state(out)["step"] == 5
+@pytest.mark.parametrize("name", ENDINGS)
+def test_processes_that_end_while_they_load_are_one_line(ended, name):
+    _, status, told = ENDINGS[name]
+    said = {path.name: path.read_text() for path in ended[name].iterdir() if path.is_file()}
+    assert said == {"status": str(status), "stdout": "", "stderr": told + "\n"}

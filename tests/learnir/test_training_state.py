@@ -32,9 +32,8 @@ def test_a_run_is_resumed_on_its_own_data_only(tmp_path, pairs_folder):
     command.train("smoke", [pairs_folder], tmp_path / "run", resume=True, device="cpu", pairs=7)
 
 
-def test_a_resumed_log_holds_every_step_once(tmp_path, pairs_folder):
-    command.train("smoke", [pairs_folder], tmp_path / "run", device="cpu")
-    log = tmp_path / "run" / "log.jsonl"
+def test_a_resumed_log_holds_every_step_once(tmp_path, pairs_folder, smoke_run):
+    log = shutil.copytree(smoke_run, tmp_path / "run") / "log.jsonl"
     before = log.read_text()
     last = state(tmp_path / "run")["step"]
     log.write_text(before + json.dumps({"step": last + 50, "loss": 1.0}) + '\n{"step": 9')
@@ -42,8 +41,8 @@ def test_a_resumed_log_holds_every_step_once(tmp_path, pairs_folder):
     assert log.read_text() == before
 
 
-def test_a_run_that_starts_anew_starts_its_log_anew(tmp_path, pairs_folder):
-    command.train("smoke", [pairs_folder], tmp_path / "run", device="cpu")
+def test_a_run_that_starts_anew_starts_its_log_anew(tmp_path, pairs_folder, smoke_run):
+    shutil.copytree(smoke_run, tmp_path / "run")
     (tmp_path / "run" / "state.pt").unlink()  # as one that was killed before it saved any
     shutil.rmtree(tmp_path / "run" / "last")
     with pytest.raises(CheckpointError, match="--resume it or"):

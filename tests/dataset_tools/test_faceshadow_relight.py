@@ -1,0 +1,52 @@
+"""A new light on a wall whose halves face the camera and the light, worked out by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dataset_tools.geometry import Surface
+from dataset_tools.light import Light
+from dataset_tools.relight import Look, relight, shoulder
+
+LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
+
+
+def test_a_pixel_of_a_relit_wall():
+    """I = gain {albedo A + albedo (1 - A) K D + gloss (n.h)^24 D}, D = 1 - strength (1 - n.l)."""
+    light, size = Light(azimuth=-90, elevation=30, radius=0.3), 160
+    normals = np.zeros((size, size, 3), np.float32)
+    normals[:, : size // 2] = 0, 0, 1  # n.l = sin 30 degrees
+    normals[:, size // 2 :] = light.direction  # n.l = 1: the best lit, which counts as 1
+    ones, centre = np.ones((size, size), np.float32), np.array([80, 80, 0], np.float32)
+    depth = np.zeros((size, size), np.float32)
+    wall = Surface(depth, normals, ones > 0, ones, 1.0, centre)
+    albedo, ambient = np.array([0.3, 0.2, 0.15]), np.array([0.2, 0.25, 0.3])
+    look = Look(
+        strength=0.8, warmth=0.1, exposure=1.3, contrast=1.0, saturation=1.0, gloss=0.5,
+        background=1.0, backdrop=None,
+    )  # fmt: skip
+    lit, stays = relight(
+        np.broadcast_to(albedo, (size, size, 3)).astype(np.float32),
+        wall,
+        person=ones,
+        light=light,
+        ambient=np.broadcast_to(ambient, (size, size, 3)).astype(np.float32),
+        look=look,
+    )
+    key, halves = np.array([1.1, 1.0, 0.9]), np.cos(np.radians(30)) ** 24
+    indirect, expected = albedo * ambient, []
+    for facing in (0.5, 1.0):
+        reaching = 1 - 0.8 * (1 - facing)
+        mirrored = 0.5 * halves * reaching
+        expected.append(indirect + albedo * (1 - ambient) * key * reaching + mirrored)
+    gain = 1.3 * (albedo @ LUMINANCE) / (np.mean(expected, axis=0) @ LUMINANCE)
+    for column, known in zip((30, 130), expected, strict=True):
+        assert lit[80, column] == pytest.approx(gain * known, rel=0.02)
+        assert stays[80, column] == pytest.approx(indirect / known, rel=0.02)
+
+
+def test_the_shoulder_rolls_highlights_off():
+    given = np.float32([0, 0.3, 0.75, 1.0, 3.0])
+    expected = [0, 0.3, 0.75, 0.75 + 0.25 * (1 - np.exp(-1)), 0.75 + 0.25 * (1 - np.exp(-9))]
+    assert shoulder(given) == pytest.approx(np.array(expected), abs=1e-6)
