@@ -134,9 +134,9 @@ def _run(options: argparse.Namespace) -> int:
     pairs = stored.facts["dataset"]["pairs"]
     for name, score in stored.facts["scores"].items():
         part = f"  ({count} of {pairs} pictures)" if (count := score["pictures"]) < pairs else ""
-        print(f"{name:<20}{score['mean']:.4f}{part}")
+        print(f"{name:<32}{score['mean']:.4f}{part}")
     for name, reason in stored.facts["missing"].items():
-        print(f"{name:<20}missing: {reason}", file=sys.stderr)
+        print(f"{name:<32}missing: {reason}", file=sys.stderr)
     print(stored.path)
     return 0
 
