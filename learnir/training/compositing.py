@@ -18,6 +18,7 @@ from torch import Tensor
 from learnir.resolution import area_mean
 
 LUMINANCE = (0.2126, 0.7152, 0.0722)
+SKIN = 0.35  # luminance of lit skin, about
 RIM_MM = 2.0  # dataset_tools.fringe
 SCATTER_MM = (0.08, 0.22, 0.432, 0.753, 1.411, 2.722)  # dataset_tools.photometry, as the weights
 SCATTER_WEIGHTS = (
@@ -85,14 +86,26 @@ def composite(base: Tensor, ambient: Tensor, visible: Tensor) -> Tensor:
     return base * (ambient + (1 - ambient) * visible)
 
 
-def contrasted(darkened: Tensor, base: Tensor, curve: Tensor | float) -> Tensor:
-    """The luminance that a shadow leaves, as its share of the base's, to a power (B, 1, 1, 1).
+def contrasted(
+    darkened: Tensor, base: Tensor, curve: Tensor | float, rolloff: Tensor | float = 0.0
+) -> Tensor:
+    """What a shadow leaves of the base, as a camera would show it; all (B, 1 or 3, H or 1, W or 1).
 
-    Cameras add contrast to the light that they meet; the base is a finished photograph, and a
-    shadow that is put into it has not been through that. Colours stay as they are.
+    Cameras add contrast to the light that they meet, most of it to the dark; the base is a finished
+    photograph, and a shadow that is put into it has not been through that. A curve that takes scene
+    light s to y with y / (1 - rolloff y) = c s^curve has met the base; of the light that is left, a
+    share k of luminance, it leaves k^curve / (1 - rolloff base (1 - k^curve)). Colours stay.
     """
-    keep = (luminance(darkened) + 1e-4) / (luminance(base) + 1e-4)
-    return darkened * keep.clamp(1e-3, 1) ** (curve - 1)
+    light = luminance(base)
+    keep = ((luminance(darkened) + 1e-4) / (light + 1e-4)).clamp(1e-3, 1)
+    k = keep**curve
+    return darkened * (k / keep / (1 - (rolloff * light).clamp(max=0.9) * (1 - k)))
+
+
+def met(seen: Tensor, curve: Tensor, rolloff: Tensor) -> Tensor:
+    """The share of light that ``contrasted`` shows as ``seen`` on skin of usual brightness."""
+    b = rolloff * SKIN
+    return (seen * (1 - b) / (1 - b * seen)) ** (1 / curve)
 
 
 def scattered(visible: Tensor, skin: Tensor, mm: Tensor) -> Tensor:
@@ -242,6 +255,7 @@ def relight(
     look: Looks,
     wall: Tensor | None = None,
     curve: Tensor | float = 1.0,
+    rolloff: Tensor | float = 0.0,
 ) -> tuple[Tensor, Tensor]:
     """Base under the new light, and each point's own ambient share.
 
@@ -259,12 +273,12 @@ def relight(
     shading = shading * detail**look.relief
     lit = indirect + graded * (1 - ambient) * (shading * key) + gloss
     share = indirect / lit.clamp(min=1e-5)
-    lit = contrasted(lit, graded, curve)
-    gain = _exposure(linear, lit, maps.face > 0.5, look.exposure)
+    gain = _exposure(linear, contrasted(lit, graded, curve), maps.face > 0.5, look.exposure)
+    lit = contrasted(lit * gain, graded * gain, curve, rolloff)
     wall = linear if wall is None else wall
     background = mix(look.backdrop, wall * look.background, look.has_backdrop)
     inner = ((maps.person - 0.4) / 0.6).clamp(0, 1)  # the matte's rim shows the old background
-    return mix(lit * gain, background, inner), mix(share, ambient, maps.person).clamp(0, 1)
+    return mix(lit, background, inner), mix(share, ambient, maps.person).clamp(0, 1)
 
 
 def _exposure(linear: Tensor, lit: Tensor, face: Tensor, wanted: Tensor) -> Tensor:

@@ -30,7 +30,8 @@ class Ranges:
     are constants of the renderer, and three things that it leaves out. noise_a, noise_b and
     scattering are log-uniform; strong: share with a strong tint of either sign; jpeg: share of
     inputs compressed; bend: deviations of ln p where edges are bent by S^p, of a shadow's p and of
-    its channels' own; curve: contrast of the camera behind the shadow, an exponent.
+    its channels' own; curve: contrast of the camera behind the shadow, an exponent;
+    rolloff: of its shoulder, over the brightest that it shows (``compositing.contrasted``).
     """
 
     relit: Number
@@ -59,6 +60,7 @@ class Ranges:
     quality: tuple[Number, Number] = (60.0, 96.0)
     bend: tuple[Number, Number] = (0.35, 0.05)
     curve: tuple[Number, Number] = (1.0, 1.7)
+    rolloff: tuple[Number, Number] = (0.0, 0.8)
 
     @classmethod
     def of(cls, recipe: Mapping[str, Any]) -> Ranges:
@@ -199,12 +201,12 @@ def draw_pairs(
     draws = _Draws(len(scenes), generator)
     which = draws.uniform(0, layers.shadows.shape[1]).view(-1).long()
     ranges = layers.ranges_of(scenes, which)
-    curve = draws.uniform(*ranges.curve)
+    curve, rolloff = draws.uniform(*ranges.curve), draws.uniform(*ranges.rolloff)
     base, maps, visible = _views(layers, scenes, which, size, view, turn, curve, draws)
     visible = light.scattered(visible, maps.skin, maps.mm / draws.log_uniform(*ranges.scattering))
     visible = light.bent(visible, _powers(draws, ranges))
     visible = torch.where(draws.happens(clean) > 0, torch.ones_like(visible), visible)
-    share = draws.log_uniform(*ranges.ambient) ** (1 / curve)  # is what it says behind the curve
+    share = light.met(draws.log_uniform(*ranges.ambient), curve, rolloff)
     colour = light.ambient_colour(share, _tint(draws, ranges))
     wave = light.upsampled(draws.white(1, 4, 4), size)
     sky = maps.sky ** draws.uniform(*ranges.sky)
@@ -213,12 +215,14 @@ def draw_pairs(
         changed = light.dyed(base, maps.cloth, _dyes(draws))
         base = light.mix(changed, base, draws.happens(ranges.dyed))
     look = _looks(layers, size, draws, ranges)
-    lit, stays = light.relight(light.unmixed(base, maps), maps, ambient, look, base, curve)
+    lit, stays = light.relight(light.unmixed(base, maps), maps, ambient, look, base, curve, rolloff)
     own = layers.own[scenes].view(-1, 1, 1, 1).float()
     relit = draws.happens(ranges.relit) * (1 - own)
-    unchanged = light.mix(light.own_share(ambient, maps.shade ** (1 / curve)), ambient, own)
+    unchanged = light.mix(
+        light.own_share(ambient, light.met(maps.shade, curve, rolloff)), ambient, own
+    )
     base, stays = light.mix(lit, base, relit), light.mix(stays, unchanged, relit)
-    darkened = light.contrasted(light.composite(base, stays, visible), base, curve)
+    darkened = light.contrasted(light.composite(base, stays, visible), base, curve, rolloff)
     f = reduction(layers, size)
     noise = _noise(base, darkened, draws, ranges) / f
     target = light.mix(light.shoulder(base), base, relit)

@@ -1,5 +1,7 @@
 """Compositing on the device: the renderer's own numbers."""
 
+import functools
+
 import cv2
 import numpy as np
 import pytest
@@ -223,25 +225,51 @@ def test_contrast_is_of_the_luminance_that_a_shadow_leaves(rng):
     assert np.allclose(ours[0], darkened[0], rtol=1e-6)
 
 
-def test_behind_a_curve_shade_and_shadow_are_equally_dark():
+def test_contrast_with_a_shoulder_is_a_camera_that_meets_less_light(rng):
+    """The camera's curve read backwards from the base, and forwards from what light is left."""
+    curve, rolloff = 1.4, 0.7
+    light = np.linspace(0.0, 4.0, 400_001)
+    shown = light**curve / (1 + rolloff * light**curve)  # y / (1 - rolloff y) = s^curve
+    base = rng.uniform(0.3, 0.9, (1, 1, 8, 8)).repeat(3, axis=1)
+    left = rng.uniform(0.1, 1.0, base.shape[2:])
+    expected = np.interp(left * np.interp(base[0, 0], shown, light), light, shown)
+    pair = torch.from_numpy(base * left), torch.from_numpy(base)
+    ours = compositing.contrasted(*pair, curve, rolloff)[0].numpy()
+    assert np.allclose(ours, expected, rtol=5e-3)
+
+
+@pytest.mark.parametrize("rolloff", [0.0, 0.5, 0.8])
+def test_light_met_is_shown_as_it_was_wanted(rolloff):
+    seen, curve = torch.tensor([0.07, 0.15, 0.3, 1.0]).view(4, 1, 1, 1), torch.tensor(1.5)
+    skin = torch.full((4, 3, 1, 1), compositing.SKIN)
+    met = compositing.met(seen, curve, torch.tensor(rolloff))
+    shown = compositing.contrasted(met * skin, skin, curve, rolloff) / skin
+    assert torch.allclose(shown, seen.expand_as(shown), rtol=5e-3)
+
+
+@pytest.mark.parametrize("rolloff", [0.0, 0.8])
+def test_behind_a_curve_shade_and_shadow_are_equally_dark(rolloff):
     """Where the key does not reach and where it is blocked, relit or in a picture's own light."""
     nominal, curve = 0.15, torch.tensor([1.0, 1.35, 1.7]).view(3, 1, 1, 1)
-    ambient = (nominal ** (1 / curve)).expand(3, 3, SIZE, SIZE)
+    met = functools.partial(compositing.met, curve=curve, rolloff=torch.tensor(rolloff))
     one, plane = torch.ones(3, 1, 1, 1), torch.ones(3, 1, SIZE, SIZE)
-    shade, base = plane.clone(), torch.full((3, 3, SIZE, SIZE), 0.4)
+    ambient = met(nominal * one).expand(3, 3, SIZE, SIZE)
+    shade, base = plane.clone(), torch.full((3, 3, SIZE, SIZE), compositing.SKIN)
     shade[..., SIZE // 2 :] = 0
     maps = compositing.Maps(plane, plane, shade, 0 * plane, 0 * plane, 0 * plane, plane, one)
     off = (0 * one,) * 4  # no gloss, relief, sheen; the old background
-    looks = compositing.Looks(one, 0 * one, one, one, one, *off[:3], one, off[3], base)
-    lit, stays = compositing.relight(base, maps, ambient, looks, curve=curve)
+    usual = (1 + met(nominal * one) ** curve) / 2  # exposure: the lit half is as bright as before
+    looks = compositing.Looks(one, 0 * one, usual, one, one, *off[:3], one, off[3], base)
+    lit, stays = compositing.relight(base, maps, ambient, looks, curve=curve, rolloff=rolloff)
     blocked = compositing.composite(lit, stays, 0 * plane)
-    blocked = compositing.contrasted(blocked, lit, curve)
+    blocked = compositing.contrasted(blocked, lit, curve, rolloff)
     bright = lit[..., 0:1, 0:1]
     assert torch.allclose(lit[..., -1:] / bright, torch.tensor(nominal), rtol=5e-3)  # attached
     assert torch.allclose(blocked / bright, torch.tensor(nominal), rtol=5e-3)  # cast, over both
-    own = compositing.own_share(ambient, (0.4 * plane) ** (1 / curve))
-    kept = compositing.contrasted(compositing.composite(base, own, 0 * plane), base, curve) / base
-    assert torch.allclose(kept, torch.tensor(nominal / 0.4), rtol=5e-3)
+    own = compositing.own_share(ambient, met(0.4 * plane))
+    side = 0.4 * base  # of a face that stands in light from one side
+    kept = compositing.contrasted(compositing.composite(side, own, 0 * plane), side, curve, rolloff)
+    assert torch.allclose(kept, nominal * base, rtol=5e-3)
 
 
 def test_light_bends_by_a_power_of_each_channel(rng):

@@ -285,15 +285,15 @@ def test_bending_moves_edges_alone(archive, level, same):
     assert (float((y - y_bent).abs().mean()) < 1e-4) == same
 
 
+@pytest.mark.parametrize("what", ["curve", "rolloff"])
 @pytest.mark.parametrize(("level", "same"), [(0, False), (255, True)])
-def test_a_cameras_contrast_changes_what_is_in_shadow_alone(archive, level, same):
+def test_a_cameras_contrast_changes_what_is_in_shadow_alone(archive, level, same, what):
     loaded = load_archive(archive).layers
     loaded = dataclasses.replace(loaded, shadows=torch.full_like(loaded.shadows, level))
     made = []
-    for curve in ((1.0, 1.0), (1.7, 1.7)):
-        ranges = tuple(
-            dataclasses.replace(one, curve=curve, relit=0.0, noisy=0.0) for one in loaded.ranges
-        )
+    for drawn in {"curve": (1.0, 1.7), "rolloff": (0.0, 0.8)}[what]:
+        changes = {what: (drawn, drawn), "relit": 0.0, "noisy": 0.0}
+        ranges = tuple(dataclasses.replace(one, **changes) for one in loaded.ranges)
         made.append(draw(dataclasses.replace(loaded, ranges=ranges), 5))
     (y, x), (y_curved, x_curved) = made
     assert torch.equal(x, x_curved)
