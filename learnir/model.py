@@ -5,31 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from difflib import get_close_matches
-from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from learnir.config import ModelConfig
+from learnir.names import look_up
 from learnir.networks import NETWORKS, Corrector, folded
 from learnir.posterior import correction_named
 from learnir.process import PREDICTIONS, Latent
 from learnir.resolution import Scales, check_scales, resolve_scales
 from learnir.sampler import Noise, ResidualEstimator, sample
 from learnir.schedule import Schedule, make_schedule, schedule_with_steps
-
-Entry = TypeVar("Entry")
-
-
-def look_up(kind: str, name: str, table: dict[str, Entry]) -> Entry:
-    """``table[name]``; ValueError with the nearest known names when it is not there."""
-    if name in table:
-        return table[name]
-    near = get_close_matches(name, table, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(table)}"
-    raise ValueError(f"unknown {kind} {name!r}; {hint}")
-
 
 WEIGHTS = {"paper": 0.25}
 """w where nobody says: at 1 the paper's correction cancels the network (docs/method.md)."""

@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from learnir.gain import Strength
 from learnir.images import from_signed
 from learnir.kinds import restore_like
 from learnir.model import LearnIRModel
+from learnir.names import check_name
 from learnir.resolution import Scales
 from learnir.restoration import Restoration, at_strength, check_strength, laid_over
 from learnir.tiling import SMALLEST, NoiseField, with_smaller_sizes
@@ -246,9 +246,7 @@ def _check(
     model: LearnIRModel, sampling: Sampling, mode: str, work_size: int, strength: Strength
 ) -> Scales:
     """The scales of the run; ValueError names the option that does not fit."""
-    if mode not in MODES:
-        near = get_close_matches(mode, MODES, n=1) or MODES
-        raise ValueError(f"unknown mode {mode!r}; did you mean {near[0]!r}?")
+    check_name("mode", mode, MODES)
     if work_size < SMALLEST:
         raise ValueError(f"work_size is at least {SMALLEST} pixels, got {work_size}")
     check_strength(strength)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from math import sqrt
 from typing import Protocol
 
+from learnir.names import look_up
 from learnir.process import Latent, residual_noise
 from learnir.schedule import Schedule
 
@@ -137,7 +138,5 @@ CORRECTIONS: dict[str, Correction] = {
 
 
 def correction_named(name: str) -> Correction:
-    """The named correction; ValueError lists the known ones."""
-    if name not in CORRECTIONS:
-        raise ValueError(f"unknown correction {name!r}; known: {', '.join(CORRECTIONS)}")
-    return CORRECTIONS[name]
+    """The named correction; ValueError suggests the nearest known one."""
+    return look_up("correction", name, CORRECTIONS)

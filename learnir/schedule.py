@@ -22,6 +22,8 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from math import cos, pi, sqrt
 
+from learnir.names import look_up
+
 EQUIVALENCE = 0.5  # the signal level at which the residual drops out of z_t (paper Eqs. 3-4)
 SNAP_TOLERANCE = 0.01
 FEWEST_STEPS = 2  # the first step of every schedule stays above a_t = 1/2
@@ -132,12 +134,11 @@ SCHEDULES: dict[str, Callable[[int], Schedule]] = {
 
 @lru_cache(maxsize=64)
 def make_schedule(name: str, T: int) -> Schedule:
-    """The named schedule with T training steps; ValueError names the known ones."""
-    if name not in SCHEDULES:
-        raise ValueError(f"unknown schedule {name!r}; known: {', '.join(SCHEDULES)}")
+    """The named schedule with T training steps; ValueError for an unknown name or T < 2."""
+    make = look_up("schedule", name, SCHEDULES)
     if T < 2:
         raise ValueError(f"a schedule needs T >= 2, got {T}")
-    return SCHEDULES[name](T)
+    return make(T)
 
 
 @lru_cache(maxsize=64)

@@ -16,7 +16,8 @@ from accelerate import Accelerator
 from learnir import __version__
 from learnir.checkpoint import CheckpointError, load_checkpoint
 from learnir.device import choose_device
-from learnir.model import LearnIRModel, look_up
+from learnir.model import LearnIRModel
+from learnir.names import look_up
 from learnir.networks.naf import CORRECTOR_WIDTH
 from learnir.paths import real
 from learnir.training.archive import Archive, is_archive, load_archive
