@@ -19,10 +19,10 @@ from learnir.faces import Square, close_ups, find_faces
 from learnir.following import Follower
 from learnir.gain import GainMap, apply_gain, log_gain, log_luminance, slope
 from learnir.images import decode_linear
+from learnir.modes import TOGETHER, fade_in, reduce, resized
 from learnir.pipeline import LearnIR
 from learnir.restoration import Restoration
 from learnir.steady import KEPT, Steady
-from learnir.ways import TOGETHER, fade_in, reduce, resized
 
 APART = ("mode", "work_size", "strength", "faces", "borders")  # do not come to the sampler
 CUT = 0.25  # agreement of two frames under which they are of different shots

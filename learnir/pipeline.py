@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from learnir import ways
+from learnir import modes
 from learnir.borders import all_of, inside
 from learnir.checkpoint import find_checkpoint, load_checkpoint, read_training, save_checkpoint
 from learnir.describe import plain_card
@@ -23,11 +23,11 @@ from learnir.gain import Strength
 from learnir.images import from_signed
 from learnir.kinds import restore_like
 from learnir.model import LearnIRModel
+from learnir.modes import Job, Made, Progress, Sampling
 from learnir.names import check_name
 from learnir.resolution import Scales
 from learnir.restoration import Restoration, at_strength, check_strength, laid_over
 from learnir.tiling import SMALLEST, NoiseField, with_smaller_sizes
-from learnir.ways import Job, Made, Progress, Sampling
 
 MODES = ("auto", "gain", "tile")
 CARD = "README.md"
@@ -193,7 +193,7 @@ class LearnIR:
         limit = min(work_size, self.config.work_size)
 
         def make(size: int) -> Made:
-            return ways.make(job, picture, how, size, squares, limit if size == sizes[0] else size)
+            return modes.make(job, picture, how, size, squares, limit if size == sizes[0] else size)
 
         with torch.inference_mode():
             made = with_smaller_sizes(make, *sizes)

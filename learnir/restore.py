@@ -25,13 +25,13 @@ from learnir.files import (
 )
 from learnir.images import ImageError, grid
 from learnir.masks import read_mask
+from learnir.modes import reduce
 from learnir.pipeline import LearnIR
 from learnir.planning import Task, Writing
 from learnir.progress import progress
 from learnir.side_by_side import ROOM, Room, default_workers, side_by_side
 from learnir.tiling import out_of_memory
 from learnir.video import losses_of_video, restore_video
-from learnir.ways import reduce
 from learnir.writing import clear_stale, refusal, write_atomically
 
 COMPARE_SIDE = 2048

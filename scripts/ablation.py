@@ -273,7 +273,7 @@ def scored(
 
 def _small(pair: Pair) -> Pair:
     """The pair at the size of the training."""
-    from learnir.ways import reduce
+    from learnir.modes import reduce
 
     return replace(
         pair, input=reduce(pair.input, SIZE), target=reduce(pair.target, SIZE), mask=None

@@ -9,8 +9,8 @@ import torch
 from learnir import LearnIR, strips
 from learnir.faces import Square, close_ups
 from learnir.model import LearnIRModel
+from learnir.modes import TOGETHER, fade_in
 from learnir.tiling import SMALLEST
-from learnir.ways import TOGETHER, fade_in
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from learnir.device import choose_device
 from learnir.exif import ORIENTATION
 from learnir.images import to_unit
 from learnir.model import LearnIRModel
+from learnir.modes import reduce
 from learnir.restoration import Restoration
-from learnir.ways import reduce
 
 pytestmark = pytest.mark.usefixtures("faceless")
 
