@@ -1,4 +1,4 @@
-"""How a picture is restored: at its own size, enlarged, by its gain, by close-ups, in tiles.
+"""How a picture is restored: natively (perhaps enlarged), by its gain, in tiles; and close-ups.
 
 ``LearnIR.restore`` plans; what is here carries the plan out at one size.
 """
@@ -54,13 +54,13 @@ class Sampling:
 
 
 @dataclass(frozen=True)
-class Made:
-    """What came of it.
+class Result:
+    """What a run gives: a ``gain_map`` to relight the picture by, or the picture ``restored``.
 
     Attributes:
-        mode: how it was done; ``gain``: stops (h, w, 3), of the working resolution;
-        gain_map: where the picture is relit by it;
-        restored: where it was restored otherwise, the picture's size and dtype.
+        mode: "native", "gain" or "tile".
+        gain: stops (h, w, 3), at working resolution.
+        restored: of the picture's size and dtype.
     """
 
     mode: str
@@ -149,22 +149,28 @@ def _at_least(pictures: np.ndarray, size: int) -> np.ndarray:
     return np.pad(pictures, missing, mode="symmetric")
 
 
-def make(
-    job: Job, picture: np.ndarray, how: str, size: int, squares: Sequence[Square], close: int
-) -> Made:
-    """One try at ``size``, close-ups at ``close``; called again when memory runs out."""
-    if how == "tile" or (how == "native" and size < max(picture.shape[:2])):
+def restore_at(
+    job: Job, picture: np.ndarray, mode: str, size: int, squares: Sequence[Square], close: int
+) -> Result:
+    """One try at ``size``, close-ups at ``close``; called again when memory runs out.
+
+    Args:
+        mode: "native", "gain" or "tile".
+        size: longest side that the network sees, or of the tiles.
+        squares: the close-ups.
+    """
+    if mode == "tile" or (mode == "native" and size < max(picture.shape[:2])):
         return _by_tiles(job, picture, size)
-    whole = _enlarged(picture, size) if how == "native" else reduce(picture, size)
-    looks = [whole, *(resized(picture[square.area], close) for square in squares)]
-    restored = job.run_each(looks)
-    made = (_by_gain if how == "gain" else _natively)(picture, whole, restored[0])
+    whole = _enlarged(picture, size) if mode == "native" else reduce(picture, size)
+    parts = [resized(picture[square.area], close) for square in squares]
+    after, *parts_after = job.run_each([whole, *parts])
+    result = _by_gain(whole, after) if mode == "gain" else _natively(picture, whole, after)
     if not squares:
-        return made
-    return _closely(picture, made, close, zip(squares, looks[1:], restored[1:], strict=True))
+        return result
+    return _closely(picture, result, close, zip(squares, parts, parts_after, strict=True))
 
 
-def _natively(picture: np.ndarray, whole: np.ndarray, signed: np.ndarray) -> Made:
+def _natively(picture: np.ndarray, whole: np.ndarray, signed: np.ndarray) -> Result:
     """What restoring the enlarged picture changes, brought back to the picture's size."""
     if whole is not picture:
         change = signed - to_signed(whole)
@@ -172,27 +178,32 @@ def _natively(picture: np.ndarray, whole: np.ndarray, signed: np.ndarray) -> Mad
         signed = to_signed(picture) + cv2.resize(change, sides, interpolation=cv2.INTER_CUBIC)
     restored = from_signed(signed, picture.dtype.type)
     gain_map = GainMap.between(decode_linear(picture), decode_linear(restored))
-    return Made("native", gain_map.gain, restored=restored)
+    return Result("native", gain_map.gain, restored=restored)
 
 
-def _by_gain(picture: np.ndarray, whole: np.ndarray, signed: np.ndarray) -> Made:
+def _by_gain(whole: np.ndarray, signed: np.ndarray) -> Result:
     gain_map = GainMap.between(decode_linear(whole), _linear(signed))
-    return Made("gain", gain_map.gain, gain_map=gain_map)
+    return Result("gain", gain_map.gain, gain_map=gain_map)
 
 
 def _closely(
     picture: np.ndarray,
-    made: Made,
+    result: Result,
     size: int,
     looks: Iterable[tuple[Square, np.ndarray, np.ndarray]],
-) -> Made:
+) -> Result:
     """The whole picture's restoration, into which what each close-up becomes by itself fades."""
-    restored = at_strength(picture, made.gain_map, made.restored, 1.0)
+    restored = at_strength(picture, result.gain_map, result.restored, 1.0)
     for square, before, after in looks:
         gain_map = GainMap.between(decode_linear(before), _linear(after))
         fade_in(restored, square, apply_gain(np.ascontiguousarray(picture[square.area]), gain_map))
-    reduced = [decode_linear(reduce(p, size)) for p in (picture, restored)]
-    return Made(made.mode, GainMap.between(*reduced).gain, restored=restored)
+    return Result(result.mode, _gain(picture, restored, size), restored=restored)
+
+
+def _gain(picture: np.ndarray, restored: np.ndarray, size: int) -> np.ndarray:
+    """Stops (h, w, 3) between the two, reduced to ``size``."""
+    observed, after = (decode_linear(reduce(p, size)) for p in (picture, restored))
+    return GainMap.between(observed, after).gain
 
 
 def fade_in(picture: np.ndarray, square: Square, close: np.ndarray, share: float = 1.0) -> None:
@@ -208,13 +219,10 @@ def fade_in(picture: np.ndarray, square: Square, close: np.ndarray, share: float
 
 
 def _enlarged(picture: np.ndarray, size: int) -> np.ndarray:
-    """The longest side at least ``size``."""
-    H, W = picture.shape[:2]
-    f = size / max(H, W)
-    if f <= 1:
+    """The longest side at least ``size``, by bicubic enlargement."""
+    if size <= max(picture.shape[:2]):
         return picture
-    sides = max(round(W * f), 1), max(round(H * f), 1)
-    return cv2.resize(picture, sides, interpolation=cv2.INTER_CUBIC)
+    return cv2.resize(picture, _sides(picture, size), interpolation=cv2.INTER_CUBIC)
 
 
 def resized(part: np.ndarray, size: int) -> np.ndarray:
@@ -223,7 +231,7 @@ def resized(part: np.ndarray, size: int) -> np.ndarray:
     return cv2.resize(np.ascontiguousarray(part), (size, size), interpolation=how)
 
 
-def _by_tiles(job: Job, picture: np.ndarray, tile: int) -> Made:
+def _by_tiles(job: Job, picture: np.ndarray, tile: int) -> Result:
     H, W = picture.shape[:2]
     multiple = common_multiple(job.scales)
     job.start(count_tiles(H, W, tile, multiple))
@@ -234,8 +242,8 @@ def _by_tiles(job: Job, picture: np.ndarray, tile: int) -> Made:
 
     for top, band in restore_tiles(H, W, tile, multiple, restore):
         restored[top : top + len(band)] = from_signed(band, picture.dtype.type)
-    small = [decode_linear(reduce(p, job.model.config.work_size)) for p in (picture, restored)]
-    return Made("tile", GainMap.between(*small).gain, restored=restored)
+    gain = _gain(picture, restored, job.model.config.work_size)
+    return Result("tile", gain, restored=restored)
 
 
 def _linear(signed: np.ndarray) -> np.ndarray:
@@ -244,10 +252,13 @@ def _linear(signed: np.ndarray) -> np.ndarray:
 
 def reduce(picture: np.ndarray, size: int) -> np.ndarray:
     """The longest side at most ``size``, every pixel the mean of those it covers."""
+    if size >= max(picture.shape[:2]):
+        return picture
+    return cv2.resize(picture, _sides(picture, size), interpolation=cv2.INTER_AREA)
+
+
+def _sides(picture: np.ndarray, size: int) -> tuple[int, int]:
+    """Width and height of the picture resized to a longest side of ``size``."""
     H, W = picture.shape[:2]
     f = size / max(H, W)
-    if f >= 1:
-        return picture
-    return cv2.resize(
-        picture, (max(round(W * f), 1), max(round(H * f), 1)), interpolation=cv2.INTER_AREA
-    )
+    return max(round(W * f), 1), max(round(H * f), 1)

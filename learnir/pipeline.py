@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from learnir import modes
 from learnir.borders import all_of, inside
 from learnir.checkpoint import find_checkpoint, load_checkpoint, read_training, save_checkpoint
 from learnir.describe import plain_card
@@ -23,7 +22,7 @@ from learnir.gain import Strength
 from learnir.images import from_signed
 from learnir.kinds import restore_like
 from learnir.model import LearnIRModel
-from learnir.modes import Job, Made, Progress, Sampling
+from learnir.modes import Job, Progress, Result, Sampling, restore_at
 from learnir.names import check_name
 from learnir.resolution import Scales
 from learnir.restoration import Restoration, at_strength, check_strength, laid_over
@@ -121,12 +120,15 @@ class LearnIR:
         mode: str = "auto",
         work_size: int | None = None,
         strength: Strength = 1.0,
-        seed: int = 0,  # any will do
-        faces: bool = True,  # as well
+        seed: int = 0,
+        faces: bool = True,
         borders: bool = True,
         **sampling: Any,
     ) -> None:
-        """ValueError where ``restore`` would refuse these options, whatever the picture."""
+        """ValueError where ``restore`` would refuse these options, whatever the picture.
+
+        ``seed``, ``faces`` and ``borders`` are taken as ``restore`` takes them: any will do.
+        """
         work_size = self.config.work_size if work_size is None else work_size
         _check(self.model, Sampling(**sampling), mode, work_size, strength)
 
@@ -183,31 +185,39 @@ class LearnIR:
         strength = laid_over(strength, picture.shape[:2])
         job = Job(self._folded, sampling, resolved, NoiseField(seed), progress, trajectory)
         began = time.perf_counter()
-        whole = picture
-        place = inside(whole) if borders else all_of(whole)
-        quarters = way_up(whole[place]) if faces else 0
-        picture = np.ascontiguousarray(np.rot90(whole[place], quarters))
-        how, sizes = _plan(picture, mode, work_size, self.config.enlarge)
-        looks = faces and how != "tile"
-        squares = close_ups(find_faces(picture), *picture.shape[:2]) if looks else []
-        limit = min(work_size, self.config.work_size)
+        place = inside(picture) if borders else all_of(picture)
+        quarters = way_up(picture[place]) if faces else 0
+        upright = np.ascontiguousarray(np.rot90(picture[place], quarters))
+        result = self._run(job, upright, mode, work_size, faces)
+        one = 1.0 if isinstance(strength, np.ndarray) else strength
+        restored = Restoration(
+            picture=at_strength(upright, result.gain_map, result.restored, one),
+            gain=result.gain,
+            mode=result.mode,
+            seconds=time.perf_counter() - began,
+            trajectory=tuple(job.previews) if result.mode != "tile" else (),
+            observed=upright,
+            gain_map=result.gain_map,
+            restored=result.restored,
+        )
+        restored = restored.turned(-quarters).within(picture, place)
+        if isinstance(strength, np.ndarray):  # which lies over the picture as it was given
+            return replace(restored, picture=restored.at_strength(strength))
+        return restored
 
-        def make(size: int) -> Made:
-            return modes.make(job, picture, how, size, squares, limit if size == sizes[0] else size)
+    def _run(self, job: Job, picture: np.ndarray, mode: str, work_size: int, faces: bool) -> Result:
+        """The upright photograph restored, with close-ups, at sizes that memory suffices for."""
+        mode, sizes = _plan(picture, mode, work_size, self.config.enlarge)
+        found = find_faces(picture) if faces and mode != "tile" else []
+        squares = close_ups(found, *picture.shape[:2])
+        usual = min(work_size, self.config.work_size)
+
+        def at(size: int) -> Result:
+            close = usual if size == sizes[0] else size  # after memory ran out, smaller as well
+            return restore_at(job, picture, mode, size, squares, close)
 
         with torch.inference_mode():
-            made = with_smaller_sizes(make, *sizes)
-        one = 1.0 if isinstance(strength, np.ndarray) else strength
-        result = at_strength(picture, made.gain_map, made.restored, one)
-        seconds = time.perf_counter() - began
-        previews = tuple(job.previews) if made.mode != "tile" else ()
-        upright = Restoration(
-            result, made.gain, made.mode, seconds, previews, picture, made.gain_map, made.restored
-        )
-        done = upright.turned(-quarters).within(whole, place)
-        if isinstance(strength, np.ndarray):  # which lies over the picture as it was given
-            return replace(done, picture=done.at_strength(strength))
-        return done
+            return with_smaller_sizes(at, *sizes)
 
     def restore_all(
         self,
