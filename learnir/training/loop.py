@@ -87,46 +87,35 @@ class Run:
                     break
 
     def prepare(self) -> None:
-        """Averages, optimiser, saved state: all that comes before a step."""
+        """Average, optimiser, saved state and accelerated step: all that comes before the first."""
+        self.on_gpu = self.accelerator.device.type == "cuda"
         self.ema = EMA(self.model, self.config.ema)
         for model in (self.model, self.ema.model):
             model.to(self.accelerator.device)
             model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        part = self.config.stages[0].part
-        trained = self.model.corrector if part == "corrector" else self.model.denoiser
-        assert isinstance(trained, nn.Module)
-        self.model.requires_grad_(False)
-        trained.requires_grad_(True)
-        config = self.config
-        self.optimizer = torch.optim.AdamW(
-            trained.parameters(),
-            lr=0.0,
-            betas=config.betas,
-            weight_decay=config.weight_decay,
-            fused=self.accelerator.device.type == "cuda",
-        )
+        self._choose_trained()
         self._restore()
-        on_gpu = self.accelerator.device.type == "cuda"
-        # several processes exchange gradients within the backward pass, which is not recorded
-        recorded = config.compile and on_gpu and self.accelerator.num_processes == 1
-        if config.compile and not on_gpu:
-            # one graph for each resolution and batch, with and without gradients: when it is met
-            torch._dynamo.config.recompile_limit = 64
-            self.model.denoiser.compile(dynamic=False)
-        half = recorded and self.accelerator.mixed_precision == "bf16"
-        self.half = HalfCopy(self.model) if half else None
-        worker = self.half.model if self.half else self.model
-        if recorded and can_fuse(self.accelerator.device):
-            fuse(worker)
-        step = TrainStep(worker, config)
-        self.train_step, self.optimizer = self.accelerator.prepare(step, self.optimizer)
-        self.trained = list(trained.parameters())
-        self.recorded = RecordedSteps(self._backward, self.trained) if recorded else None
-        self.aside = torch.cuda.Stream() if on_gpu else None
+        self._accelerate()
         self.losses: list[Tensor] = []
         self.pairs_seen = 0
         self.clock = time.perf_counter()
         self.pace.start(self.step)
+
+    def _choose_trained(self) -> None:
+        """The parameters of the part that is trained, and their optimiser; the rest is frozen."""
+        config, part = self.config, self.config.stages[0].part
+        trained = self.model.corrector if part == "corrector" else self.model.denoiser
+        assert isinstance(trained, nn.Module)
+        self.model.requires_grad_(False)
+        trained.requires_grad_(True)
+        self.trained = list(trained.parameters())
+        self.optimizer = torch.optim.AdamW(
+            self.trained,
+            lr=0.0,
+            betas=config.betas,
+            weight_decay=config.weight_decay,
+            fused=self.on_gpu,
+        )
 
     def _restore(self) -> None:
         state = load_state(self.folder, self.config.to_json(), self._data())
@@ -138,6 +127,25 @@ class Run:
             self.pace.restore(state.get("pace", {}))
         if self.accelerator.is_main_process:
             _trim_log(self.folder / LOG, self.step)
+
+    def _accelerate(self) -> None:
+        """The step as the device runs it fastest: compiled on the CPU, recorded on a GPU."""
+        config, device = self.config, self.accelerator.device
+        # several processes exchange gradients within the backward pass, which is not recorded
+        recorded = config.compile and self.on_gpu and self.accelerator.num_processes == 1
+        if config.compile and not self.on_gpu:
+            # one graph for each resolution and batch, with and without gradients: when it is met
+            torch._dynamo.config.recompile_limit = 64
+            self.model.denoiser.compile(dynamic=False)
+        half = recorded and self.accelerator.mixed_precision == "bf16"
+        self.half = HalfCopy(self.model) if half else None
+        worker = self.half.model if self.half else self.model
+        if recorded and can_fuse(device):
+            fuse(worker)
+        step = TrainStep(worker, config)
+        self.train_step, self.optimizer = self.accelerator.prepare(step, self.optimizer)
+        self.recorded = RecordedSteps(self._backward, self.trained) if recorded else None
+        self.aside = torch.cuda.Stream() if self.on_gpu else None
 
     def _data(self) -> dict[str, Any]:
         """What the record says of the data."""
@@ -155,7 +163,7 @@ class Run:
     def batches(self) -> Iterator[Batch]:
         """Batches in order, the next few prepared in threads; each depends on its step alone."""
         steps = takewhile(lambda step: not self.pace.over(step), count(self.step))
-        with ThreadPoolExecutor(4 if self.accelerator.device.type == "cuda" else 1) as pool:
+        with ThreadPoolExecutor(4 if self.on_gpu else 1) as pool:
 
             def prepare(step: int) -> Future:
                 self.pace.at(step)  # in order; threads may ask in another

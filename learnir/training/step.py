@@ -34,7 +34,7 @@ class Draw:
 def draw_step(
     config: TrainConfig, stage: Stage, step_in_stage: int, rng: np.random.Generator
 ) -> Draw:
-    """t by ``step_weights``; full resolution, and a rollout, with their shares."""
+    """t by ``step_weights``; full resolution and rollouts by their shares in the stage."""
     steps = len(config.model.scales)
     t = int(rng.choice(np.arange(1, steps + 1), p=config.step_weights))
     fixed = rng.random() < stage.fixed
@@ -43,9 +43,9 @@ def draw_step(
 
 
 def _last_trained(config: TrainConfig) -> int:
-    """The smallest t that steps are drawn of."""
+    """The smallest t that is trained: 1, or T' for a direct regression."""
     weights = config.step_weights or (1.0,)
-    return 1 + next(i for i, weight in enumerate(weights) if weight > 0)
+    return next(t for t, weight in enumerate(weights, 1) if weight > 0)
 
 
 class TrainStep(nn.Module):
@@ -55,7 +55,7 @@ class TrainStep(nn.Module):
         super().__init__()
         self.model, self.config = model, config
         self.perceptual = lpips_loss() if config.perceptual else None
-        self.judged = _last_trained(config)
+        self.last_t = _last_trained(config)
 
     def forward(
         self, y: Tensor, x: Tensor, draw: Draw, part: str, generator: torch.Generator
@@ -95,8 +95,8 @@ class TrainStep(nn.Module):
     def _denoising_loss(self, z_t: Tensor, z_y: Tensor, R: Tensor, t: int) -> Tensor:
         """L_denoise + lambda L_consistency (poster Eq. 9), plus the gradient term of R.
 
-        At the last step that is trained the model's z_0 is the restored picture, which LPIPS may
-        judge as well: t = 1, or T' where a direct regression is trained.
+        At the last step that is trained, the model's z_0 is the restored picture, and LPIPS may
+        judge every ``perceptual_every``-th of the batch as well.
         """
         model, config, schedule = self.model, self.config, self.model.schedule
         output = model.output(z_t, z_y, t, schedule)
@@ -104,9 +104,9 @@ class TrainStep(nn.Module):
         R_hat = model.prediction.residual(output, z_t, z_y, t, schedule)
         if config.gradient_weight:
             loss = loss + config.gradient_weight * gradient_loss(R_hat - R)
-        if self.perceptual is not None and t == self.judged:
-            judged = slice(None, None, config.perceptual_every)
-            distance = self.perceptual((z_y - R_hat)[judged], (z_y - R)[judged])
+        if self.perceptual is not None and t == self.last_t:
+            some = slice(None, None, config.perceptual_every)
+            distance = self.perceptual((z_y - R_hat)[some], (z_y - R)[some])
             loss = loss + config.perceptual * distance.mean()
         if config.lam:
             loss = loss + config.lam * consistency_loss(
