@@ -1,4 +1,4 @@
-"""The model: a denoiser, its meaning (prediction type), its process, perhaps a correction."""
+"""The model: a denoiser, what it predicts, its process and, perhaps, a correction branch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from learnir.sampler import Noise, ResidualEstimator, sample
 from learnir.schedule import Schedule, make_schedule, schedule_with_steps
 
 WEIGHTS = {"paper": 0.25}
-"""w where nobody says: at 1 the paper's correction cancels the network (docs/method.md)."""
+"""w by default, where it is not 1: there the paper's correction cancels the network."""
 
 
 class LearnIRModel(nn.Module):
@@ -53,7 +53,7 @@ class LearnIRModel(nn.Module):
         return schedule_with_steps(name or self.config.schedule, steps)
 
     def output(self, z_t: Latent, z_y: Latent, t: int, schedule: Schedule) -> Latent:
-        """What the denoiser says at step t, in the units of its prediction type."""
+        """The denoiser's output at step t: R, z_0 or eps_res, by its prediction type."""
         return self.denoiser((z_t, z_y), _level(z_t, t, schedule)).to(z_t.dtype)
 
     def residual(self, z_t: Latent, z_y: Latent, t: int, schedule: Schedule) -> Latent:
@@ -83,7 +83,7 @@ class LearnIRModel(nn.Module):
         return model.eval()
 
     def weight_of(self, correction: str | None) -> float:
-        """w of a correction: the config's belongs to its own."""
+        """The default w of a correction: the config's for its own, else of ``WEIGHTS``, else 1."""
         if correction in (None, self.config.correction):
             return self.config.weight
         return WEIGHTS.get(str(correction), 1.0)
@@ -103,20 +103,20 @@ class LearnIRModel(nn.Module):
         noise: Noise | None = None,
         callback: Callable[[int, Latent], None] | None = None,
     ) -> Latent:
-        """The restored pictures for observed ones (B, 3, H, W), signed; None keeps the config's.
+        """The restored pictures for observed ones (B, 3, H, W), signed; None is the config's value.
 
         Args:
-            steps: sampling steps T'; another number than the config's takes another T.
+            steps: sampling steps T'; for another number than the config's, T is chosen to match.
             schedule: "linear" or "cosine".
             scales: s(1..T'), "fixed" or "drm".
-            mirror: at the last step, see ``BothWays``.
-            weight: w of the correction; None is the config's for its own, else ``WEIGHTS``.
+            mirror: at the last step, see ``MirrorMean``.
+            weight: w of the correction; None: see ``weight_of``.
         """
         config = self.config
         levels = self.schedule_for(steps, schedule)
         mirror = config.mirror if mirror is None else mirror
         return sample(
-            BothWays(self) if mirror else self,
+            MirrorMean(self) if mirror else self,
             y,
             levels,
             scales=resolve_scales(scales, levels.T_prime, self.scales),
@@ -130,11 +130,11 @@ class LearnIRModel(nn.Module):
 
 
 @dataclass(frozen=True)
-class BothWays:
-    """An estimator whose last R_hat is the mean of the latent's and its mirror image's.
+class MirrorMean:
+    """An estimator that, at t = 1, averages R_hat of the latent and of its mirror image.
 
-    The field's self-ensemble, one step of it: as this step weighs most and the ones before it are
-    only on the way, it brings most of what both images' whole restoration would.
+    Self-ensembling, but of the last step alone: that brings most of what averaging two whole
+    restorations would.
     """
 
     model: ResidualEstimator
@@ -143,8 +143,8 @@ class BothWays:
         """R_hat at the resolution of ``z_t``."""
         if t > 1:
             return self.model.residual(z_t, z_y, t, schedule)
-        R, image = self.model.residual(_both(z_t), _both(z_y), t, schedule).chunk(2)
-        return (R + image.flip(-1)) / 2
+        R, mirrored = self.model.residual(_both(z_t), _both(z_y), t, schedule).chunk(2)
+        return (R + mirrored.flip(-1)) / 2
 
     def refine(
         self, z_t: Latent, z_y: Latent, R: Latent, t: int, schedule: Schedule
@@ -154,7 +154,7 @@ class BothWays:
 
 
 def _both(z: Latent) -> Latent:
-    """Latents and, behind them, their mirror images."""
+    """Latents and their mirror images, as one batch."""
     return torch.cat([z, z.flip(-1)])
 
 

@@ -17,27 +17,24 @@ from learnir.process import Latent
 
 Scales = tuple[int, ...]
 
-RESIDUAL_UPSAMPLING = "bilinear"  # the residual is smooth; detail comes from z_y
-
-
-LARGEST = 64
-"""Pictures are padded to a multiple of all scales: of more than this, memory would not suffice."""
+LARGEST_MULTIPLE = 64  # pictures are padded to a multiple of all scales, which costs memory
 
 
 def drm_scales(steps: int) -> Scales:
     """The default s(1..T') for any number of steps: (1, 1, 2, 4, 4) for five.
 
-    The first two fifths of t run at full size, t = 1 in any case, as its R is the result's; the
-    next fifth at half, the rest at a quarter.
+    Steps up to 2/5 of T' run at full size (t = 1 always: its R is the result's), up to 3/5 at half
+    and the rest at a quarter.
     """
     share = [t / steps for t in range(2, steps + 1)]
     return (1, *(1 if u <= 0.4 else 2 if u <= 0.6 else 4 for u in share))
 
 
 def check_scales(scales: Sequence[int], steps: int) -> Scales:
-    """The schedule as a tuple; ValueError unless it holds one factor >= 1 for each step.
+    """The schedule as a tuple.
 
-    Those of neighbouring steps divide one another.
+    ValueError unless it has one integer >= 1 for each step, and of neighbouring ones the smaller
+    divides the larger.
     """
     if len(scales) != steps:
         raise ValueError(f"{steps} steps need {steps} scales s(1..T'), got {tuple(scales)}")
@@ -46,15 +43,17 @@ def check_scales(scales: Sequence[int], steps: int) -> Scales:
     whole = tuple(int(f) for f in scales)
     for then, now in zip((1, *whole), whole, strict=False):
         _check_crossing(now, then)
-    if common_multiple(whole) > LARGEST:
-        raise ValueError(f"scales have a common multiple of at most {LARGEST}, got {whole}")
+    if common_multiple(whole) > LARGEST_MULTIPLE:
+        raise ValueError(
+            f"scales have a common multiple of at most {LARGEST_MULTIPLE}, got {whole}"
+        )
     return whole
 
 
 def resolve_scales(
     scales: Sequence[int] | str | None, steps: int, default: Sequence[int]
 ) -> Scales:
-    """s(1..T') from a tuple, "fixed", "drm" or None (``default``; "drm" if its length is off)."""
+    """s(1..T') from a tuple, "fixed" or "drm"; None is ``default`` where it has as many steps."""
     if scales is None:
         return check_scales(default, steps) if len(default) == steps else drm_scales(steps)
     if isinstance(scales, str):
@@ -86,10 +85,10 @@ def nearest(x: Latent, f: int) -> Latent:
 
 
 def upsample(R: Latent, f: int) -> Latent:
-    """The smooth residual f times finer, bilinear, pixel centres aligned."""
+    """The residual f times finer, bilinear: it is smooth, and detail comes from z_y."""
     if f == 1:
         return R
-    return F.interpolate(R, scale_factor=f, mode=RESIDUAL_UPSAMPLING, align_corners=False)
+    return F.interpolate(R, scale_factor=f, mode="bilinear", align_corners=False)
 
 
 def refine_noise(eps: Latent, n: Latent, f: int) -> Latent:

@@ -23,7 +23,7 @@ from learnir.resolution import (
 from learnir.schedule import Schedule
 
 Noise = Callable[[int, int, tuple[int, ...]], Tensor]
-"""noise(draw, scale, shape) -> standard normal; ``draw`` numbers the draws of one run, from 0."""
+"""noise(draw, scale, shape) -> standard normal; ``draw`` counts the draws of a run, from 0."""
 
 
 class ResidualEstimator(Protocol):
@@ -59,13 +59,13 @@ def sample(
     Args:
         y: observed pictures (B, 3, H, W), signed; any H and W.
         scales: s(1..T') of the Dynamic Resolution Module.
-        correction: "none", "paper", "exact" or "learned", applied with ``weight`` w; what
-            the branch of "learned" adds to R is added whole.
-        eta: factor on the fresh noise of every step, of which "exact" with w = 1 has none; at 0
-            the start and what finer scales need are all that is drawn.
+        correction: "none", "paper", "exact" or "learned", applied with ``weight`` w, which
+            does not scale what the branch of "learned" adds to R.
+        eta: factor on the fresh noise of every step ("exact" with w = 1 has none). At 0, noise is
+            drawn only for the start and for crossings to finer scales.
         until: stop at z_until, returned at the resolution s(until); 0 runs to the picture.
         generator: source of all noise; ``noise`` replaces it (tiles share one field through it).
-        callback: called with (t, z_0_hat) after each step; an exception raised in it cancels.
+        callback: called with (t, z_0_hat) after each step; raising in it cancels the run.
     """
     scales, H, W = tuple(scales), y.shape[-2], y.shape[-1]
     reverse = correction_named(correction)
