@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from itertools import chain
@@ -56,7 +56,7 @@ def run(
 ) -> Outcome:
     """Restores pictures side by side, then videos; a file that fails does not stop the rest.
 
-    A folder that cannot be written to is told once, and its files are not restored in vain. A stop
+    A folder that cannot be written to is named once, and its files are not restored in vain. A stop
     (KeyboardInterrupt) gets a note that says what is done.
 
     Args:
@@ -64,61 +64,74 @@ def run(
         workers: pictures at a time; None is one for every core.
     """
     tasks, refused = _with_places(tasks, writing)
-    outcome, room = Outcome(failed=refused), Room()
     for line in dict.fromkeys(refused):
         print(line, file=sys.stderr)
-
-    stopped = Event()
     replaces = not writing.resume and any(os.path.lexists(task.target) for task in tasks)
-    restored: list[Task] = []  # as they end; results are asked for in the order of the tasks
-    failed: list[Task] = []
-
-    def go_on(_done: int, _total: int) -> None:
-        if stopped.is_set():
-            raise InterruptedError("stopped")
-
-    options = {**options, "progress": go_on}  # so that Ctrl-C waits for an evaluation at most
-
-    def work(task: Task) -> tuple[bool, list[str]]:
-        """Whether it was restored, or its result there already; what could not be kept."""
-        done = writing.resume and os.path.exists(task.target)  # Path's may raise
-        if done and not writing.compare:
-            return False, []
-        with room.taken(0 if task.is_video else _pixels(task.source)):
-            if done:
-                return False, _add_compare(task, writing)
-            notes = restore_file(learnir, task, writing, options)
-        restored.append(task)
-        return True, notes
-
-    tasks = sorted(tasks, key=lambda task: task.is_video)
-    split = sum(not task.is_video for task in tasks)
-    pictures = side_by_side(work, tasks[:split], workers or default_workers())
-    videos = side_by_side(work, tasks[split:], 1)
+    batch = _Batch(learnir, sorted(tasks, key=lambda task: task.is_video), writing, options)
+    outcome = batch.outcome
+    outcome.failed += refused
+    pictures = side_by_side(batch.work, batch.pictures, workers or default_workers())
+    videos = side_by_side(batch.work, batch.videos, 1)
     bar = progress(len(tasks), "file", desc="restore")
     try:
         with bar, closing(pictures), ExitStack() as ending, warnings.catch_warnings():
-            ending.callback(stopped.set)  # before the pictures under way are waited for
+            ending.callback(batch.stopped.set)  # before the pictures under way are waited for
             # readers of pictures do so as well, each for itself, and may put back another's filters
             warnings.simplefilter("ignore")
             for task, result in chain(pictures, videos):
                 bar.set_postfix_str(f"{len(outcome.failed)} failed, {task.source.name[-24:]}")
-                try:
-                    new, notes = result()
-                except Exception as error:  # whatever one file brings about, the others go on
-                    failed.append(task)
-                    notes = [_failure(task, error)]
-                    outcome.failed += notes
-                else:
-                    outcome.restored += new
-                    outcome.skipped += not new
-                for line in notes:
+                for line in batch.count(task, result):
                     bar.write(line, file=sys.stderr)
                 bar.update()
     except KeyboardInterrupt as stop:
-        stop.add_note(_so_far(tasks, restored, failed) if replaces else GO_ON)
+        done = _so_far(batch.tasks, batch.restored, batch.failed)
+        stop.add_note(done if replaces else GO_ON)
         raise
     return outcome
+
+
+class _Batch:
+    """Tasks under way, pictures before videos, and what has become of them so far."""
+
+    def __init__(
+        self, learnir: LearnIR, tasks: Sequence[Task], writing: Writing, options: dict[str, Any]
+    ) -> None:
+        self.learnir, self.tasks, self.writing = learnir, tasks, writing
+        self.options = {**options, "progress": self._go_on}
+        self.pictures = [task for task in tasks if not task.is_video]
+        self.videos = [task for task in tasks if task.is_video]
+        self.outcome, self.stopped, self.room = Outcome(), Event(), Room()
+        self.restored: list[Task] = []  # as they end, while ``count`` goes by the tasks' order
+        self.failed: list[Task] = []
+
+    def _go_on(self, _done: int, _total: int) -> None:
+        """Called after every evaluation of the network, so that Ctrl-C waits for one at most."""
+        if self.stopped.is_set():
+            raise InterruptedError("stopped")
+
+    def work(self, task: Task) -> tuple[bool, list[str]]:
+        """Whether it was restored, or its result there already; what could not be kept."""
+        done = self.writing.resume and os.path.exists(task.target)  # Path's may raise
+        if done and not self.writing.compare:
+            return False, []
+        with self.room.taken(0 if task.is_video else _pixels(task.source)):
+            if done:
+                return False, _add_compare(task, self.writing)
+            notes = restore_file(self.learnir, task, self.writing, self.options)
+        self.restored.append(task)
+        return True, notes
+
+    def count(self, task: Task, result: Callable[[], tuple[bool, list[str]]]) -> list[str]:
+        """Adds a task's result, or its failure, to the outcome; lines to print about it."""
+        try:
+            new, notes = result()
+        except Exception as error:  # whatever one file brings about, the others go on
+            self.failed.append(task)
+            self.outcome.failed.append(_failure(task, error))
+            return self.outcome.failed[-1:]
+        self.outcome.restored += new
+        self.outcome.skipped += not new
+        return notes
 
 
 def _so_far(tasks: Sequence[Task], restored: Sequence[Task], failed: Sequence[Task]) -> str:
