@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,9 +36,9 @@ def load_archive(path: str | os.PathLike[str]) -> Archive:
     try:
         with np.load(path) as archive:
             about = json.loads(archive["about"].tobytes())
-            ends, blob = archive["lengths"].cumsum(), archive["blob"]
-            mm, own = archive["mm"], archive["own"]
-        ranges = [Ranges.of(recipe) for recipe in about["recipes"]]
+            files = iter(np.split(archive["blob"], archive["lengths"].cumsum()))
+            mm, own = (torch.from_numpy(archive[name]) for name in ("mm", "own"))
+        ranges = tuple(Ranges.of(recipe) for recipe in about["recipes"])
         cast = [number for number, n in enumerate(about["shadows"]) for _ in range(n)]
         scenes, backdrops, pairs = about["scenes"], about["backdrops"], about["pairs"]
         shade_max, sky_max = about["shade_max"], about["sky_max"]
@@ -49,10 +49,24 @@ def load_archive(path: str | os.PathLike[str]) -> Archive:
             f"{path}: no archive of layers, or one of another version ({error}); make one with "
             "faceshadow pack"
         ) from error
-    files = iter(
-        [blob[end - n : end] for end, n in zip(ends, np.diff(ends, prepend=0), strict=True)]
+    layers = Layers(
+        **_decoded(files, scenes, len(cast), backdrops),
+        cast=torch.tensor(cast).expand(scenes, -1),
+        mm=mm,
+        own=own,
+        shade_max=shade_max,
+        sky_max=sky_max,
+        ranges=ranges,
     )
-    per_scene = [[next(files) for _ in range(2 + len(cast))] for _ in range(scenes)]
+    name = Path(path).name
+    return Archive(layers, {s: _pairs(files, f"{name}/{s}", n) for s, n in pairs.items()})
+
+
+def _decoded(
+    files: Iterator[np.ndarray], scenes: int, shadows: int, backdrops: int
+) -> dict[str, torch.Tensor]:
+    """The pictures of an archive: scene by scene base, maps and shadows, then the backdrops."""
+    per_scene = [[next(files) for _ in range(2 + shadows)] for _ in range(scenes)]
     behind = [next(files) for _ in range(backdrops)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         stacks = {
@@ -61,25 +75,12 @@ def load_archive(path: str | os.PathLike[str]) -> Archive:
             "shadows": pool.map(_shadows, [s[2:] for s in per_scene]),
             "backdrops": pool.map(_colour, behind),
         }
-        decoded = {name: torch.from_numpy(np.stack(list(s))) for name, s in stacks.items()}
-    layers = Layers(
-        **decoded,
-        cast=torch.tensor(cast).expand(scenes, -1),
-        mm=torch.from_numpy(mm),
-        own=torch.from_numpy(own),
-        shade_max=shade_max,
-        sky_max=sky_max,
-        ranges=tuple(ranges),
-    )
-    name = Path(path).name
-    kept = {
-        split: [
-            Pair(f"{name}/{split}/{i:06d}", next(files).tobytes, next(files).tobytes)
-            for i in range(n)
-        ]
-        for split, n in pairs.items()
-    }
-    return Archive(layers, kept)
+        return {name: torch.from_numpy(np.stack(list(s))) for name, s in stacks.items()}
+
+
+def _pairs(files: Iterator[np.ndarray], name: str, count: int) -> list[Pair]:
+    """The next ``count`` pairs of an archive, still encoded."""
+    return [Pair(f"{name}/{i:06d}", next(files).tobytes, next(files).tobytes) for i in range(count)]
 
 
 def _colour(data: np.ndarray) -> np.ndarray:
