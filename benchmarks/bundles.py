@@ -111,7 +111,7 @@ def _unpack(path: Path, folder: Path, limits: Limits) -> None:
             _check_members(members, limits)
             for member in members:
                 if not left_behind(PurePosixPath(member.filename)):
-                    _write_member(archive, member, folder, limits)
+                    _write_member(archive, member, folder)
     except DAMAGED as error:
         raise BenchmarkError(f"{path.name}: not a readable zip file ({error})") from error
 
@@ -137,9 +137,7 @@ def _check_members(members: list[zipfile.ZipInfo], limits: Limits) -> None:
             raise BenchmarkError(f"{shown}: expands {member.file_size // packed} times; a zip bomb")
 
 
-def _write_member(
-    archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path, limits: Limits
-) -> None:
+def _write_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path) -> None:
     """Unpacks one file; stops where it holds more than the archive said."""
     target, shown = folder / member.filename, member.filename[:80]
     with archive.open(member) as source:

@@ -6,7 +6,8 @@ import csv
 import io
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -112,7 +113,7 @@ def _build(plan: BuildPlan, photos: list[Photo]) -> BuildResult:
     with _Timed(result, "describe"):
         verdicts = _with_failures(decision.verdicts, shards)
         _describe(plan, photos, facts, verdicts, shards)
-    result.photos = _count(v.status for v in verdicts)
+    result.photos = Counter(v.status for v in verdicts)
     result.pairs = {s: sum(r.pairs for r in shards if _split(r) == s) for s in SPLITS}
     return result
 
@@ -255,15 +256,3 @@ def _verdict_table(photos: dict[str, Photo], facts: dict[str, Facts], verdicts) 
         about = [getattr(photo, name) for name in ABOUT]
         table.writerow([v.key, v.status, v.step, v.reason, *about, *cells])
     return text.getvalue()
-
-
-def _count(names: Iterable[str]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for name in names:
-        counts[name] = counts.get(name, 0) + 1
-    return counts
-
-
-def splits_of(out: Path) -> Iterator[str]:
-    """Splits that a built dataset has."""
-    yield from (split for split in SPLITS if any(True for _ in ledger.rows(out, split)))

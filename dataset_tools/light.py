@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 GRAZING = 0.25  # cosine to the surface under which light that only grazes it loses its strength
+REACH = 120.0  # mm from a point, as far as the light is looked along for what hides it
 
 
 @dataclass(frozen=True)
@@ -52,16 +53,16 @@ def lambert(normals: np.ndarray, light: Light) -> np.ndarray:
     )
 
 
-def self_shadow(depth: np.ndarray, mm: float, light: Light, reach: float = 120.0) -> np.ndarray:
+def self_shadow(depth: np.ndarray, mm: float, light: Light) -> np.ndarray:
     """Share of the light each point sees past the rest of the surface; (H, W) in [0, 1].
 
     Horizon march along the light's picture direction d: h(p) = max_t (D(p + t d) - D(p)) / t,
-    V = smoothstep((elevation + radius - atan h) / (2 radius)). depth and ``reach`` in mm.
+    V = smoothstep((elevation + radius - atan h) / (2 radius)). depth in mm.
     """
     step = light.direction[:2] / max(float(np.hypot(*light.direction[:2])), 1e-6)
     horizon = np.full(depth.shape, -4.0, np.float32)
     height, width = depth.shape
-    for t in np.geomspace(3.0, reach, 20):
+    for t in np.geomspace(3.0, REACH, 20):
         move = np.array([[1, 0, step[0] * t / mm], [0, 1, step[1] * t / mm]], np.float32)
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         ahead = cv2.warpAffine(

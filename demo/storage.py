@@ -108,10 +108,10 @@ def is_ours(path: str | Path) -> bool:
     return any(real.is_relative_to(folder.resolve()) for folder in folders)
 
 
-def plain_name(name: str, fallback: str = "picture") -> str:
+def plain_name(name: str) -> str:
     """A file name's last part without anything but letters, digits, ``. _ -``; at most 80."""
     last = re.split(r"[\\/]", name)[-1]
-    return re.sub(r"[^\w.\-]+", "_", last).strip("._")[:80] or fallback
+    return re.sub(r"[^\w.\-]+", "_", last).strip("._")[:80] or "picture"
 
 
 def place(name: str) -> Path:

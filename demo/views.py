@@ -42,9 +42,9 @@ def gain_map(gain: np.ndarray) -> np.ndarray:
     return from_unit((1 - amount) * SAME + amount * end)
 
 
-def difference(before: np.ndarray, after: np.ndarray, times: float = 2.0) -> np.ndarray:
-    """``times`` |after - before| per channel, uint8; black = untouched."""
-    return from_unit(times * np.abs(to_unit(preview(after)) - to_unit(preview(before))))
+def difference(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """2 |after - before| per channel, uint8; black = untouched."""
+    return from_unit(2 * np.abs(to_unit(preview(after)) - to_unit(preview(before))))
 
 
 @dataclass(frozen=True)

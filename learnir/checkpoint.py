@@ -29,14 +29,14 @@ def save_checkpoint(
     folder: str | os.PathLike[str],
     model: LearnIRModel,
     training: dict[str, Any] | None = None,
-    dtype: torch.dtype = torch.float16,
 ) -> Path:
-    """Writes weights, config and (if given) the record of the training; every file atomically."""
+    """Writes weights (float16), config and, if given, the record of the training; atomically."""
     from safetensors.torch import save
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    state = {k: v.detach().to("cpu", dtype).contiguous() for k, v in model.state_dict().items()}
+    weights = {name: w.detach().to("cpu", torch.float16) for name, w in model.state_dict().items()}
+    state = {name: w.contiguous() for name, w in weights.items()}
     write_atomically(folder / WEIGHTS, save(state, metadata={"format": "pt"}))
     write_json(folder / CONFIG, model.config.to_json())
     if training is not None:

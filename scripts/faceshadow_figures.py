@@ -94,7 +94,7 @@ def best_seed(portrait: Portrait, name: str, distance: float) -> np.ndarray:
     return min(tries, key=lambda pair: abs(pair.meta["coverage"] - 0.33)).shadow
 
 
-def random_pairs(count: int = 6) -> np.ndarray:
+def random_pairs() -> np.ndarray:
     """Pairs as a build draws them: shadowed over clean."""
     from skimage.data import astronaut
 
@@ -102,7 +102,7 @@ def random_pairs(count: int = 6) -> np.ndarray:
     with open_detector() as detector:
         face = detector.detect(picture)
     assert face is not None
-    pairs = [render(picture, face, (5, i), RECIPES["faceshadow"], 256) for i in range(count)]
+    pairs = [render(picture, face, (5, i), RECIPES["faceshadow"], 256) for i in range(6)]
     return grid([[p.shadow for p in pairs], [p.clean for p in pairs]])
 
 

@@ -105,14 +105,14 @@ def _change(score: dict, metric: str, digits: int) -> str:
     return f"{before} → **{after}**"
 
 
-def restored_figure(side: int = 320) -> np.ndarray:
+def restored_figure() -> np.ndarray:
     """Shadowed over restored over target, one column per shadow."""
     from demo.quickstart import restore_all
 
     rows = list(restore_all(None, 512, 0))
     columns = [np.concatenate([r.shadowed, r.restored, r.clean]) for r in rows]
     sheet = Image.fromarray(np.concatenate(columns, axis=1))
-    return np.asarray(sheet.resize((side * len(rows), side * 3), Image.Resampling.LANCZOS))
+    return np.asarray(sheet.resize((320 * len(rows), 320 * 3), Image.Resampling.LANCZOS))
 
 
 def main() -> None:
