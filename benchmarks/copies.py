@@ -52,12 +52,12 @@ def refuse_targets(rows: pd.DataFrame, method: str) -> None:
 
     Pictures whose input is the target say nothing: leaving them alone is right.
     """
-    told = rows[rows["input_psnr"] < AS_TARGET]
-    equal = int((told["psnr"] >= AS_TARGET).sum())
-    if equal > COPIED * len(told):
+    shadowed = rows[rows["input_psnr"] < AS_TARGET]
+    equal = int((shadowed["psnr"] >= AS_TARGET).sum())
+    if equal > COPIED * len(shadowed):
         raise BenchmarkError(
-            f"{method}: {equal} of {len(told)} results are the data set's targets; give what the "
-            "method made of the inputs"
+            f"{method}: {equal} of {len(shadowed)} results are the data set's targets; give what "
+            "the method made of the inputs"
         )
 
 

@@ -223,11 +223,11 @@ def reproduce(run: Run) -> str:
 
     A sentence where there is none, as only their author can make reported scores again.
     """
-    told, dataset = run.facts["provenance"], run.facts["dataset"]
+    origin, dataset = run.facts["provenance"], run.facts["dataset"]
     if run.facts["badge"] == "author-reported":
-        return f"No command: these are scores that {told['by']} reported, without the pictures."
-    if told.get("command"):
-        return str(told["command"])
+        return f"No command: these are scores that {origin['by']} reported, without the pictures."
+    if origin.get("command"):
+        return str(origin["command"])
     words = ["learnir-bench", "run", "--method", run.facts["method"]["name"]]
     words += ["--dataset", run.data, "--protocol", run.facts["protocol"]["id"]]
     words += ["--split", dataset["split"]]

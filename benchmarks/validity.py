@@ -174,19 +174,21 @@ def _misstated(rows: pd.DataFrame, facts: dict[str, Any]) -> Iterator[str]:
         name = min(set(found) ^ set(scores))
         yield f"rows: {name} is in the rows or in the summary, not in both"
     both = [name for name in scores if name in found]
-    told = [(f"{n}, {key}", found[n][key], scores[n].get(key)) for n in both for key in found[n]]
+    pairs = [(f"{n}, {key}", found[n][key], scores[n].get(key)) for n in both for key in found[n]]
     costs, inputs = cost_of(rows), input_row_of(rows)
-    told += [(f"cost, {key}", value, facts["cost"][key]) for key, value in costs.items()]
-    told += [(f"input_row, {key}", value, facts["input_row"][key]) for key, value in inputs.items()]
-    for what, value, said in told:
-        if not _agree(value, said):
-            yield f"rows: {what} is {value}, the summary says {said}"
+    pairs += [(f"cost, {key}", value, facts["cost"][key]) for key, value in costs.items()]
+    pairs += [
+        (f"input_row, {key}", value, facts["input_row"][key]) for key, value in inputs.items()
+    ]
+    for what, value, stated in pairs:
+        if not _agree(value, stated):
+            yield f"rows: {what} is {value}, the summary says {stated}"
 
 
-def _agree(value: float | None, said: Any) -> bool:
-    if value is None or said is None:
-        return value is said
-    return _is(said, NUMBER) and math.isclose(value, said, rel_tol=1e-6, abs_tol=1e-6)
+def _agree(value: float | None, stated: Any) -> bool:
+    if value is None or stated is None:
+        return value is stated
+    return _is(stated, NUMBER) and math.isclose(value, stated, rel_tol=1e-6, abs_tol=1e-6)
 
 
 def _refused(text: Any, pattern: re.Pattern[str]) -> str:

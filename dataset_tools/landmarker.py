@@ -43,8 +43,8 @@ class Landmarker:
     def of(cls, record: Any) -> Self | None:
         """The same read back; None where a data set does not say, as those of older versions."""
         known = record if isinstance(record, dict) else {}
-        told = {f.name: str(known[f.name]) for f in fields(cls) if f.name in known}
-        return cls(**told) if "mediapipe" in told else None
+        values = {f.name: str(known[f.name]) for f in fields(cls) if f.name in known}
+        return cls(**values) if "mediapipe" in values else None
 
 
 def identify(model: str | Path = "") -> Landmarker:

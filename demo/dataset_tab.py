@@ -46,7 +46,7 @@ def build(context: Context, tab: gr.Tab) -> None:
             elem_id="dataset-where",
         )
         load = gr.Button("Open", scale=1, min_width=90, elem_id="dataset-open")
-    told = gr.Markdown(NONE_HERE if own is None else "…", elem_id="dataset-told")
+    status = gr.Markdown(NONE_HERE if own is None else "…", elem_id="dataset-told")
     with gr.Column(visible=False, elem_id="dataset-parts") as parts:  # until there is something
         with gr.Row(equal_height=False):
             with gr.Column(scale=3, min_width=260):
@@ -58,7 +58,7 @@ def build(context: Context, tab: gr.Tab) -> None:
             plots = [_plot(title) for title in ("Kind of shadow", "Skin tone", "Face in shadow")]
     opened, shown, chosen = gr.State(""), gr.State([]), gr.State()
     page = turn[1]
-    found = [gallery, page, told, shown, *plots, chosen, *pair]
+    found = [gallery, page, status, shown, *plots, chosen, *pair]
     fresh = [opened, parts, *filters[: len(CHOICES)]]
 
     def find(open_now: str, now: Choice | None, *query: Any) -> tuple[Any, ...]:
@@ -85,7 +85,7 @@ def build(context: Context, tab: gr.Tab) -> None:
         lambda typed: _open(browsing.address(typed, own)),
         [where],
         fresh,
-        show_progress_on=[told],
+        show_progress_on=[status],
         **PRIVATE,
     )
     opening.success(find, [opened, chosen, *filters], found, **DIRECT)

@@ -282,7 +282,7 @@ class Drawn:
     """What two runs made of one picture: their ids, a line, the paths of both results."""
 
     runs: tuple[str, str]
-    told: str
+    label: str
     files: tuple[str, str]
 
 

@@ -186,7 +186,7 @@ def _drill_down(context: Context, shown: Shown) -> None:
     def show(ready: reading.Drawn | None, found: reading.Comparison | None) -> Any:
         if ready is None or found is None or ready.runs != found.runs:
             return gr.skip()
-        return gr.update(value=ready.files, label=ready.told)
+        return gr.update(value=ready.files, label=ready.label)
 
     compare.click(
         lambda a, b: reading.comparison(folder, a, b),

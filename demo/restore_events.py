@@ -51,8 +51,8 @@ class Source:
     path: gr.State
     truth: gr.Image
     truth_path: gr.State
-    truth_told: gr.Markdown
-    told: gr.Markdown
+    truth_facts: gr.Markdown
+    facts: gr.Markdown
 
     @property
     def outputs(self) -> list[Any]:
@@ -126,12 +126,12 @@ class Page:
         source, scores = self.source, self.shown.scores
         _, removed = on_choice(
             source.shown,
-            [source.path, source.told, source.truth, source.truth_path, source.truth_told],
+            [source.path, source.facts, source.truth, source.truth_path, source.truth_facts],
             lambda *taken: (*taken, None, None, ""),  # another picture has another truth
         )
         _, unjudged = on_choice(
             source.truth,
-            [source.truth_path, source.truth_told, scores],
+            [source.truth_path, source.truth_facts, scores],
             lambda *taken: (*taken, gr.update(visible=False)),
         )
         now = [self.token, source.path]

@@ -17,18 +17,18 @@ SAMPLES = [str(EXAMPLES / f"{n}.jpg") for n in ("hand", "wall", "brim", "blinds"
 
 def build(context: Context, blocks: gr.Blocks) -> Source:
     """Lays the tab out and connects it."""
-    told = gr.Markdown(
+    facts = gr.Markdown(
         "Nothing restored yet.", elem_id="restore-facts", elem_classes="facts", render=False
     )
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=320):
-            source, samples = _inputs(told)
+            source, samples = _inputs(facts)
             with gr.Row():
                 run = gr.Button("Remove the shadow", variant="primary", elem_id="restore-run")
                 cancel = gr.Button("Cancel", elem_id="restore-cancel", min_width=90, scale=0)
             controls, wanted = _controls(restoring.corrections(context))
         with gr.Column(scale=7, min_width=320, elem_id="restore-results"):
-            shown, tabs, apply, undo = _results(told)
+            shown, tabs, apply, undo = _results(facts)
     page = restore_events.Page(context, source, controls, wanted, shown, gr.State(""))
     page.connect_source(samples, SAMPLES)
     page.connect_run(run, cancel)
@@ -38,7 +38,7 @@ def build(context: Context, blocks: gr.Blocks) -> Source:
     return source
 
 
-def _inputs(told: gr.Markdown) -> tuple[Source, gr.Dataset]:
+def _inputs(facts: gr.Markdown) -> tuple[Source, gr.Dataset]:
     first = restore_events.hand_over(restore_events.OPENING)
     shown = gr.Image(
         first[0],
@@ -59,7 +59,7 @@ def _inputs(told: gr.Markdown) -> tuple[Source, gr.Dataset]:
         elem_id="restore-examples",
     )
     truth, fits = _truth(first[2])
-    source = Source(shown, gr.State(first[1]), truth, gr.State(first[3]), fits, told)
+    source = Source(shown, gr.State(first[1]), truth, gr.State(first[3]), fits, facts)
     return source, samples
 
 
@@ -75,8 +75,8 @@ def _truth(path: str | None) -> tuple[gr.Image, gr.Markdown]:
             elem_id="restore-truth",
             alt_text="The same picture without the shadow",
         )
-        told = gr.Markdown(elem_id="restore-truth-facts", elem_classes="facts")
-    return picture, told
+        facts = gr.Markdown(elem_id="restore-truth-facts", elem_classes="facts")
+    return picture, facts
 
 
 def _controls(corrections: list[str]) -> tuple[Controls, gr.Checkbox]:
@@ -114,7 +114,7 @@ def _controls(corrections: list[str]) -> tuple[Controls, gr.Checkbox]:
     return Controls(steps, correction, scales, seed, mode, strength), trajectory
 
 
-def _results(told: gr.Markdown) -> tuple[Shown, gr.Tabs, gr.Button, gr.Button]:
+def _results(facts: gr.Markdown) -> tuple[Shown, gr.Tabs, gr.Button, gr.Button]:
     with gr.Tabs() as tabs:
         with gr.Tab("Before | after", id=touching_up.RESULT):
             slider = gr.ImageSlider(
@@ -148,7 +148,7 @@ def _results(told: gr.Markdown) -> tuple[Shown, gr.Tabs, gr.Button, gr.Button]:
             with gr.Row():
                 apply = gr.Button("Apply", variant="primary", elem_id="restore-touch")
                 undo = gr.Button("Undo all", elem_id="restore-untouch")
-    told.render()
+    facts.render()
     scores = gr.Dataframe(
         headers=["metric", "input", "restored", "note"],
         interactive=False,
@@ -159,7 +159,7 @@ def _results(told: gr.Markdown) -> tuple[Shown, gr.Tabs, gr.Button, gr.Button]:
     save = gr.DownloadButton(
         "Download in the original format", interactive=False, elem_id="restore-save"
     )
-    shown = Shown(slider, before, after, gain, mask, change, steps, canvas, told, scores, save)
+    shown = Shown(slider, before, after, gain, mask, change, steps, canvas, facts, scores, save)
     return shown, tabs, apply, undo
 
 

@@ -131,7 +131,7 @@ def _mask(path: str, size: tuple[int, ...]) -> np.ndarray:
 
 
 def facts(context: Context, kept: Kept) -> dict[str, object]:
-    """What is told about a result: size, megapixels, mode, seconds, device."""
+    """What the page says of a result: size, megapixels, mode, seconds, device."""
     h, w = kept.restoration.picture.shape[:2]
     return {
         "width": w,
@@ -146,11 +146,11 @@ def facts(context: Context, kept: Kept) -> dict[str, object]:
 def facts_line(context: Context, kept: Kept) -> str:
     """``facts`` as one line of Markdown."""
     known = facts(context, kept)
-    told = (
+    line = (
         f"{kept.photo.name}: **{known['seconds']:.2f} s** on {known['device']} · "
         f"{kept.photo.size_text} · mode {known['mode']} · seed {kept.settings.seed}"
     )
-    return " · ".join([told, *chosen(kept.settings)])
+    return " · ".join([line, *chosen(kept.settings)])
 
 
 def chosen(settings: Settings) -> list[str]:

@@ -104,16 +104,16 @@ class Turns:
                 self._moved.notify_all()
 
     def _wait(self, ticket: object, flag: threading.Event | None, waiting: Waiting | None) -> None:
-        told = 0
+        reported = 0
         while True:
             if flag is not None and flag.is_set():
                 raise Cancelled
             with self._moved:
                 before = self._line.index(ticket)
-                if before == told > 0:
+                if before == reported > 0:
                     self._moved.wait(LOOK_S)
             if before == 0:
                 return
-            if waiting is not None and before != told:
+            if waiting is not None and before != reported:
                 waiting(before)
-            told = before
+            reported = before

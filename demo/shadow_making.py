@@ -207,8 +207,8 @@ def build_dataset(
         others = [line for line in curation_lines(out) if line["status"] != "kept"]
         left = [_named(f"{line['photo']}: {line['reason']}", names) for line in others]
         found = made.photos | {"not readable": len(damaged)}
-        told = _told(found, made.pairs, [*damaged, *map(html.escape, left)])
-        return _zipped(out), told, statistics(out).markdown()
+        summary = _summary(found, made.pairs, [*damaged, *map(html.escape, left)])
+        return _zipped(out), summary, statistics(out).markdown()
 
 
 def _copy(paths: Sequence[str], folder: Path) -> tuple[dict[str, str], list[str]]:
@@ -246,7 +246,7 @@ def _named(text: str, names: dict[str, str]) -> str:
     return text
 
 
-def _told(found: dict[str, int], pairs: dict[str, int], left: Sequence[str]) -> str:
+def _summary(found: dict[str, int], pairs: dict[str, int], left: Sequence[str]) -> str:
     """What became of the portraits, and a line on each that was left out."""
 
     def listed(counts: dict[str, int]) -> str:

@@ -148,8 +148,8 @@ def _connect_portrait(
 
     Returns the events that draw.
     """
-    told = gr.State("")  # why there is no portrait
-    asked = [path, told, *controls]
+    reason = gr.State("")  # why there is no portrait
+    asked = [path, reason, *controls]
 
     def draw(chosen: str | None, line: str, *values: Any) -> tuple[Any, ...]:
         if not chosen:
@@ -162,7 +162,7 @@ def _connect_portrait(
         pictures = vars(shadow_making.layers(*made)).values()
         return *pictures, shadow_making.facts_line(made[1])
 
-    chosen, removed = on_choice(portrait, [path, told], lambda *taken: taken)
+    chosen, removed = on_choice(portrait, [path, reason], lambda *taken: taken)
     taken = example.click(lambda: (PORTRAIT, PORTRAIT), None, [portrait, path], **PRIVATE)
     moved = [getattr(c, "change" if isinstance(c, gr.Slider) else "input") for c in controls]
     return [

@@ -155,8 +155,8 @@ def restore(
 
     learnir = LearnIR.from_pretrained(checkpoint, device)
     learnir.check(**options)
-    if faces and (told := missing()):
-        print(f"{told}, or --no-faces", file=sys.stderr)
+    if faces and (problem := missing()):
+        print(f"{problem}, or --no-faces", file=sys.stderr)
     outcome = run(learnir, todo.tasks, writing, options, workers)
     failed = len(outcome.failed) + len(todo.problems)
     print(f"{outcome.restored} restored, {outcome.skipped} skipped, {failed} failed -> {out}")

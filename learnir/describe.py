@@ -87,9 +87,9 @@ def _scores(folder: Path) -> dict[str, str]:
 def _means(input: dict[str, float], restored: dict[str, float], **_: Any) -> str:
     """PSNR before and after, SSIM, and LPIPS where it was measured."""
     before, after = (told_psnr(means["psnr"]) for means in (input, restored))
-    told = f"{before} -> {after} dB, SSIM {restored['ssim']:.3f}"
+    text = f"{before} -> {after} dB, SSIM {restored['ssim']:.3f}"
     lpips = restored.get("lpips_alex")
-    return told if lpips is None else f"{told}, LPIPS {lpips:.3f}"
+    return text if lpips is None else f"{text}, LPIPS {lpips:.3f}"
 
 
 def _stale(means: dict[str, Any], weights: str) -> str:

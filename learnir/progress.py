@@ -13,7 +13,7 @@ PATIENCE = 30.0  # seconds between two lines of a log, and before the first
 class LoggedProgress(tqdm):
     """Lines of their own, for output that no terminal shows; none of work that is soon done."""
 
-    told = False
+    printed = False
 
     def __init__(self, *args: Any, patience: float = PATIENCE, **options: Any) -> None:
         own = {"delay": patience, "mininterval": patience, "miniters": 1, "ncols": 80}
@@ -23,7 +23,7 @@ class LoggedProgress(tqdm):
         """A line of the state; nothing for what would wipe a bar."""
         if msg is None:
             print(self, file=self.fp, flush=True)
-            self.told = True
+            self.printed = True
         return False
 
     def set_postfix_str(self, s: str = "", refresh: bool = True) -> None:
@@ -36,8 +36,8 @@ class LoggedProgress(tqdm):
         print(s, file=file, end=end)
 
     def close(self) -> None:
-        """Ends with the last state where any was told."""
-        if self.told and not self.disable:
+        """Ends with the last state where any was printed."""
+        if self.printed and not self.disable:
             self.display()
         super().close()
 

@@ -257,10 +257,10 @@ def comparison_table(compared: pd.DataFrame) -> str:
 def _compared(row: dict[str, Any]) -> list[str]:
     low, high = (f"{row[name]:+.{_digits(row)}f}" for name in ("low", "high"))
     pictures = f"{row['a_better']} : {row['b_better']}"
-    told = f"{_difference(row)} [{low}, {high}]"
+    difference = f"{_difference(row)} [{low}, {high}]"
     return [
         *(row[name] for name in ("board", "against", "metric")),
-        *(told, f"{row['p']:.2g}", pictures, VERDICTS.get(row["verdict"], row["verdict"])),
+        *(difference, f"{row['p']:.2g}", pictures, VERDICTS.get(row["verdict"], row["verdict"])),
     ]
 
 
