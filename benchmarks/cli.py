@@ -85,8 +85,8 @@ def _methods(options: argparse.Namespace) -> int:
 def _plan(options: argparse.Namespace) -> RunPlan:
     from benchmarks.methods import MethodOptions
     from benchmarks.names import BenchmarkError
+    from benchmarks.rerun import command_of
     from benchmarks.runner import RunPlan
-    from benchmarks.told import command_of
 
     if (options.method is None) == (options.exec_ is None):
         raise BenchmarkError("run: give either --method or --exec")

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.arguments import parser
 from benchmarks.cli import main
-from benchmarks.told import command_of
+from benchmarks.rerun import command_of
 
 
 def told(*words):

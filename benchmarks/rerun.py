@@ -1,4 +1,4 @@
-"""The command that a result tells: what makes it again, without this machine's folders."""
+"""The command that makes a result again, recorded with it, without this machine's folders."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ FOLDERS = ("dataset", "data_root", "out", "checkpoint")
 
 
 def command_of(options: argparse.Namespace) -> str:
-    """``learnir-bench run`` with the options that are not the default ones.
+    """``learnir-bench run`` with the options that differ from their defaults.
 
-    Of folders elsewhere on this machine only the name is told, of absolute paths within a command
-    that is the method too.
+    Folders elsewhere on this machine are reduced to their names, and so are absolute paths within a
+    command that is the method.
     """
     from benchmarks.arguments import parser
 
@@ -32,10 +32,10 @@ def _option(name: str, value: object) -> list[str]:
         return [option]
     if isinstance(value, list):
         return [option, *map(str, value)]
-    return [option, _told(name, str(value))]
+    return [option, _value(name, str(value))]
 
 
-def _told(name: str, value: str) -> str:
+def _value(name: str, value: str) -> str:
     if name in FOLDERS:
         return _folder(value)
     if name == "exec_":
@@ -47,7 +47,7 @@ def _told(name: str, value: str) -> str:
 
 
 def _folder(path: str) -> str:
-    """A path below the current folder as it is, of another its last part."""
+    """A path below the current folder as it is; only the last part of any other."""
     if _elsewhere(path) or ".." in Path(path).parts:
         return _last(path)
     return path
@@ -61,7 +61,7 @@ def _words(command: str) -> str:
 
 
 def _word(word: str) -> str:
-    """An absolute path, or what stands behind ``--option=``, by its last part."""
+    """The last part of an absolute path, also behind ``--option=``; other words as they are."""
     before, equals, path = word.rpartition("=")
     return before + equals + _last(path) if _elsewhere(path) else word
 
