@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.datasets import DATASETS
-from benchmarks.days import marks, of_other_days
 from benchmarks.leaderboard import METRICS_SHOWN, Board, runs_of, table
 from benchmarks.locations import RESULTS
 from benchmarks.metrics import METRICS
 from benchmarks.names import BenchmarkError
 from benchmarks.results import Run
+from benchmarks.timing_days import marks, of_other_days
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -19,8 +19,8 @@ from learnir.describe import plain_card
 from learnir.device import choose_device
 from learnir.faces import close_ups, find_faces, way_up
 from learnir.gain import Strength
+from learnir.image_types import restore_like
 from learnir.images import from_signed
-from learnir.kinds import restore_like
 from learnir.model import LearnIRModel
 from learnir.modes import Job, Progress, Result, Sampling, restore_at
 from learnir.names import check_name

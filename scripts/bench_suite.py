@@ -23,7 +23,6 @@ from fill_page import fill, markdown
 from tqdm import tqdm
 
 from benchmarks.comparison import UNTOLD, compare_runs
-from benchmarks.days import marks, of_other_days
 from benchmarks.export import as_markdown
 from benchmarks.leaderboard import METRICS_SHOWN, boards, runs_of, table
 from benchmarks.leaderboard import Board as LeaderboardBoard
@@ -36,6 +35,7 @@ from benchmarks.results import Run, readable_runs
 from benchmarks.runner import RunPlan, run
 from benchmarks.statistics import LEVEL, holm
 from benchmarks.summary import summarise
+from benchmarks.timing_days import marks, of_other_days
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "benchmarks.md"

@@ -4,9 +4,9 @@ import pandas as pd
 import pytest
 
 from benchmarks import export
-from benchmarks.days import MARK, marks, of_other_days
 from benchmarks.leaderboard import board_named, find_run, reproduce, table
 from benchmarks.results import Run
+from benchmarks.timing_days import MARK, marks, of_other_days
 
 
 def timed(**days):

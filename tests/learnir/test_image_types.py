@@ -11,7 +11,7 @@ from profiles import display_p3_icc, wide_gamut_icc
 
 from learnir.colour import srgb_icc
 from learnir.files import decode_photo, encode_photo
-from learnir.kinds import restore_like
+from learnir.image_types import restore_like
 
 
 def inverted(picture):
