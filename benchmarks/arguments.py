@@ -20,7 +20,7 @@ SCENE = (
 DATA_ROOT = "the folder that holds the data sets; default: LEARNIR_DATA"
 SEEDS = "of a method that draws at random, run once for each; default: 0"
 CLEAN = (
-    "score shadow-free inputs: each target is given as the input, to see what is changed needlessly"
+    "score shadow-free inputs: every target is given as the input, to see what changes needlessly"
 )
 WORKERS = "threads that decode and score pictures; default: 2"
 CHECKPOINT = (
@@ -121,7 +121,7 @@ def _run_options(run: argparse.ArgumentParser) -> None:
     _data_root(run)
     run.add_argument("--seeds", type=_from(0), nargs="+", default=[0], help=SEEDS)
     run.add_argument("--clean", action="store_true", help=CLEAN)
-    run.add_argument("--limit", type=_from(1), default=None, help="only the first so many pairs")
+    run.add_argument("--limit", type=_from(1), default=None, help="only the first LIMIT pairs")
     run.add_argument("--workers", type=_from(1), default=2, help=WORKERS)
     run.add_argument("--checkpoint", default=None, help=CHECKPOINT)
     run.add_argument("--device", default=None, help="cpu or cuda; default: the GPU if there is one")

@@ -29,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
         help="purge a person or photo from every shard",
         description="Purge a person or photo: pairs, rows, landmarks, lines of the report, where "
         "the photos were. removed.txt keeps hashes of names and files, so that no later build "
-        "brings them back. Photos, published copies and packed archives are yours to delete.",
+        "brings them back. Delete photos, published copies and packed archives yourself.",
     )
     remove.add_argument("dataset", type=Path)
     remove.add_argument("--id", required=True, help="identity, photo or pair id")
@@ -37,7 +37,9 @@ def parser() -> argparse.ArgumentParser:
     push.add_argument("dataset", type=Path)
     push.add_argument("where", help="owner/name on the Hub, or a folder (/..., ./...)")
     push.add_argument(
-        "--allow-unlicensed", action="store_true", help="also pairs without a licence that permits"
+        "--allow-unlicensed",
+        action="store_true",
+        help="also pairs whose licence does not permit it",
     )
     push.add_argument("--public", action="store_true", help="a public Hub repository")
     stats = commands.add_parser("stats", help="counts and histograms, as Markdown")
@@ -133,12 +135,12 @@ def _pack(pack: argparse.ArgumentParser) -> None:
         help="one or several (default faceshadow)",
     )
     pack.add_argument(
-        "--pairs", nargs="+", default=[], metavar="DIR", help="pairs to take in as they are"
+        "--pairs", nargs="+", default=[], metavar="DIR", help="folders of pairs to add as they are"
     )
     pack.add_argument(
         "--uneven",
         action="store_true",
-        help="also take photos that only their light keeps out (cheek_asym_L of the manifest, or "
+        help="also take photos left out only for their light (cheek_asym_L of the manifest, or "
         "perhaps shadowed), and keep that light",
     )
     pack.add_argument(
@@ -161,7 +163,7 @@ def _photo_options(build: argparse.ArgumentParser) -> None:
         "--seed",
         type=_from(0, most=2**63 - 1),
         default=0,
-        help="of all that is drawn: the same seed makes the same bytes (default %(default)s)",
+        help="of everything drawn: the same seed makes the same bytes (default %(default)s)",
     )
     build.add_argument(
         "--licence",

@@ -22,7 +22,7 @@ from learnir.paths import expanded
 
 
 def _named(kind: type[Any], metavar: str) -> PrimitiveConstructorSpec[Any]:
-    """How an option that names something on the disk is read: ~ is a home, and nothing refused."""
+    """The reader of an option that is a path: ~ is the home folder, and only "" is refused."""
 
     def read(words: list[str]) -> Any:
         if not words[0]:  # to Path the same as "."; tyro would put a frame around a ValueError
@@ -88,7 +88,7 @@ def restore(
         mode: gain: estimate small, relight at full size; tile: run at native size in tiles; auto:
             the whole picture up to the working size (enlarged as the checkpoint says), else gain.
         work_size: longest side in pixels that the network sees at once; None, here and below, is
-            what the checkpoint was validated with.
+            the checkpoint's own setting.
         steps: sampling steps T'.
         schedule: noise schedule.
         scales: s(1..T') such as 1,2,2,4,4; fixed: 1 at every step; drm: our rule for any number of
@@ -101,20 +101,19 @@ def restore(
         seed: of the noise; equal seeds give equal results.
         faces: no close-ups of faces that do not fill the picture, and no turning of pictures whose
             faces lie on their sides or stand on their heads.
-        borders: restore bars of one colour around a photograph, too, which else stay as they are.
-        mask: a grey picture of the same proportions as the one to restore (not for videos): white
-            is restored, black stays as it is; or a folder of such, NAME.png for NAME.jpg. Pictures
-            without one are restored whole.
+        borders: also restore bars of one colour around a photograph, otherwise left as they are.
+        mask: a grey picture with the proportions of the one to restore (not for videos): white is
+            restored, black stays as it is; or a folder with NAME.png for NAME.jpg, where pictures
+            without a mask are restored whole.
         format: of restored pictures; same: that of the input, JPEG for HEIC and AVIF.
-        compare: write a before | after picture beside every restored picture (not videos), as
-            photo.jpg.compare.jpg.
-        resume: skip what has a result already, whatever made it; with --compare, add missing
+        compare: also write a before | after picture, photo.jpg.compare.jpg (not for videos).
+        resume: skip pictures that have a result, however it was made; with --compare, add missing
             comparisons.
-        overwrite: replace results that are there; and the inputs, where -o is their own folder.
+        overwrite: replace existing results, and the inputs themselves where -o is their folder.
         strip_metadata: leave EXIF, and titles and dates of videos, out of the results.
         max_megapixels: refuse larger pictures.
-        workers: pictures restored side by side, as far as memory is sure to last; None is one for
-            every core, up to eight.
+        workers: pictures restored in parallel, as far as memory allows; None is one per core, at
+            most eight.
     """
     from learnir.planning import Writing, plan
 
@@ -206,15 +205,15 @@ def train(
             unless they are in --data; by default the first of --data that has a val split.
         resume: go on from the state in --out.
         init: checkpoint to start from: of the preset's network, or a smaller one of its kind.
-        pairs: train on the first so many only.
-        iterations: steps of every stage, in place of the preset's; 0 leaves a stage out.
-        minutes: train for so long instead, loading not counted, but compiling; the stages share the
-            time as they would share the steps. Not with --processes.
-        seed: of the first weights and all that is drawn; None is the preset's, 0.
+        pairs: train on only the first so many pairs.
+        iterations: steps of each stage, instead of the preset's; 0 skips a stage.
+        minutes: train for so long instead (compiling counts, loading does not); the stages share
+            the time as they would share the steps. Not with --processes.
+        seed: of the initial weights and of everything drawn; None is the preset's, 0.
         precision: fp32 or bf16 autocast; on a CPU bf16 pays where /proc/cpuinfo lists avx512_bf16.
-        compile: on the CPU, compile the network at the first step of every kind (minutes; needs a
-            C++ compiler); on a GPU, record each of these and replay it (seconds).
-        processes: on the CPU, share every batch among so many processes of one thread each. Not
+        compile: on the CPU, compile the network when each kind of step first comes (minutes; needs
+            a C++ compiler); on a GPU, record each kind of step and replay it (seconds).
+        processes: on the CPU, split every batch among so many processes of one thread each. Not
             with --minutes.
     """
     return _trained(
@@ -257,11 +256,11 @@ def adapt(
         checkpoint: what to adapt; the shipped weights by default.
         validation: folder or archive whose val split is scored, or input/ and target/, scored whole
             unless they are in --data; by default the first of --data that has a val split.
-        pairs: take only so many of the pairs.
+        pairs: train on only the first so many pairs.
         iterations: training steps; None is 2000.
-        variance: predict the spread of the correction too.
+        variance: also predict the spread of the correction.
         resume: go on from the state in --out.
-        seed: of the branch's first weights and all that is drawn.
+        seed: of the branch's initial weights and of everything drawn.
     """
     return _trained(
         lambda command: command.adapt(
@@ -292,7 +291,7 @@ def export(
     Args:
         onnx: file to write.
         checkpoint: folder or Hub id; the shipped weights by default.
-        steps: sampling steps T'; None, here and below, is what the checkpoint was validated with.
+        steps: sampling steps T'; None, here and below, is the checkpoint's own setting.
         scales: s(1..T') such as 1,2,2,4,4; fixed: 1 at every step; drm: our rule for any number of
             steps, 1,1,2,4,4 for five. None is the checkpoint's own, 1,2,2,4,4 as shipped.
         correction: DPSC correction.
@@ -345,7 +344,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
 
 
 def _check_checkpoint(where: str | None) -> None:
-    """ValueError for what is neither a folder nor a Hub id: told before torch is loaded."""
+    """ValueError for what is neither a folder nor a Hub id, before torch is loaded."""
     if where is None or os.path.exists(where):
         return
     if where.count("/") != 1 or where.startswith((".", "/", "~")):
@@ -373,7 +372,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Entry point; expected errors are one line and exit code 2, Ctrl-C is 130, SIGTERM 143."""
     code: int
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
-        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr: any file name can be told
+        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr: any file name can be printed
     try:
         code = tyro.extras.subcommand_cli_from_dict(
             COMMANDS,

@@ -62,7 +62,7 @@ def train(
             if not given.
         resume: go on from the state in ``out``; without it a used ``out`` is refused.
         init: checkpoint whose weights are the starting point.
-        pairs: train on the first so many only.
+        pairs: train on only the first so many pairs.
         iterations: one number per stage, in place of the preset's; 0 leaves a stage out.
         minutes: train for so long instead; see ``TrainConfig``.
         device: "cpu", "cuda", "cuda:1"; None takes a GPU when there is one.
