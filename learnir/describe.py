@@ -93,7 +93,7 @@ def _means(input: dict[str, float], restored: dict[str, float], **_: Any) -> str
 
 
 def _stale(means: dict[str, Any], weights: str) -> str:
-    """Said of older scores too, unless they do not say what they are of."""
+    """A remark on scores of other weights; none where scores do not say of which they are."""
     return "" if means.get("weights", weights) == weights else STALE
 
 

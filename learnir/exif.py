@@ -33,9 +33,9 @@ def written_turn(image: Image.Image) -> int:
 
 
 def upright_exif(image: Image.Image) -> tuple[Image.Exif | None, list[str]]:
-    """What is still true of ``image`` once it is turned upright, None for nothing; notes.
+    """The EXIF that still holds once ``image`` is turned upright, or None; and notes.
 
-    What described the old file is left out, and a damaged block as a whole, with a note.
+    Tags that describe the old file are dropped, a damaged block as a whole, with a note.
     """
     exif = _tried(lambda: _upright(_read(image), written_turn(image)), None)
     if exif is None:

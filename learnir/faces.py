@@ -82,10 +82,10 @@ class Square:
 def close_ups(boxes: Sequence[Box], height: int, width: int) -> list[Square]:
     """Squares inside a picture (height, width) around the faces that do not fill it.
 
-    A face that is large for the shorter side gets all of that: the network sees the longer one of
-    the whole picture, so that a square of a wide picture still shows more. In a tall one it would
-    cut the head off where the face fills it. Largest faces first, and none whose middle an earlier
-    square of less than twice the size holds: in a larger one it would be small again.
+    A face too large for that gets a square of the shorter side: as the whole picture is reduced by
+    its longer side, the square of a wide picture still shows more. In a tall picture that the face
+    fills, it would cut the head off, so there is none. Largest faces first; a face in the middle of
+    an earlier square gets none either, unless that has twice the size: there it would be small.
     """
     squares: list[Square] = []
     for x, y, w, h in sorted(boxes, key=lambda box: -box[3]):
@@ -117,8 +117,8 @@ def _inside(square: Square, row: float, column: float) -> bool:
 def way_up(picture: np.ndarray) -> int:
     """Quarter turns, as of ``np.rot90``, that put a uint8 or uint16 RGB picture (H, W, 3) upright.
 
-    The finders see faces that lie as well, but are more certain of those that stand. 0 where that
-    tells nothing, and without MediaPipe (see ``missing``).
+    The finders also see faces that lie, but are more certain of those that stand. 0 where that does
+    not decide, and without MediaPipe (see ``missing``).
     """
     with _TURN:
         finders = _finders()
@@ -167,7 +167,7 @@ def find_faces(picture: np.ndarray) -> list[Box]:
 
 
 def _at_most(picture: np.ndarray, share: float) -> np.ndarray:
-    """The picture with sides of that share of its own, itself where that is 1 or more."""
+    """The picture with its sides times ``share``; itself where that is 1 or more."""
     if share >= 1:
         return picture
     size = [max(round(side * share), 1) for side in picture.shape[1::-1]]

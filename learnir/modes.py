@@ -30,7 +30,7 @@ TOGETHER = 8  # pictures in one batch; more of them take more memory
 
 @dataclass(frozen=True)
 class Sampling:
-    """How the sampler runs; None keeps what the checkpoint was validated with."""
+    """How the sampler runs; None is the checkpoint's own setting."""
 
     steps: int | None = None
     schedule: str | None = None
@@ -86,7 +86,7 @@ class Job:
         self.start(1)
 
     def start(self, runs: int) -> None:
-        """Sets the counters back for so many runs; of the first a watched job keeps previews."""
+        """Resets the counters, for so many runs; a watched job keeps previews of the first."""
         self.done, self.total = 0, runs * len(self.scales)
         self.previews: list[tuple[int, int, np.ndarray]] = []
 
@@ -97,8 +97,8 @@ class Job:
     def run_each(self, pictures: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Restored float32 (h, w, 3), signed, of each.
 
-        Those of one size run together: that of a square picture and its close-ups, the more so as
-        small feature maps cost as much in calls as in arithmetic.
+        Pictures of one size, as a square one and its close-ups, run together: small feature maps
+        cost as much in calls as in arithmetic.
         """
         self.start(len(pictures))
         restored: list[np.ndarray] = []
@@ -143,7 +143,7 @@ class Job:
 
 
 def _at_least(pictures: np.ndarray, size: int) -> np.ndarray:
-    """Mirrored at the bottom and right up to ``size``: the network needs surroundings."""
+    """The pictures mirrored at bottom and right up to ``size``: the network needs surroundings."""
     _, H, W, _ = pictures.shape
     missing = ((0, 0), (0, max(size - H, 0)), (0, max(size - W, 0)), (0, 0))
     return np.pad(pictures, missing, mode="symmetric")
@@ -192,7 +192,7 @@ def _closely(
     size: int,
     looks: Iterable[tuple[Square, np.ndarray, np.ndarray]],
 ) -> Result:
-    """The whole picture's restoration, into which what each close-up becomes by itself fades."""
+    """The whole picture's restoration, with every close-up, relit by itself, faded in."""
     restored = at_strength(picture, result.gain_map, result.restored, 1.0)
     for square, before, after in looks:
         gain_map = GainMap.between(decode_linear(before), _linear(after))

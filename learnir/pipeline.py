@@ -162,14 +162,14 @@ class LearnIR:
                 resolution, else by gain.
             work_size: longest side, in pixels, that the network sees at once; None is the config's.
             steps, scales, schedule, correction, weight, eta, mirror: see ``LearnIRModel.sample``.
-            strength: 0 returns the picture, 1 the restoration; up to 1.5. A map float (h, w), of
-                any size but the picture's proportions, for a strength that differs from place to
-                place: 0 where the picture shall stay as it is, to the last bit.
+            strength: 0 returns the picture, 1 the restoration; up to 1.5. Or a float map (h, w) of
+                any size with the picture's proportions: where it is 0, the picture stays as it is,
+                to the last bit.
             seed: of all noise; equal seeds give equal pictures, in every mode and on every device
                 up to rounding.
-            faces: restore a picture whose face lies or stands on its head the other way up, and
-                look again, closely, at faces that do not fill it (not with tiles). Where MediaPipe
-                does not load, neither: a warning says so once.
+            faces: turn a picture for the network if its face lies on its side or upside down, and
+                restore faces that do not fill it again, as close-ups (not with tiles). Neither is
+                done where MediaPipe does not load: a warning says so once.
             borders: leave bars of one colour around a photograph as they are, and out of what the
                 network sees.
             progress: called as (done, total) after every network evaluation, that of all close-ups
@@ -266,7 +266,7 @@ def _check(
 def _plan(
     picture: np.ndarray, mode: str, work_size: int, enlarge: float
 ) -> tuple[str, tuple[int, ...]]:
-    """How to run, and at which sizes, best first: of the longest side or of the tiles."""
+    """The mode to run in, and the sizes (of the longest side, or of tiles) to try, best first."""
     longest = max(picture.shape[:2])
     if mode == "auto":
         mode = "native" if longest <= work_size else "gain"

@@ -11,7 +11,7 @@ PATIENCE = 30.0  # seconds between two lines of a log, and before the first
 
 
 class LoggedProgress(tqdm):
-    """Lines of their own, for output that no terminal shows; none of work that is soon done."""
+    """Progress as lines, for output that is not a terminal; none for work that is soon done."""
 
     printed = False
 
@@ -27,7 +27,7 @@ class LoggedProgress(tqdm):
         return False
 
     def set_postfix_str(self, s: str = "", refresh: bool = True) -> None:
-        """Behind the next line, which does not come earlier for it."""
+        """Shown with the next line, which comes no earlier for it."""
         super().set_postfix_str(s, refresh=False)
 
     @classmethod

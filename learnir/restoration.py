@@ -15,7 +15,7 @@ STRONGEST = 1.5
 
 @dataclass(frozen=True)
 class Restoration:
-    """A restored picture and what is needed to look into it.
+    """A restored picture, and what is needed to inspect it or change its strength.
 
     Attributes:
         picture: uint8 or uint16 RGB (H, W, 3), as large and deep as what was given.
@@ -65,7 +65,7 @@ class Restoration:
         )
 
     def within(self, observed: np.ndarray, place: Place) -> Restoration:
-        """The same as that of ``observed`` (H, W, 3), of which ``place`` was restored alone.
+        """The same restoration as one of ``observed`` (H, W, 3), of which it is ``place``.
 
         The trajectory goes on showing that part.
         """
@@ -90,7 +90,7 @@ class Restoration:
 
 
 def _surrounded(small: np.ndarray, place: Place, whole: tuple[int, ...]) -> np.ndarray:
-    """A map (h, w, C) of ``place``, with zeros for as much as lies around it in the whole."""
+    """A map (h, w, C) of ``place``, padded with zeros to one of the whole."""
     margins = []
     for n, part, side in zip(small.shape, place, whole, strict=False):
         f = n / (part.stop - part.start)

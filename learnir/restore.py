@@ -146,9 +146,9 @@ def _so_far(tasks: Sequence[Task], restored: Sequence[Task], failed: Sequence[Ta
 
 
 def _pixels(path: Path) -> int:
-    """Of a picture that is not read yet; as many as there is room for where its size is not told.
+    """The pixels of a picture, from its header; ROOM where that does not tell, never an error.
 
-    Whether it can be restored is for others to say. What is no file (/dev/stdin) is read only once.
+    What is no file (/dev/stdin) can be read only once, so its header is not.
     """
     if not os.path.isfile(path):  # Path.is_file may raise
         return ROOM
@@ -160,9 +160,9 @@ def _pixels(path: Path) -> int:
 
 
 def _with_places(tasks: Sequence[Task], writing: Writing) -> tuple[list[Task], list[str]]:
-    """Tasks whose folder can be written to, made where it is missing; a line for each other one.
+    """Tasks whose folders can be written to, made if missing; and a line for every other task.
 
-    The lines of one folder are the same. What a killed run left in the folders is removed.
+    Tasks of one folder have the same line. What a killed run left in the folders is removed.
     """
     waiting: dict[Path, list[Task]] = {}
     for task in tasks:
@@ -222,7 +222,7 @@ def restore_file(
 
 
 def _write_compare(task: Task, data: bytes) -> list[str]:
-    """The before | after picture; a note where it cannot be, as its name is the longer one."""
+    """Writes before | after; a note where that fails, as it may: its name is the longer one."""
     try:
         write_atomically(task.compare, data)
     except OSError as error:
@@ -231,7 +231,7 @@ def _write_compare(task: Task, data: bytes) -> list[str]:
 
 
 def _add_compare(task: Task, writing: Writing) -> list[str]:
-    """The before | after picture of a result that an earlier run left without one; notes."""
+    """Adds the before | after picture that a result of an earlier run lacks; notes."""
     if task.is_video or task.in_place or os.path.exists(task.compare):
         return []
     before, after = (read_photo(x, writing.most_pixels).picture for x in (task.source, task.target))

@@ -23,9 +23,9 @@ Constants = tuple[Tensor, Tensor]
 
 
 def folded(network: nn.Module) -> nn.Module:
-    """A faster equal of ``network`` as it is now and where it is now, or itself if there is none.
+    """The same function as ``network``, faster; ``network`` itself if there is no such form.
 
-    Not for training, and made anew after the weights change or move.
+    For inference only. Make it anew when the weights change or move to another device.
     """
     return FoldedDenoiser(network) if isinstance(network, NAFDenoiser) else network
 

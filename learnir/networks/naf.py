@@ -100,7 +100,7 @@ class NAFDenoiser(NAFUNet):
         return self.applied(super().forward(pictures, level), pictures[1])
 
     def applied(self, out: Tensor, z_y: Tensor) -> Tensor:
-        """What the exit's ``outputs`` channels say of z_y."""
+        """The prediction from the exit's channels ``out``: with ``gain``, a function of z_y."""
         if not self.gain:
             return out
         offset, factor = out.chunk(2, dim=1)

@@ -313,7 +313,7 @@ def _check_processes(config: TrainConfig, processes: int) -> None:
 def _held_out(
     data: Sequence[str | Path], pairs: Sequence[Pair], opened: Mapping[str, Archive]
 ) -> Sequence[Pair]:
-    """The first val split of ``data``; where none has one, training pairs (said aloud).
+    """The first val split of ``data``; without any, training pairs, and a line that says so.
 
     PairError for a folder without any pairs, or with pairs that lack a partner.
     """
@@ -334,9 +334,9 @@ def _held_out(
 def _validation(
     place: Path, data: Sequence[str | Path], opened: Mapping[str, Archive]
 ) -> Sequence[Pair]:
-    """The val split of a place that was named to validate on; all of a plain folder of pairs.
+    """The val split of the place named to validate on, or all of a plain folder of pairs.
 
-    But not where it is among ``data`` too: what is trained on is not held out. PairError for a
+    Of a folder that is among ``data`` as well, only its val split is held out. PairError for a
     place without such pairs.
     """
     whole = (place / "input").is_dir() and real(place) not in map(real, map(Path, data))
@@ -347,7 +347,7 @@ def _validation(
 
 
 def _record(config: TrainConfig) -> dict[str, Any]:
-    """What a checkpoint must tell of its making, beside its data."""
+    """What a checkpoint records of its making, beside its data."""
     return {
         "learnir": __version__,
         "torch": torch.__version__,
