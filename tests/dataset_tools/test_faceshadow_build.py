@@ -87,11 +87,11 @@ def test_a_killed_build_ends_in_the_identical_dataset(tmp_path, portraits, cache
     words += ["--licence", LICENCE, "--workers", 1, "--engine", "local", "--no-sheets", *more]
     run = subprocess.Popen(list(map(str, words)), stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
-    while not list(killed.glob(".faceshadow/done/*")) and time.monotonic() < deadline:
+    while not list(killed.glob(".faceshadow/done/*.json")) and time.monotonic() < deadline:
         time.sleep(0.02)
     run.send_signal(signal.SIGKILL)
     run.wait()
-    done = {path: path.stat().st_mtime_ns for path in killed.glob(".faceshadow/done/*")}
+    done = {path: path.stat().st_mtime_ns for path in killed.glob(".faceshadow/done/*.json")}
     assert done
     assert faceshadow(portraits, killed, *more) == 0
     assert manifest(killed) == manifest(whole)
