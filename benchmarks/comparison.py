@@ -19,7 +19,7 @@ UNTOLD = "not distinguishable"
 
 
 def compare_runs(run_a: str, run_b: str, folder: str | Path = RESULTS) -> pd.DataFrame:
-    """One row a metric both have: means, paired difference with its 95 % interval, p, verdict.
+    """One row per metric both have: means, paired difference with its 95 % interval, p, verdict.
 
     Each metric is compared on the pictures where both have it (``pictures`` says how many): a
     result in which no face is found has no landmark shift. Infinite PSNR counts as the protocol's

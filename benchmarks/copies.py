@@ -36,9 +36,9 @@ def refuse_copied_pictures(results: Path, collection: Collection, stored: list[R
 
 
 def refuse_copied_scores(rows: pd.DataFrame, stored: list[Run]) -> None:
-    """BenchmarkError for scores that follow those of a run on the same board picture by picture.
+    """BenchmarkError for scores that agree, picture by picture, with a run's on the same board.
 
-    Its pictures, a little disturbed.
+    They would be of its pictures, perhaps a little disturbed.
     """
     for run in stored:
         both = capped(rows).merge(capped(run.rows()), on="name", suffixes=("", "_theirs"))
@@ -48,7 +48,7 @@ def refuse_copied_scores(rows: pd.DataFrame, stored: list[Run]) -> None:
 
 
 def refuse_targets(rows: pd.DataFrame, method: str) -> None:
-    """BenchmarkError where results that were made elsewhere are the targets, or next to them.
+    """BenchmarkError where results that were made elsewhere are the targets, or almost.
 
     Pictures whose input is the target say nothing: leaving them alone is right.
     """

@@ -110,7 +110,7 @@ def _board(run: Run) -> Board:
 
 
 def _suffix(scenes: str | None) -> str:
-    """Of a board's id: the same files are other boards by name, as a folder, and with scenes."""
+    """End of a board's id: files in a folder, or grouped by scenes, are boards of their own."""
     if scenes is None:
         return ""
     return f".scenes-{hashlib.sha256(scenes.encode()).hexdigest()[:6]}" if scenes else ".own"
@@ -139,7 +139,7 @@ def runs_of(board: Board, folder: str | Path = RESULTS) -> list[Run]:
 def table(
     board: Board, folder: str | Path = RESULTS, metrics: tuple[str, ...] | None = None
 ) -> pd.DataFrame:
-    """One row a method, best first; of METRICS_SHOWN and the main score where none are named.
+    """One row per method, best first; of METRICS_SHOWN and the main score where none are named.
 
     Columns: rank, tied, method, badge, mask, training_data, each metric with METRIC_low and
     METRIC_high (95 %, clustered by scene; None below six scenes, whose intervals hold the mean too
@@ -214,7 +214,7 @@ def find_run(run_id: str, folder: str | Path = RESULTS) -> Run:
 
 
 def per_picture(run_id: str, folder: str | Path = RESULTS) -> pd.DataFrame:
-    """One row a picture and seed: name, scene, seed and every metric."""
+    """One row per picture and seed: name, scene, seed and every metric."""
     return find_run(run_id, folder).rows()
 
 

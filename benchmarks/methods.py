@@ -96,7 +96,7 @@ def mask_of(pair: Pair, card: MethodCard) -> np.ndarray:
 
 
 def do_nothing(picture: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
-    """The input itself: the row every other row is read against."""
+    """The input itself: the row with which all others are compared."""
     return picture
 
 

@@ -16,7 +16,7 @@ TEXT = ("dataset", "protocol", "method", "venue", "source", "confidence", "note"
 
 
 def published(dataset: str | None = None) -> pd.DataFrame:
-    """One row a published number; ``note`` holds red flags, ``badge`` is "copied" throughout.
+    """One row per published number; ``note`` holds red flags, ``badge`` is "copied" throughout.
 
     Args:
         dataset: a data set of ours (``istd+``) or the name as published (``ISTD+``); None is all.

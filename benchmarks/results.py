@@ -1,7 +1,7 @@
 """Result files: one JSON and one parquet a run, append-only, with a schema that is checked.
 
 ``ID.json`` says what was run, under which protocol, on which files, with what outcome;
-``ID.parquet`` holds one row a picture and seed. The id carries a hash of the content: files are
+``ID.parquet`` holds one row per picture and seed. The id carries a hash of the content: files are
 never rewritten.
 """
 
@@ -65,7 +65,7 @@ class Run:
         return name.removesuffix("-clean") if self.clean else name
 
     def rows(self) -> pd.DataFrame:
-        """One row a picture and seed; BenchmarkError for a file that cannot be read."""
+        """One row per picture and seed; BenchmarkError for a file that cannot be read."""
         import pandas as pd
 
         table = self.path.with_suffix(".parquet")

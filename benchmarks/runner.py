@@ -119,7 +119,7 @@ def run(plan: RunPlan, progress: Progress | None = None, say: Say | None = None)
 
 
 def _tell_of_other_code(stored: Run, now: str, say: Say | None) -> None:
-    """A stored row stands for the code that made it, which the plan does not know."""
+    """Says so where a stored row was made by other code, which is no part of the plan."""
     made = stored.facts["provenance"]["commit"]
     if say is not None and made != now:
         say(
@@ -129,10 +129,10 @@ def _tell_of_other_code(stored: Run, now: str, say: Say | None) -> None:
 
 
 def _tell_of_other_journals(path: Path, key: str, say: Say | None) -> None:
-    """Rows of other code are not gone on with: one result is of one version."""
+    """Says which rows of other code are not continued: one result is of one version."""
     for other in sorted(path.parent.glob(f"{key}-*.jsonl")):
         if say is not None and other != path:
-            say(f"{other}: begun with other code and not gone on with; delete it")
+            say(f"{other}: begun with other code and not continued; delete it")
 
 
 def _check_seeds(seeds: Sequence[int]) -> None:
@@ -141,7 +141,7 @@ def _check_seeds(seeds: Sequence[int]) -> None:
 
 
 def _check_card(method: Method) -> None:
-    """Before the first picture, what would be refused behind the last one."""
+    """Refuses before the first picture what would be refused after the last one."""
     wrong = card_problems(method.card.to_json())
     if wrong:
         raise BenchmarkError(f"{wrong[0]}; say it with --name, --source or --training-data")
@@ -219,8 +219,8 @@ def _scored(judge: Judge, batch: list[Pair], made: list[Made], seed: int) -> lis
 def timed(method: Method, pair: Pair, seed: int, device: str = "cpu") -> Made:
     """The checked result, the seconds it took, and the peak memory meanwhile.
 
-    The method gets pictures of its own to write into, and the result is no array of its own, which
-    it may write into for the next picture. Copying counts to neither time nor memory.
+    The method gets copies, which it may write into, and its result is copied, as it may use that
+    array again for the next picture. Copying counts towards neither time nor memory.
     """
     given = _copied(pair)
     reset_peak(device)

@@ -208,7 +208,7 @@ def _rescored(
 
 
 def _command(card: dict[str, Any]) -> str:
-    """What scores the pictures of a submission again, for who has them."""
+    """The command that scores a submission's pictures again, for those who have them."""
     words = ["learnir-bench", "run", "--method", "results:PICTURES"]
     for option in ("dataset", "protocol", "split", "mask", "training_data", "source"):
         words += [f"--{option.replace('_', '-')}", card[option]]

@@ -41,7 +41,7 @@ PLAIN = re.compile(r"[\w-][\w.-]*")
 
 @dataclass(frozen=True)
 class Browser:
-    """table: one row a pair, its ``shard`` and place ``row`` in it; index 0, 1, ..."""
+    """table: one row per pair, its ``shard`` and place ``row`` in it; index 0, 1, ..."""
 
     folder: Path
     layout: str

@@ -23,11 +23,11 @@ COMMIT = "commit.txt"  # beside the manifest: which commit of the Hub the pictur
 
 
 def fetch(place: str, folder: Path, removed: Removed) -> Path:
-    """``hub:owner/name[:split]`` -> manifest.csv of its pictures under ``folder``, without whom a
-    dataset removed.
+    """``hub:owner/name[:split]`` -> manifest.csv of its pictures under ``folder``, but for those
+    that a dataset has ``removed``.
 
-    The first Image column is taken; licence, identity, source and author columns come along. What
-    was fetched stays until the Hub has another commit, and where the Hub is out of reach.
+    Fetched are the first Image column, and licence, identity, source and author columns. What was
+    fetched is kept until the Hub has another commit, and while the Hub is out of reach.
     """
     manifest = fetched(place, folder)
     name, split = _name_and_split(place)

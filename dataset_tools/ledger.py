@@ -71,7 +71,7 @@ def is_built(out: Path) -> bool:
 
 @contextmanager
 def at_work(out: Path) -> Iterator[None]:
-    """Nobody else changes the dataset meanwhile; DatasetError where somebody does. The lock of a
+    """Locks the dataset for changes; DatasetError where another process holds the lock. That of a
     killed process is free."""
     (out / STATE).mkdir(parents=True, exist_ok=True)
     try:
@@ -108,8 +108,8 @@ def _write_private(out: Path, private: dict[str, Any]) -> None:
 
 
 def forget_places(out: Path, kept: Callable[[str], bool]) -> None:
-    """Forget where photos were but for ``kept`` places; null says that there were more, as photos
-    of several places are called after them."""
+    """Forget where photos were, except ``kept`` places; null stands for each of the others, as with
+    several places photos are named after them."""
     private = read_private(out)
     left = [place if place and kept(place) else None for place in private["photos"]]
     if left != private["photos"]:
@@ -284,7 +284,7 @@ def mark_removed(out: Path, names: Iterable[str]) -> Removed:
 
 
 def adopt_removed(out: Path, dataset: Path) -> None:
-    """Keep out of ``out`` also whom ``dataset`` has removed."""
+    """Keep what ``dataset`` has removed out of ``out`` as well."""
     if gone := removed(dataset).hashes:
         _also_removed(out, gone)
 

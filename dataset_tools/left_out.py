@@ -1,4 +1,4 @@
-"""What is not taken for a photo though it lies in the folders given: told, one line a kind."""
+"""What lies in the given folders and is not taken for a photo: one line for each kind."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from dataset_tools.photos import NOT_READ, SUFFIXES, is_hidden, is_text, matches
 
 
 def left_out(places: Iterable[str]) -> list[str]:
-    """Lines to print about pictures of no kind we read, names that are not UTF-8, what is hidden
-    and links to folders. In a folder with a manifest.csv nothing is left out: that says what is a
-    photo."""
+    """Lines to print about pictures in formats that are not read, names that are not UTF-8, hidden
+    pictures and linked folders. Where there is a manifest.csv, that says what is a photo, and
+    nothing is left out."""
     given = [Path(place) for place in places if place.strip()]
     folders = [p for p in given if p.is_dir() and not (p / "manifest.csv").is_file()]
     seen = [path for folder in folders for path in _files(folder)]

@@ -44,7 +44,7 @@ def push(out: Path, where: str, *, allow_unlicensed: bool = False, private: bool
 
 
 def _check(out: Path, folder: Path) -> None:
-    """Nothing of anybody else's is in the folder, and nobody comes back there."""
+    """PublishError for a folder of other files, or one from which somebody was removed."""
     if folder.resolve() == out.resolve():
         raise PublishError(f"{folder}: is the dataset itself; give another folder")
     ledger.check_ours(folder)
@@ -97,7 +97,7 @@ def _stale(folder: Path, wanted: set[str]) -> Iterator[Path]:
 
 
 def _removed_on_the_hub(api: Any, name: str) -> ledger.Removed:
-    """Whom the Hub's copy lists; nobody where it has no list, or there is no copy yet."""
+    """What removed.txt of the Hub's copy lists: nothing without such a list, or without a copy."""
     from huggingface_hub.errors import (
         EntryNotFoundError,
         GatedRepoError,

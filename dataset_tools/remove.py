@@ -103,8 +103,8 @@ def _clean_state(out: Path, gone: Removed) -> None:
 
 
 def leave_out(out: Path, cache: Path) -> None:
-    """Purge from the working state of an archive, and its landmark cache, whom removed.txt lists:
-    they were perhaps looked at for an earlier archive of that name."""
+    """Purge what removed.txt lists from an archive's working state and landmark cache, where an
+    earlier archive of that name may have left it."""
     gone = ledger.removed(out)
     if gone.hashes:
         _clean_sources(out, gone, [*caches(out), cache])
@@ -146,7 +146,7 @@ def _clean_report(out: Path, gone: Removed) -> None:
 
 
 def _clean_places(out: Path, gone: Removed) -> None:
-    """Forget the places that hold nobody else: a folder or a file may be called after a person."""
+    """Forget places that hold nobody else: a folder or a file may be named after a person."""
     keys = {row["photo"] for row in ledger.rows(out)} | {x["photo"] for x in curation_lines(out)}
     there = source_photos(out)
     keys |= {photo.key for photo in there if not gone.has(photo.key, photo.identity)}

@@ -65,8 +65,8 @@ def settle(
 
 
 def adopt(out: Path, dataset: Path) -> None:
-    """Make ``out`` deal as ``dataset`` did, which may be a published copy, and keep out whom it has
-    removed; DatasetError where it is no dataset."""
+    """Give ``out`` the splits of ``dataset``, which may be a published copy, and keep out people
+    it has removed; DatasetError where it is no dataset."""
     from dataset_tools import ledger  # which imports this module
 
     known = remembered(dataset) or dict(_dealt(ledger.rows(dataset)))

@@ -178,7 +178,7 @@ def comparison(folder: Path, a: str | None, b: str | None) -> Comparison:
 
 
 def compared(folder: Path, a: str, b: str) -> list[list[Any]]:
-    """One row a metric: means of a and b, difference with its interval, p, verdict."""
+    """One row per metric: means of a and b, difference with its interval, p, verdict."""
     from benchmarks.comparison import compare_runs
 
     with sayable():

@@ -57,7 +57,7 @@ def fitted(k: int, seed: int, options: argparse.Namespace) -> tuple[Path, float]
 
 
 def rows(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    """One row a fit and a test set; k = 0 is the shipped model as it is."""
+    """One row per fit and a test set; k = 0 is the shipped model as it is."""
     sets = {"same domain": options.test, "other": options.other}
     fits = [(0, 0), *((k, seed) for k in PAIRS for seed in SEEDS)]
     for k, seed in fits:

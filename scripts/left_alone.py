@@ -90,7 +90,7 @@ def summary(checkpoint: str, rows: list[dict[str, str]], values: np.ndarray) -> 
 
 
 def table(found: Sequence[dict[str, Any]], about: Mapping[str, str] = ABOUT) -> str:
-    """Markdown: one row a group and skin, of every checkpoint if there are several.
+    """Markdown: one row per group and skin, of every checkpoint if there are several.
 
     ``about``: the columns that say what ``changes`` are of, and their keys in a row.
     """

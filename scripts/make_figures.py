@@ -40,7 +40,7 @@ METRICS = (("psnr", "PSNR dB", 2), ("ssim", "SSIM", 3), ("lpips_alex", "LPIPS", 
 
 
 def score_table(scores: dict[str, dict]) -> str:
-    """Markdown: one row a set, each metric before -> after; and how its PSNR was averaged."""
+    """Markdown: one row per set, each metric before -> after; and how its PSNR was averaged."""
     head = ["256 x 256", "pictures", *(label for _, label, _ in METRICS)]
     rows = [
         [name, score["pairs"], *(_change(score, metric, digits) for metric, _, digits in METRICS)]

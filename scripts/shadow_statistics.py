@@ -2,7 +2,7 @@
 
     python scripts/shadow_statistics.py UCB FACESHADOW [...] [--split test] [--limit 200]
 
-One row a folder of pairs: medians over pictures, 5th and 95th percentile in brackets. The first
+One row per folder of pairs: medians over pictures, 5th and 95th percentile in brackets. The first
 table is of the gain that takes the shadow away, log(target / input) in linear light, in the middle
 of the picture and well inside the shadow, both pictures blurred so that texture and small movements
 do not count. The second is of the pictures without shadow as they are, in sRGB values from 0 to 1:

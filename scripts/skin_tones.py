@@ -54,7 +54,7 @@ def _of_pictures(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def table(found: Sequence[dict[str, Any]]) -> str:
-    """Markdown: one row a tone, metrics before -> after."""
+    """Markdown: one row per tone, metrics before -> after."""
     rows = [
         [row["tone"], row["faces"], *(_change(row[m], digits) for m, _, digits in METRICS)]
         for row in found
