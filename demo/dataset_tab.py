@@ -64,22 +64,6 @@ def build(context: Context, tab: gr.Tab) -> None:
     def find(open_now: str, now: Choice | None, *query: Any) -> tuple[Any, ...]:
         return _found(open_now, now, _wanted(query)) if open_now else (gr.skip(),) * len(found)
 
-    def show(open_now: str, indices: list[int], number: float | None) -> tuple[Any, Any]:
-        if not open_now:
-            return gr.skip(), gr.skip()
-        known = browsing.page_within(number, len(indices))
-        pictures = browsing.page_of(browsing.opened(open_now), np.asarray(indices, int), known)
-        typed = gr.skip() if number in (known, None) else known  # None: being typed
-        return pictures, typed
-
-    def choose(
-        open_now: str, indices: list[int], number: float | None, event: gr.SelectData
-    ) -> tuple[Any, ...]:
-        place = (browsing.page_within(number, len(indices)) - 1) * PAGE + event.index
-        if place >= len(indices):
-            return (gr.skip(),) * (1 + len(pair))
-        return (open_now, indices[place]), *_opened_pair(open_now, indices[place])
-
     opening = gr.on(
         [load.click, where.submit],
         lambda typed: _open(browsing.address(typed, own)),
@@ -97,18 +81,46 @@ def build(context: Context, tab: gr.Tab) -> None:
             **DIRECT,
         ).success(find, [opened, chosen, *filters], found, **DIRECT)
     gr.on([f.input for f in filters], find, [opened, chosen, *filters], found, **LATEST)
-    turned = [gallery, page]
-    page.input(show, [opened, shown, page], turned, **LATEST)
-    for button, step in ((turn[0], -1), (turn[2], 1)):
+    gallery.select(_choose, [opened, shown, page], [chosen, *pair], **DIRECT).success(
+        None, js=TO_THE_PAIR, **QUIET
+    )
+    _connect_pages(gallery, turn, opened, shown)
+
+
+def _connect_pages(
+    gallery: gr.Gallery, turn: tuple[gr.Button, gr.Number, gr.Button], opened: Any, shown: Any
+) -> None:
+    """The page typed, or the one before or after it, of the pairs ``shown``."""
+    before, page, after = turn
+    now, turned = [opened, shown, page], [gallery, page]
+    page.input(_turn, now, turned, **LATEST)
+    for button, step in ((before, -1), (after, 1)):
         button.click(
             lambda number, indices, step=step: _step(number, len(indices), step),
             [page, shown],
             page,
             **DIRECT,
-        ).then(show, [opened, shown, page], turned, **DIRECT)
-    gallery.select(choose, [opened, shown, page], [chosen, *pair], **DIRECT).success(
-        None, js=TO_THE_PAIR, **QUIET
-    )
+        ).then(_turn, now, turned, **DIRECT)
+
+
+def _turn(where: str, indices: list[int], number: float | None) -> tuple[Any, Any]:
+    """The gallery's pictures on a page, and its number where another one was asked for."""
+    if not where:
+        return gr.skip(), gr.skip()
+    known = browsing.page_within(number, len(indices))
+    pictures = browsing.page_of(browsing.opened(where), np.asarray(indices, int), known)
+    typed = gr.skip() if number in (known, None) else known  # None: being typed
+    return pictures, typed
+
+
+def _choose(
+    where: str, indices: list[int], number: float | None, event: gr.SelectData
+) -> tuple[Any, ...]:
+    """The pair that was pressed in the gallery, and the values of ``_pair()`` for it."""
+    place = (browsing.page_within(number, len(indices)) - 1) * PAGE + event.index
+    if place >= len(indices):
+        return (gr.skip(),) * 6
+    return (where, indices[place]), *_opened_pair(where, indices[place])
 
 
 def _own(own: str) -> str:
