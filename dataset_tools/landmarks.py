@@ -56,18 +56,11 @@ def open_detector(model: str | Path | None = None) -> Detector:
     return detector
 
 
-class BundledDetector:
-    """Face mesh of mediapipe 0.10.21, whose wheel carries the models; 478 points, 3 faces."""
+class _Detector:
+    """Closes what a detector has opened."""
 
-    name = "mediapipe-solutions"
-
-    def __init__(self) -> None:
-        self._warm = False
-        solutions = _solutions()
-        self._mesh: Any = solutions.face_mesh.FaceMesh(
-            static_image_mode=True, refine_landmarks=True, max_num_faces=5
-        )
-        self._person = _PersonMatte()
+    _mesh: Any
+    _person: _PersonMatte
 
     def __enter__(self) -> Self:
         return self
@@ -76,6 +69,20 @@ class BundledDetector:
         self._mesh.close()
         self._person.close()
 
+
+class BundledDetector(_Detector):
+    """Face mesh of mediapipe 0.10.21, whose wheel carries the models; 478 points, 3 faces."""
+
+    name = "mediapipe-solutions"
+
+    def __init__(self) -> None:
+        self._warm = False
+        solutions = _solutions()
+        self._mesh = solutions.face_mesh.FaceMesh(
+            static_image_mode=True, refine_landmarks=True, max_num_faces=5
+        )
+        self._person = _PersonMatte()
+
     def detect(self, picture: np.ndarray) -> Landmarks | None:
         with nullcontext() if self._warm else native_log_silenced():
             found = self._mesh.process(picture).multi_face_landmarks or ()
@@ -83,7 +90,7 @@ class BundledDetector:
         return _largest([face.landmark for face in found], picture, self._person)
 
 
-class TasksDetector:
+class TasksDetector(_Detector):
     """FaceLandmarker of the Tasks API with a face_landmarker.task file."""
 
     name = "mediapipe-tasks"
@@ -100,17 +107,10 @@ class TasksDetector:
             base_options=mp.tasks.BaseOptions(model_asset_path=str(model)), num_faces=5
         )
         try:
-            self._mesh: Any = vision.FaceLandmarker.create_from_options(options)
+            self._mesh = vision.FaceLandmarker.create_from_options(options)
         except (RuntimeError, ValueError) as error:
             raise LandmarkError(f"{model}: not a face landmarker ({error})") from error
         self._person = _PersonMatte(model.with_name("selfie_segmenter.tflite"))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._mesh.close()
-        self._person.close()
 
     def detect(self, picture: np.ndarray) -> Landmarks | None:
         image = self._image(image_format=self._format, data=np.ascontiguousarray(picture))

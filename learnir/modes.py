@@ -124,19 +124,9 @@ class Job:
             if self.progress is not None:
                 self.progress(self.done, self.total)
 
-        s = self.sampling
-        x = self.model.sample(
-            y,
-            steps=s.steps,
-            schedule=s.schedule,
-            scales=self.scales,
-            correction=s.correction,
-            weight=s.weight,
-            eta=s.eta,
-            mirror=s.mirror,
-            noise=self.noise.at(top, left, device),
-            callback=stepped,
-        )
+        settings = {**vars(self.sampling), "scales": self.scales}
+        noise = self.noise.at(top, left, device)
+        x = self.model.sample(y, **settings, noise=noise, callback=stepped)
         grey = (y.amax(dim=1) == y.amin(dim=1)).all(dim=(1, 2)).view(-1, 1, 1, 1)
         x = torch.where(grey, x.mean(dim=1, keepdim=True), x)  # light adds no colour to these
         return x[..., :h, :w].permute(0, 2, 3, 1).float().cpu().numpy()

@@ -5,9 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from importlib.metadata import version
-from pathlib import Path
 
-import pytest
 from builds import build, contents
 
 from dataset_tools import ledger, survey
@@ -16,13 +14,6 @@ from dataset_tools.build import BuildPlan
 from dataset_tools.cli import main
 from dataset_tools.files import file_hash
 from dataset_tools.verify import verify
-
-
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory, astronaut, write_variants) -> Path:
-    folder = tmp_path_factory.mktemp("portraits")
-    write_variants(folder, astronaut, 6)
-    return folder
 
 
 def test_the_landmarker_of_the_environment_is_recorded(tmp_path, monkeypatch):

@@ -138,15 +138,21 @@ def album(tmp_path, scene):
 
 
 @pytest.fixture
-def command(checkpoint, capsys):
-    """``command(arguments)`` -> exit code, stdout, stderr of ``learnir restore``."""
+def run(capsys):
+    """``run(arguments)`` -> exit code, stdout, stderr of ``learnir``."""
 
     from learnir.cli import main
 
     def run(*arguments):
         with pytest.raises(SystemExit) as ended:
-            main(["restore", "--checkpoint", str(checkpoint), *map(str, arguments)])
+            main(list(map(str, arguments)))
         said = capsys.readouterr()
         return ended.value.code, said.out, said.err
 
     return run
+
+
+@pytest.fixture
+def command(checkpoint, run):
+    """``command(arguments)`` -> exit code, stdout, stderr of ``learnir restore``."""
+    return lambda *arguments: run("restore", "--checkpoint", checkpoint, *arguments)

@@ -14,13 +14,6 @@ from learnir.checkpoint import SHIPPED, weights_hash
 from learnir.cli import main, parse_scales
 
 
-def run(capsys, *arguments):
-    with pytest.raises(SystemExit) as ended:
-        main(list(map(str, arguments)))
-    said = capsys.readouterr()
-    return ended.value.code, said.out, said.err
-
-
 def test_help_loads_nothing_heavy_and_answers_at_once():
     heavy = ("torch", "pandas", "mediapipe", "gradio", "datasets")
     script = (
@@ -38,8 +31,8 @@ def test_help_loads_nothing_heavy_and_answers_at_once():
     assert time.perf_counter() - began < 5  # 1 s is the aim; shared machines are slower
 
 
-def test_the_help_of_a_flag_says_what_the_flag_does(capsys):
-    code, out, _ = run(capsys, "restore", "--help")
+def test_the_help_of_a_flag_says_what_the_flag_does(run):
+    code, out, _ = run("restore", "--help")
     assert code == 0
     words = " ".join(out.replace("│", " ").split())
     assert "--no-faces no close-ups of faces that do not fill the picture" in words
@@ -47,15 +40,15 @@ def test_the_help_of_a_flag_says_what_the_flag_does(capsys):
     assert "(default: )" not in words
 
 
-def test_info_tells_network_sampling_and_training(capsys, checkpoint):
-    code, out, _ = run(capsys, "info", checkpoint)
+def test_info_tells_network_sampling_and_training(run, checkpoint):
+    code, out, _ = run("info", checkpoint)
     assert code == 0
     for word in ("naf", "residual", "1,1,2,4,4", "seed"):
         assert word in out.replace(", ", ","), out
 
 
-def test_info_of_the_shipped_weights(capsys):
-    code, out, _ = run(capsys, "info")
+def test_info_of_the_shipped_weights(run):
+    code, out, _ = run("info")
     assert code == 0
     scores = json.loads((SHIPPED / "scores.json").read_text(encoding="utf-8"))
     assert len(scores) > 1
@@ -65,30 +58,30 @@ def test_info_of_the_shipped_weights(capsys):
         assert any(name in line and restored in line for line in out.splitlines())
 
 
-def test_info_of_scores_without_lpips_and_of_damaged_ones(capsys, checkpoint):
+def test_info_of_scores_without_lpips_and_of_damaged_ones(run, checkpoint):
     means = {"psnr": 20.0, "ssim": 0.9}
     path = checkpoint / "scores.json"
     path.write_text(json.dumps({"mine": {"pairs": 2, "input": means, "restored": means}}))
-    assert "mine: 20.00 -> 20.00 dB, SSIM 0.900\n" in run(capsys, "info", checkpoint)[1]
+    assert "mine: 20.00 -> 20.00 dB, SSIM 0.900\n" in run("info", checkpoint)[1]
     kept = {"input": means | {"psnr": 80.0}, "restored": means | {"psnr": 79.9}}
     path.write_text(json.dumps({"clean": {"pairs": 2, **kept}}))
-    assert "clean: same -> 79.90 dB, SSIM 0.900\n" in run(capsys, "info", checkpoint)[1]
+    assert "clean: same -> 79.90 dB, SSIM 0.900\n" in run("info", checkpoint)[1]
     path.write_text("{")
-    assert "scores.json is damaged" in run(capsys, "info", checkpoint)[1]
+    assert "scores.json is damaged" in run("info", checkpoint)[1]
 
 
-def test_info_says_which_scores_are_of_other_weights(capsys, checkpoint):
+def test_info_says_which_scores_are_of_other_weights(run, checkpoint):
     means = {"psnr": 20.0, "ssim": 0.9}
     of = {"former": "0" * 16, "these": weights_hash(checkpoint)}
     sets = {n: {"weights": h, "input": means, "restored": means} for n, h in of.items()}
     (checkpoint / "scores.json").write_text(json.dumps(sets))
-    out = run(capsys, "info", checkpoint)[1]
+    out = run("info", checkpoint)[1]
     assert "former: 20.00 -> 20.00 dB, SSIM 0.900, measured with weights that others have" in out
     assert "these: 20.00 -> 20.00 dB, SSIM 0.900\n" in out
 
 
-def test_info_of_nothing_is_one_line(capsys, tmp_path):
-    code, _, errors = run(capsys, "info", tmp_path / "gone")
+def test_info_of_nothing_is_one_line(run, tmp_path):
+    code, _, errors = run("info", tmp_path / "gone")
     assert code == 2
     assert errors.strip().splitlines() == [
         f"learnir: {tmp_path / 'gone'}: no such checkpoint folder; check the path or the Hub id"
@@ -96,24 +89,22 @@ def test_info_of_nothing_is_one_line(capsys, tmp_path):
 
 
 @pytest.mark.slow
-def test_train_then_adapt_then_restore(capsys, pairs, tmp_path):
+def test_train_then_adapt_then_restore(run, pairs, tmp_path):
     run_folder, adapted = tmp_path / "run", tmp_path / "adapted"
-    code, out, _ = run(
-        capsys, "train", "smoke", "--data", pairs, "--out", run_folder, "--device", "cpu"
-    )
+    code, out, _ = run("train", "smoke", "--data", pairs, "--out", run_folder, "--device", "cpu")
     assert code == 0
     assert out.strip().endswith(str(run_folder / "last"))
     record = json.loads((run_folder / "last" / "training.json").read_text())
     assert record["step"] == 12
     code, _, _ = run(
-        capsys, "adapt", "--data", pairs, "--out", adapted, "--checkpoint", run_folder / "last",
+        "adapt", "--data", pairs, "--out", adapted, "--checkpoint", run_folder / "last",
         "--iterations", 2, "--pairs", 4, "--device", "cpu",
     )  # fmt: skip
     assert code == 0
     assert json.loads((adapted / "last" / "config.json").read_text())["correction"] == "learned"
     picture = pairs / "input" / "0.png"
     code, _, errors = run(
-        capsys, "restore", picture, "-o", tmp_path / "out", "--checkpoint", adapted / "last"
+        "restore", picture, "-o", tmp_path / "out", "--checkpoint", adapted / "last"
     )
     assert code == 0, errors
 
@@ -127,36 +118,36 @@ def test_train_then_adapt_then_restore(capsys, pairs, tmp_path):
         (["smoke", "--data", "PAIRS", "--init", "nowhere"], "no such checkpoint"),
     ],
 )
-def test_a_training_that_cannot_start_is_one_line(capsys, pairs, tmp_path, arguments, words):
+def test_a_training_that_cannot_start_is_one_line(run, pairs, tmp_path, arguments, words):
     arguments = [str(pairs) if a == "PAIRS" else a for a in arguments]
-    code, _, errors = run(capsys, "train", *arguments, "--out", tmp_path / "run")
+    code, _, errors = run("train", *arguments, "--out", tmp_path / "run")
     assert code == 2
     assert words in errors
     assert len(errors.strip().splitlines()) == 1
     assert not (tmp_path / "run" / "last").exists()
 
 
-def test_a_used_folder_is_not_trained_over(capsys, pairs, tmp_path):
+def test_a_used_folder_is_not_trained_over(run, pairs, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "state.pt").write_bytes(b"")
-    code, _, errors = run(capsys, "train", "smoke", "--data", pairs, "--out", tmp_path / "run")
+    code, _, errors = run("train", "smoke", "--data", pairs, "--out", tmp_path / "run")
     assert code == 2
     assert "--resume" in errors
 
 
 @pytest.mark.parametrize("number", ["inf", "nan", "0", "-3"])
-def test_megapixels_that_are_no_limit(capsys, checkpoint, tmp_path, number):
+def test_megapixels_that_are_no_limit(run, checkpoint, tmp_path, number):
     cv2.imwrite(str(tmp_path / "photo.png"), np.zeros((8, 8, 3), np.uint8))
     given = [tmp_path / "photo.png", "-o", tmp_path / "out", "--checkpoint", checkpoint]
-    code, _, errors = run(capsys, "restore", *given, "--max-megapixels", number)
+    code, _, errors = run("restore", *given, "--max-megapixels", number)
     assert code == 2
     assert errors == f"learnir: --max-megapixels is a number above 0, got {number}\n"
 
 
-def test_no_steps_are_refused(capsys, checkpoint, tmp_path):
+def test_no_steps_are_refused(run, checkpoint, tmp_path):
     cv2.imwrite(str(tmp_path / "photo.png"), np.zeros((8, 8, 3), np.uint8))
     given = [tmp_path / "photo.png", "-o", tmp_path / "out", "--checkpoint", checkpoint]
-    code, _, errors = run(capsys, "restore", *given, "--steps", 0)
+    code, _, errors = run("restore", *given, "--steps", 0)
     assert code == 2
     assert errors == "learnir: steps lies between 2 and 1000, got 0\n"
 

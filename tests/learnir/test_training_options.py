@@ -9,17 +9,9 @@ import pytest
 import torch
 
 from learnir import progress
-from learnir.cli import main
 from learnir.pipeline import LearnIR
 from learnir.training import command
 from learnir.training.presets import CORRECTOR_STAGE, PRESETS, Stage
-
-
-def run(capsys, *arguments):
-    with pytest.raises(SystemExit) as ended:
-        main(list(map(str, arguments)))
-    said = capsys.readouterr()
-    return ended.value.code, said.out, said.err
 
 
 @pytest.mark.parametrize(
@@ -51,18 +43,18 @@ def test_fields_that_do_not_go_together_are_refused(preset, changes, words):
         (["--device", "meta"], "device 'meta' is not available here"),
     ],
 )
-def test_numbers_and_devices_that_make_no_sense(capsys, pairs, tmp_path, options, words):
+def test_numbers_and_devices_that_make_no_sense(run, pairs, tmp_path, options, words):
     given = ["--data", pairs, "--out", tmp_path / "run", *options]
-    code, _, errors = run(capsys, "train", "smoke", *given)
+    code, _, errors = run("train", "smoke", *given)
     assert code == 2
     assert words in errors
     assert len(errors.strip().splitlines()) == 1
     assert not (tmp_path / "run").exists()
 
 
-def test_a_validation_folder_that_is_not_there_is_one_line(capsys, pairs, tmp_path):
+def test_a_validation_folder_that_is_not_there_is_one_line(run, pairs, tmp_path):
     given = ["--data", pairs, "--out", tmp_path / "run", "--validation", tmp_path / "gone"]
-    code, _, errors = run(capsys, "train", "smoke", *given)
+    code, _, errors = run("train", "smoke", *given)
     assert code == 2
     assert (
         errors
@@ -84,12 +76,12 @@ def test_a_plain_folder_to_validate_on_counts_whole(pairs, pairs_folder, tmp_pat
     assert held_out(pairs_folder, tmp_path / "link") == 1
 
 
-def test_a_place_to_validate_on_without_pairs_is_one_line(capsys, pairs, tmp_path):
+def test_a_place_to_validate_on_without_pairs_is_one_line(run, pairs, tmp_path):
     (tmp_path / "built" / "val").mkdir(parents=True)
     (tmp_path / "built" / "val" / "metadata.jsonl").touch()
     for place in (pairs, tmp_path / "built"):  # of the first none is held out by its name
         given = ["--data", pairs, "--out", tmp_path / "run", "--validation", place]
-        code, _, errors = run(capsys, "train", "smoke", *given)
+        code, _, errors = run("train", "smoke", *given)
         assert code == 2
         assert errors == (
             f"learnir: {place}: holds no pairs to validate on; give another --validation\n"
@@ -97,12 +89,10 @@ def test_a_place_to_validate_on_without_pairs_is_one_line(capsys, pairs, tmp_pat
     assert not (tmp_path / "run").exists()
 
 
-def test_the_output_is_the_folder_alone_and_a_log_has_few_lines(
-    capsys, pairs, tmp_path, monkeypatch
-):
+def test_the_output_is_the_folder_alone_and_a_log_has_few_lines(run, pairs, tmp_path, monkeypatch):
     monkeypatch.setattr(progress, "PATIENCE", 1e6)
     given = ["--data", pairs, "--out", tmp_path / "run", "--device", "cpu"]
-    code, output, errors = run(capsys, "train", "smoke", *given)
+    code, output, errors = run("train", "smoke", *given)
     assert code == 0
     assert output == f"{tmp_path / 'run' / 'last'}\n"
     lines = [line.split(":")[0] for line in errors.splitlines()]
@@ -135,9 +125,9 @@ def test_a_weight_stays_with_its_own_correction(
         (["--iterations", "1", "--device", "nonsense"], "device 'nonsense' is not available here"),
     ],
 )
-def test_the_same_of_adapting(capsys, pairs, checkpoint, tmp_path, options, words):
+def test_the_same_of_adapting(run, pairs, checkpoint, tmp_path, options, words):
     given = ["--data", pairs, "--out", tmp_path / "run", "--checkpoint", checkpoint, *options]
-    code, _, errors = run(capsys, "adapt", *given)
+    code, _, errors = run("adapt", *given)
     assert code == 2
     assert words in errors
     assert not (tmp_path / "run").exists()
@@ -167,23 +157,23 @@ def test_the_named_gpu_is_the_one_that_trains(monkeypatch):
         command._accelerator(PRESETS["smoke"], "mps")
 
 
-def test_data_without_a_value_says_so(capsys, tmp_path):
-    code, _, errors = run(capsys, "train", "smoke", "--out", tmp_path / "run", "--data")
+def test_data_without_a_value_says_so(run, tmp_path):
+    code, _, errors = run("train", "smoke", "--out", tmp_path / "run", "--data")
     assert code == 2
     assert "--data names nothing" in errors
 
 
-def test_a_branch_that_is_there_does_not_learn_its_spread(capsys, pairs, branched, tmp_path):
+def test_a_branch_that_is_there_does_not_learn_its_spread(run, pairs, branched, tmp_path):
     config = dataclasses.asdict(branched.config)["corrector"]
     given = ["--data", pairs, "--iterations", 1, "--device", "cpu", "--variance"]
     plain = branched.save_pretrained(tmp_path / "plain")
     words = [*given, "--checkpoint", plain, "--out", tmp_path / "run"]
-    code, _, errors = run(capsys, "adapt", *words)
+    code, _, errors = run("adapt", *words)
     assert code == 2
     assert f"{plain}: has a correction branch already" in errors
     assert not (tmp_path / "run").exists()
     spread = dataclasses.replace(branched.config, corrector={**config, "variance": True})
     able = LearnIR(type(branched.model)(spread)).save_pretrained(tmp_path / "able")
     words = [*given, "--checkpoint", able, "--out", tmp_path / "run"]
-    code, _, errors = run(capsys, "adapt", *words)
+    code, _, errors = run("adapt", *words)
     assert code == 0, errors
