@@ -161,32 +161,10 @@ def _drill_down(context: Context, shown: Shown) -> None:
     made, drawn, now = gr.State(), gr.State(), gr.State()
     chosen = [shown.a, shown.b]
 
-    def put(found: reading.Comparison | None, a: str | None, b: str | None) -> tuple[Any, ...]:
-        if found is None or found.runs != (a, b):
-            return (gr.skip(),) * 4
-        first, second = found.methods
-        return (
-            found,
-            gr.update(value=found.metrics, label=f"A: {first}, B: {second}"),
-            gr.update(value=found.pictures, label=f"{first} - {second}: choose a picture"),
-            gr.update(value=None, label=f"{first} | {second}"),
-        )
-
-    def clear(found: reading.Comparison | None, a: str | None, b: str | None) -> tuple[Any, ...]:
-        if found is None or found.runs == (a, b):
-            return (gr.skip(),) * 4
-        labels = (METRICS_LABEL, PICTURES_LABEL, SLIDER_LABEL)
-        return None, *(gr.update(value=None, label=label) for label in labels)
-
     def draw(found: reading.Comparison | None, event: gr.SelectData) -> Any:
         if found is None:
             return gr.skip()
         return reading.drawn(context, found, str(event.row_value[0]))
-
-    def show(ready: reading.Drawn | None, found: reading.Comparison | None) -> Any:
-        if ready is None or found is None or ready.runs != found.runs:
-            return gr.skip()
-        return gr.update(value=ready.files, label=ready.label)
 
     compare.click(
         lambda a, b: reading.comparison(folder, a, b),
@@ -194,18 +172,46 @@ def _drill_down(context: Context, shown: Shown) -> None:
         made,
         show_progress_on=[metrics, rows],
         **PRIVATE,
-    ).success(put, [made, *chosen], [now, *views], **RAW)
+    ).success(_compared, [made, *chosen], [now, *views], **RAW)
     gr.on(
         [c.change for c in chosen],
-        clear,
+        _cleared,
         [now, *chosen],
         [now, *views],
         **RAW,
         trigger_mode="always_last",
     )
     rows.select(draw, [now], drawn, show_progress_on=[slider], **MODEL, **PRIVATE).success(
-        show, [drawn, now], slider, **DIRECT
+        _drawn, [drawn, now], slider, **DIRECT
     )
+
+
+def _compared(found: reading.Comparison | None, a: str | None, b: str | None) -> tuple[Any, ...]:
+    """The comparison with its tables and labels; nothing where A or B was changed meanwhile."""
+    if found is None or found.runs != (a, b):
+        return (gr.skip(),) * 4
+    first, second = found.methods
+    return (
+        found,
+        gr.update(value=found.metrics, label=f"A: {first}, B: {second}"),
+        gr.update(value=found.pictures, label=f"{first} - {second}: choose a picture"),
+        gr.update(value=None, label=f"{first} | {second}"),
+    )
+
+
+def _cleared(found: reading.Comparison | None, a: str | None, b: str | None) -> tuple[Any, ...]:
+    """Nothing in the place of a comparison of runs that are no longer chosen."""
+    if found is None or found.runs == (a, b):
+        return (gr.skip(),) * 4
+    labels = (METRICS_LABEL, PICTURES_LABEL, SLIDER_LABEL)
+    return None, *(gr.update(value=None, label=label) for label in labels)
+
+
+def _drawn(ready: reading.Drawn | None, found: reading.Comparison | None) -> Any:
+    """Both results of a picture; nothing where another comparison is shown meanwhile."""
+    if ready is None or found is None or ready.runs != found.runs:
+        return gr.skip()
+    return gr.update(value=ready.files, label=ready.label)
 
 
 def _comparison_views() -> tuple[gr.Dataframe, gr.Dataframe, gr.ImageSlider]:
