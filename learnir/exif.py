@@ -47,7 +47,7 @@ def exif_bytes(image: Image.Image) -> bytes | None:
     """The EXIF of ``image`` as it is, to save it with; None where it is empty or damaged."""
 
     def made() -> bytes | None:
-        exif = _as_read(_read(image))
+        exif = _reread(_read(image))
         return exif.tobytes() if len(exif) else None
 
     return _tried(made, None)
@@ -104,7 +104,7 @@ def _reread(exif: Image.Exif) -> Image.Exif:
     """A copy that has been written and read again, so that it surely can be written."""
     again = Image.Exif()
     again.load(_as_read(exif).tobytes())
-    _as_read(again).tobytes()
+    _opaque(_as_read(again)).tobytes()
     return again
 
 
@@ -127,8 +127,20 @@ def _as_read(exif: Image.Exif) -> Image.Exif:
     return exif
 
 
+def _opaque(exif: Image.Exif) -> Image.Exif:
+    """The same block; bytes in its Exif directory will be written as such: none there are numbers.
+
+    Pillow would declare them to be, and programs then show a comment as a row of numbers.
+    """
+    inner = exif.get_ifd(EXIF_IFD) if EXIF_IFD in exif else {}
+    for tag, value in inner.items():
+        if isinstance(value, bytes):
+            inner[tag] = (bytearray(value),)  # what it knows no type for it takes for bytes
+    return exif
+
+
 def _extent(value: Any) -> int:
     """About how many bytes a tag takes; a directory counts by the tags in it."""
-    if isinstance(value, (bytes, str)):
+    if isinstance(value, (bytes, bytearray, str)):
         return len(value)
-    return 8 * len(value) if isinstance(value, tuple) else 0
+    return sum(_extent(one) or 8 for one in value) if isinstance(value, tuple) else 0

@@ -10,10 +10,12 @@ from PIL import Image, TiffImagePlugin
 from learnir.decoding import decode_rgb
 from learnir.exif import fitted
 from learnir.files import decode_photo, encode_photo, losses
+from learnir.kinds import restore_like
 
 ORIENTATION, ARTIST, EXIF_IFD = 0x0112, 0x013B, 0x8769
 MAKER_NOTE, USER_COMMENT, EXPOSURE = 0x927C, 0x9286, 0x829A
 X_RESOLUTION, Y_RESOLUTION = 0x011A, 0x011B
+UNDEFINED = 7  # the type of what only the tag's own rules can tell
 XMP, PHOTOSHOP, LAYERS = 700, 34377, 37724
 FORMATS = ("jpeg", "png", "webp", "tiff")
 
@@ -169,6 +171,27 @@ def test_what_is_too_long_for_a_jpeg_is_left_out_and_named(scene):
     assert losses(photo, "png") == losses(photo, "jpeg", strip=True) == []
     whole = reopened(encode_photo(photo, photo.picture, "png")).getexif()
     assert set(whole.get_ifd(EXIF_IFD)) == {MAKER_NOTE, USER_COMMENT}
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_comment_is_not_declared_to_be_numbers(scene, format):
+    """Programs would show them instead of the words."""
+    exif = Image.Exif()
+    exif[ARTIST] = "Ann"
+    exif.get_ifd(EXIF_IFD)[USER_COMMENT] = b"ASCII\0\0\0by the river"
+    exif.get_ifd(EXIF_IFD)[MAKER_NOTE] = b"note" * 20
+    read = Image.open(io.BytesIO(encoded(scene(), "PNG", exif=exif)))
+    image = restore_like(read, np.copy)
+    assert read.getexif().get_ifd(EXIF_IFD)[MAKER_NOTE] == b"note" * 20
+    photo = decode_photo(encoded(np.asarray(image), "PNG", exif=image.info["exif"]), "a")
+    data = encode_photo(photo, photo.picture, format)
+    assert reopened(data).getexif().get_ifd(EXIF_IFD) == dict(exif.get_ifd(EXIF_IFD))
+    for written in (image.info["exif"], data):
+        for tag in (USER_COMMENT, MAKER_NOTE):
+            assert any(
+                tag.to_bytes(2, order) + UNDEFINED.to_bytes(2, order) in written
+                for order in ("big", "little")
+            )
 
 
 def test_fitting_what_fits_changes_nothing():
