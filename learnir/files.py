@@ -57,6 +57,8 @@ SRGB_CHUNKS = {  # what a PNG may say of its colours without a profile, and says
     b"gAMA": struct.pack(">I", 45455),
     b"cHRM": struct.pack(">8I", 31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000),
 }
+NCLX = b"colrnclx"  # where a HEIC or AVIF says the same in two numbers, of primaries and of a curve
+NEAR_SRGB = frozenset({1, 2, 5, 6, 7}), frozenset({1, 2, 6, 13, 14, 15})  # or unknown, each of them
 JPEG_QUALITY, WEBP_QUALITY = 95, 95
 LONGEST_SIDE = {"jpeg": 65500, "webp": 16383}  # pixels, all that their encoders take
 METRES_PER_INCH = 0.0254
@@ -74,7 +76,8 @@ class Photo:
             lost nothing.
         exif, icc, dpi: what the file says of itself, as it is true of the upright picture.
         profile: the colour space of ``pixels`` where it is not sRGB.
-        chunks: what a PNG says of its colours besides, by name; they are restored as if sRGB.
+        chunks: what a PNG says of its colours besides, by name, or a HEIC or AVIF as a PNG would;
+            they are restored as if sRGB.
         notes: what could not be kept as it was, to be said aloud.
     """
 
@@ -154,8 +157,11 @@ def decode_photo(data: bytes, name: str, most_pixels: int = MOST_PIXELS) -> Phot
 def _chunks(image: Image.Image, data: bytes) -> dict[bytes, bytes]:
     """Those of ``SRGB_CHUNKS`` that count in a PNG, none where they say nothing but sRGB.
 
-    A profile and an sRGB chunk stand above gAMA and cHRM, cICP above all of them.
+    A profile and an sRGB chunk stand above gAMA and cHRM, cICP above all of them. HEIC and AVIF say
+    what a cICP does, but below a profile.
     """
+    if image.format in ("HEIF", "AVIF"):
+        return {} if image.info.get("icc_profile") else _coded(data)
     found: dict[bytes, bytes] = {}
     kind, at = b"", 8
     while image.format == "PNG" and kind != b"IDAT" and at + 8 <= len(data):
@@ -167,6 +173,18 @@ def _chunks(image: Image.Image, data: bytes) -> dict[bytes, bytes]:
     if image.info.keys() & {"icc_profile", "srgb"}:
         found = {kind: body for kind, body in found.items() if kind == b"cICP"}
     return {} if found.items() <= SRGB_CHUNKS.items() else found
+
+
+def _coded(data: bytes) -> dict[bytes, bytes]:
+    """The cICP chunk of a HEIC or AVIF in other colours than those taken for sRGB anyway."""
+    at = data.find(NCLX, 0, LONGEST_HEADER)
+    said = data[at + len(NCLX) :][:4]
+    if at < 0 or len(said) < 4:
+        return {}
+    primaries, curve = struct.unpack(">2H", said)
+    if primaries in NEAR_SRGB[0] and curve in NEAR_SRGB[1]:
+        return {}
+    return {b"cICP": bytes([primaries % 256, curve % 256, 0, 1])}
 
 
 def _raw_pixels(image: Image.Image, data: bytes, name: str) -> np.ndarray:
@@ -253,7 +271,8 @@ def losses(photo: Photo, format: str, strip: bool = False) -> list[str]:
     if loses_depth(photo, format):
         notes.append(f"16 bits reduced to 8, all that {format} holds")
     if photo.chunks and format != "png":
-        notes.append(f"its colour description ({b', '.join(photo.chunks).decode()}) is left out")
+        said = b", ".join(photo.chunks).decode()
+        notes.append(f"its colour description ({said}) is left out; convert it to sRGB first")
     if photo.exif is not None and format == "jpeg" and not strip:
         notes.extend(f"{tag} left out, too long for JPEG" for tag in fitted(photo.exif)[1])
     if _needs_colour(photo, format) and is_grey(photo.icc):

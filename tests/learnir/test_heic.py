@@ -1,16 +1,18 @@
 """HEIC and AVIF, as phones and the web have them: read with all they carry, written as JPEG."""
 
 import io
+import struct
 import sys
 
 import numpy as np
 import pytest
 from albums import save
 from PIL import ExifTags, Image, ImageCms
+from profiles import display_p3_icc
 from skimage.data import astronaut
 
 from dataset_tools.photos import PhotoError, decode_picture
-from learnir.files import decode_photo, encode_photo
+from learnir.files import decode_photo, encode_photo, losses
 from learnir.images import ImageError
 from learnir.planning import Writing, plan
 
@@ -139,6 +141,35 @@ def test_deep_colour_is_reduced_and_said():
     photo = decode_photo(out.getvalue(), "a.heic")
     assert photo.notes == ("10 bits reduced to 8",)
     assert np.abs(photo.picture.astype(int) - (ramp >> 8)).max() <= 2
+
+
+def in_colours(face, kind, primaries, curve):
+    """Such a file, in which both numbers are said as by cameras of HDR pictures."""
+    data = encoded(face, kind)
+    place = data.index(b"colrnclx") + 8
+    return data[:place] + struct.pack(">2H", primaries, curve) + data[place + 4 :]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("primaries", "curve"), [(12, 13), (9, 16), (9, 18)])
+def test_colours_that_are_not_srgb_are_told_and_kept_in_a_png(face, kind, primaries, curve):
+    photo = decode_photo(in_colours(face, kind, primaries, curve), "a.x")
+    told = "its colour description (cICP) is left out; convert it to sRGB first"
+    assert losses(photo, "jpeg") == [told]
+    assert losses(photo, "png") == []
+    png = encode_photo(photo, photo.picture, "png")
+    assert b"cICP" + bytes([primaries, curve, 0, 1]) in png
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_colours_that_are_taken_for_srgb_or_have_a_profile_are_not_told(face, kind):
+    for data in (
+        encoded(face, kind),
+        in_colours(face, kind, 6, 6),
+        in_colours(face, kind, 2, 2),
+        encoded(face, kind, icc_profile=display_p3_icc()),
+    ):
+        assert losses(decode_photo(data, "a.x"), "jpeg") == []
 
 
 def test_of_several_pictures_the_main_one_is_taken(face):
