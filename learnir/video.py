@@ -47,7 +47,8 @@ def restore_video(
         options: keyword arguments of ``LearnIR.restore``.
         progress: called as (frames done, frames in all or None); what it raises ends the run.
         strip_metadata: leave title, date and the like out, but for languages.
-        notes: gets a line for frames that could not be decoded, and one for an end that is missing.
+        notes: gets a line for frames that could not be decoded, one for an end that is missing and
+            one for interlaced frames, which become whole ones.
 
     Raises ImageError for a file that cannot be read as a video or of which less than half can be
     decoded, for sound that the target cannot hold, and where PyAV is missing; OSError where the
@@ -88,6 +89,9 @@ def losses_of_video(source: Path) -> list[str]:
             notes.append(f"{bits} bits reduced to 8")
         if pictures.codec_context.color_trc in HDR:
             notes.append("high dynamic range taken for standard: convert it to SDR first")
+        clear = format and any(c.is_alpha for c in format.components)
+        if clear or pictures.metadata.get("alpha_mode") == "1":  # in WebM it lies beside the frames
+            notes.append("transparency left out")
         if others := left_out(reader):
             notes.append(f"{others} of its streams left out, subtitles, data or others")
     return notes
@@ -124,6 +128,7 @@ class _Source:
         self.packets = self.frames = self.errors = 0
         self.end = 0.0  # of all that was read, in seconds
         self.broken = False  # within, so that nothing more can be read
+        self.interlaced = False
         self.newest: Any = None
 
     def contents(self) -> Iterator[tuple[Any, np.ndarray | None]]:
@@ -155,6 +160,7 @@ class _Source:
                 continue
             self.frames += 1
             self.newest = frame
+            self.interlaced |= frame.interlaced_frame
             yield frame, _upright(frame)
 
     @property
@@ -188,8 +194,10 @@ class _Source:
         return end - self.newest.pts if end > self.newest.pts else own
 
     def notes(self) -> list[str]:
-        """What was missing, one line each."""
+        """What was missing or taken for what it is not, one line each."""
         notes = []
+        if self.interlaced:
+            notes.append("interlaced, and restored as if it were not: deinterlace it first")
         if self.damaged:
             count = self.damaged + self.frames
             notes.append(f"{self.damaged} of its {count} frames could not be decoded, left out")

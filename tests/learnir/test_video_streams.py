@@ -279,6 +279,15 @@ def test_a_whole_video_gets_no_note(two_sounds, tmp_path, suffix):
     assert notes == []
 
 
+def test_interlaced_frames_are_told(frames, tmp_path):
+    """As camcorders made them: players would have taken their lines apart, and will not again."""
+    lines = {"flags": "+ildct+ilme", "x264-params": "tff=1", "crf": "18"}
+    source = write_timed(tmp_path / "in.mp4", frames[:4], [0, 40, 80, 120], 160, **lines)
+    notes = []
+    restore_video(None, source, tmp_path / "out.mp4", {}, notes=notes)
+    assert notes == ["interlaced, and restored as if it were not: deinterlace it first"]
+
+
 def test_frames_without_times_are_refused(frames, tmp_path):
     """A bare stream of H.264 under another name: a player may guess, we do not."""
     plain = write_video(tmp_path / "plain.mp4", frames[:8], sound=False)
