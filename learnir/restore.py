@@ -188,10 +188,10 @@ def _failure(task: Task, error: Exception) -> str:
     if isinstance(error, OSError):
         place = error.filename or task.target
         return f"{place}: cannot be written ({error.strerror or error}); check -o"
-    text = " ".join(str(error).split())
+    text = str(error)
     if not isinstance(error, ImageError):
         return (
-            f"{task.source}: unexpected {type(error).__name__} ({text}); "
+            f"{task.source}: unexpected {type(error).__name__} ({' '.join(text.split())}); "
             "save it anew with another program, and please report it"
         )
     named = text.startswith((f"{task.source}:", f"{task.target}:"))
