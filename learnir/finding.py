@@ -19,34 +19,41 @@ OTHER_VIDEOS = frozenset({".3gp", ".avi", ".flv", ".mpeg", ".mpg", ".mts", ".wmv
 
 
 def find(paths: Sequence[str], out: Path) -> tuple[list[tuple[Path, Path]], list[str], list[str]]:
-    """(file, its name below ``out``) of every input, each once; a line per problem; notes."""
+    """(file, its name below ``out``) of every input, each once; a line per problem; notes.
+
+    Not ``out`` among others, as a shell makes of ``photos/*`` where ``out`` lies there; alone, it
+    is restored in place.
+    """
     found: dict[Path, Path] = {}
+    matches: list[Path] = []
     problems, notes = [], []
     for text in paths:
         try:
-            matches = _expand(text)
+            named = _expand(text)
         except OSError as error:
             problems.append(f"{text}: {error.strerror}; check the path and its permissions")
             continue
-        if not matches:
+        if not named:
             problems.append(f"{text or repr(text)}: no such file or folder; check the path")
-        for match in matches:
-            if match.is_dir():
-                folder = _search(match, out)
-                problems += folder.problems
-                notes += folder.notes()
-                if not (folder.pictures or folder.problems):
-                    problems.append(
-                        f"{match}: no picture in this folder; give one with JPEG, PNG, ..."
-                    )
-                for path in folder.pictures:
-                    found.setdefault(path, path.relative_to(match))
-            elif match.suffix.lower() in OTHER_VIDEOS:
-                problems.append(f"{match}: {match.suffix} videos are not read; convert it to MP4")
-            elif _waits_for_ever(match):
-                problems.append(f"{match}: a pipe or device, not a file; give a picture file")
-            else:
-                found.setdefault(match, Path(match.name))
+        matches += named
+    alone = len(set(matches)) == 1
+    for match in matches:
+        if match.is_dir() and not alone and real(match) == real(out):
+            notes.append(f"{match}: where the results go, not searched")
+        elif match.is_dir():
+            folder = _search(match, out)
+            problems += folder.problems
+            notes += folder.notes()
+            if not (folder.pictures or folder.problems):
+                problems.append(f"{match}: no picture in this folder; give one with JPEG, PNG, ...")
+            for path in folder.pictures:
+                found.setdefault(path, path.relative_to(match))
+        elif match.suffix.lower() in OTHER_VIDEOS:
+            problems.append(f"{match}: {match.suffix} videos are not read; convert it to MP4")
+        elif _waits_for_ever(match):
+            problems.append(f"{match}: a pipe or device, not a file; give a picture file")
+        else:
+            found.setdefault(match, Path(match.name))
     return list(found.items()), problems, notes
 
 

@@ -54,6 +54,28 @@ def test_what_a_folder_does_not_give_away_is_a_failure(command, album, tmp_path,
     assert f"{album / 'lost.png'}: a link to nothing" in errors
 
 
+def test_the_folder_of_results_is_no_input_among_others(command, album):
+    """A shell makes it one of ``album/*`` as soon as it is there."""
+    out = album / "restored"
+    assert command(*sorted(album.iterdir()), "-o", out)[0] == 1  # for a text
+    save(album / "c.png", np.zeros((8, 8, 3), np.uint8))
+    (album / "notes.txt").unlink()
+    for given in (sorted(album.iterdir()), [album / "*"]):
+        code, said, errors = command(*given, "-o", out, "--resume")
+        assert code == 0
+        assert errors.splitlines() == [f"{out}: where the results go, not searched"]
+    assert "0 restored, 3 skipped" in said
+    made = plan([str(out)], out, Writing(overwrite=True))  # in place
+    assert [task.source.name for task in made.tasks] == ["a.png", "b.jpg", "c.png"]
+
+
+@pytest.mark.parametrize("name", ["two  spaces.png", "two\nlines.png"])
+def test_a_name_is_told_once_and_as_it_is(command, tmp_path, name):
+    (tmp_path / name).write_bytes(b"")
+    errors = command(tmp_path / name, "-o", tmp_path / "out")[2]
+    assert errors == f"{tmp_path / name}: empty file (0 bytes); replace it\n"
+
+
 def test_results_may_go_into_a_folder_above(album):
     made = plan([str(album / "deep")], album, Writing())
     assert [task.target for task in made.tasks] == [album / "b.jpg"]
