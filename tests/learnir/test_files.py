@@ -328,6 +328,21 @@ def test_palette_pictures_expand_and_say_so(scene):
     assert np.array_equal(photo.picture, np.asarray(image.convert("RGB")))
 
 
+def test_what_phones_put_beside_a_picture_is_left_out_and_told(scene):
+    image = Image.fromarray(scene())
+    plain = encoded(image, "JPEG")
+    gain = encoded(image, "MPO", save_all=True, append_images=[image.convert("L")])
+    described = encoded(image, "JPEG", xmp=b'<x:xmpmeta hdrgm:Version="1.0"/>')
+    clip = struct.pack(">I", 24) + b"ftypmp42" + bytes(400)
+    for data, notes in (
+        (plain, ()),
+        (gain, ()),  # as cameras' previews are
+        (described, ("HDR gain map left out",)),
+        (plain + clip, ("clip of a motion photo left out",)),
+    ):
+        assert decode_photo(data, "a").notes == notes
+
+
 def test_resolution_is_kept(scene):
     photo = decode_photo(encoded(Image.fromarray(scene()), "JPEG", dpi=(300, 300)), "a")
     back = Image.open(io.BytesIO(encode_photo(photo, photo.picture)))

@@ -82,9 +82,7 @@ def test_depth_and_dynamic_range_that_are_lost_are_named(scene, tmp_path):
     [("a.webm", "libvpx-vp9", "yuva420p"), ("a.mov", "png", "rgba"), ("a.mkv", "ffv1", "yuva420p")],
 )
 def test_transparency_that_is_lost_is_named(scene, tmp_path, name, codec, pix_fmt):
-    clip = write_video(
-        tmp_path / name, [scene(64, 80)], sound=False, codec=codec, pix_fmt=pix_fmt
-    )
+    clip = write_video(tmp_path / name, [scene(64, 80)], sound=False, codec=codec, pix_fmt=pix_fmt)
     assert losses_of_video(clip) == ["transparency left out"]
 
 
