@@ -33,7 +33,7 @@ LAYOUTS = {
         "Dense_Haze_NTIRE19/hazy/01_hazy.png",
         "Dense_Haze_NTIRE19/GT/01_GT.png",
     ),
-    "hazydet": ("HazyDet/test/hazy_images/3.jpg", "HazyDet/test/clean_images/3.jpg"),
+    "hazydet": ("HazyDet-365K/test/hazy images/3.jpg", "HazyDet-365K/test/clean images/3.jpg"),
     "revide": ("REVIDE_indoor/Test/hazy/E003/00001.JPG", "REVIDE_indoor/Test/gt/E003/00001.JPG"),
     "ucb": ("ucb_dev/input/3-1.png", "ucb_dev/target/3-1.png"),
 }
