@@ -52,9 +52,10 @@ class ResultsFolder:
 
     def _file(self, key: str) -> Path:
         for suffix in (".png", ".bmp", ".tif", ".tiff", ".jpg", ".jpeg", ".webp"):
-            path = self.folder / f"{key}{suffix}"
-            if path.is_file():
-                return path
+            for ending in (suffix, suffix.upper()):
+                path = self.folder / f"{key}{ending}"
+                if path.is_file():
+                    return path
         raise BenchmarkError(f"{self.folder}: no result for {key}; expected {key}.png")
 
 

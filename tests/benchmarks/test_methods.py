@@ -184,6 +184,12 @@ def test_a_folder_of_results(score, data, tmp_path):
     assert changed.mean("psnr") != run.mean("psnr")
 
 
+@pytest.mark.parametrize("ending", ["PNG", "TIF"])
+def test_result_pictures_may_have_capital_endings(pair, tmp_path, ending):
+    write(tmp_path / f"{pair.key}.{ending}", pair.target)
+    assert np.array_equal(make_method(f"results:{tmp_path}").restore(pair, 0), pair.target)
+
+
 @pytest.mark.parametrize("mistake", ["jpeg", "jpeg named png", "resized", "missing"])
 def test_spoiled_result_pictures_are_refused(score, data, tmp_path, mistake):
     folder = tmp_path / "made"
