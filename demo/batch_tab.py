@@ -101,8 +101,8 @@ def build(context: Context, blocks: gr.Blocks) -> None:
     page, shown = Page(context), [table, archive]
     made = gr.State((None, *NOTHING))  # the latest: files, rows, zip
     asked = [files, correction, strength]
+    run.click(None, None, None, js=BEGUN, **QUIET)  # first: the page awaits one after the other
     running = run.click(page.restore, asked, made, show_progress_on=shown, **RUN)
-    run.click(None, None, None, js=BEGUN, **QUIET)
     ended = running.success(page.show, [made, files], shown, **DIRECT)
     ended.success(None, None, None, js=ENDED, **QUIET)
     for other in (files.upload, files.delete, files.clear):

@@ -143,6 +143,7 @@ class Page:
 
     def connect_run(self, run: gr.Button, cancel: gr.Button) -> None:
         """Run and cancel; strength re-blends while it moves, and the download follows."""
+        run.click(None, None, None, js=LOOK, **QUIET)  # first: the page awaits one after the other
         running = run.click(
             self.restore,
             [self.source.path, self.token, self.wanted, *self.controls.inputs],
@@ -150,7 +151,6 @@ class Page:
             show_progress_on=[self.shown.slider],
             **RUN,
         )
-        run.click(None, None, None, js=LOOK, **QUIET)
         self._then_show(running)
         cancel.click(self.cancel, None, None, **DIRECT)
         strength, now = self.controls.strength, [self.token, self.controls.strength]

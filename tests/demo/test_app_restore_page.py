@@ -185,8 +185,9 @@ PHONE = {"viewport": {"width": 390, "height": 844}}
 @pytest.mark.parametrize(
     ("page", "jumps"), [(PHONE, True), ({}, False)], indirect=["page"], ids=["phone", "desk"]
 )
-def test_a_run_is_seen_to_begin(page, jumps):
+def test_a_run_is_seen_to_begin(page, held, jumps):
     """Where the result is below the fold, and only there; with nothing to restore nobody moves."""
+    begun, let_go = held
     open_tab(page, "Batch")
     run = page.locator("#batch-run")
     run.scroll_into_view_if_needed()
@@ -198,12 +199,18 @@ def test_a_run_is_seen_to_begin(page, jumps):
     page.locator("#batch-files input[type=file]").set_input_files(str(EXAMPLES / "wall.jpg"))
     page.locator("#batch-files").get_by_text("wall").first.wait_for(timeout=LONG)
     run.click()
+    has_begun(page, begun, 1)
+    page.wait_for_timeout(1500)
+    assert (page.evaluate("scrollY") > before) == jumps
+    let_go.set()
     visible(page.locator("#batch-table"), "wall-restored.jpg").wait_for(timeout=LONG)
     page.wait_for_timeout(1500)
     assert page.locator("#batch-table").bounding_box()["y"] < 844 - 250
+    let_go.clear()
     open_tab(page, "Restore")
     page.evaluate("scrollTo(0, 0)")
     page.get_by_role("button", name="Remove the shadow").click()
+    has_begun(page, begun, 2)
     page.wait_for_timeout(1500)
     assert (page.evaluate("scrollY") > 100) == jumps
     assert page.locator("#restore-slider").bounding_box()["y"] < 400
