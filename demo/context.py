@@ -82,9 +82,8 @@ def shown_picture(label: str, alt: str, **look: Any) -> gr.Image:
         label=label,
         alt_text=alt,
         format="png",
-        buttons=SHOWN_BUTTONS,
         interactive=False,
-        **look,
+        **{"buttons": SHOWN_BUTTONS} | look,
     )
 
 

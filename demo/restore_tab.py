@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
@@ -12,6 +13,8 @@ from demo.context import SHOWN_BUTTONS, Context, shown_picture
 from demo.restore_events import Controls, Shown, Source
 from demo.storage import EXAMPLES
 
+ENLARGED: Any = ["fullscreen"]
+"""On previews of input and result: who saved one would take it for the result in full size."""
 SAMPLES = [str(EXAMPLES / f"{n}.jpg") for n in ("hand", "wall", "brim", "blinds", "leaves")]
 
 
@@ -122,11 +125,12 @@ def _results(facts: gr.Markdown) -> tuple[Shown, gr.Tabs, gr.Button, gr.Button]:
                 format="png",
                 height=520,
                 interactive=False,
+                buttons=ENLARGED,
                 elem_id="restore-slider",
             )
         with gr.Tab("Side by side"), gr.Row():
-            before = _picture("Before", "The picture as it was given")
-            after = _picture("After", "The picture with its shadow removed")
+            before = _picture("Before", "The picture as it was given", buttons=ENLARGED)
+            after = _picture("After", "The picture with its shadow removed", buttons=ENLARGED)
         with gr.Tab("What changed"), gr.Row():
             gain = _picture("Gain: red = lit up, blue = darkened", "Map of the applied gain")
             mask = _picture("Estimated shadow", "Mask: white where a shadow was found")
@@ -163,5 +167,5 @@ def _results(facts: gr.Markdown) -> tuple[Shown, gr.Tabs, gr.Button, gr.Button]:
     return shown, tabs, apply, undo
 
 
-def _picture(label: str, alt: str) -> gr.Image:
-    return shown_picture(label, alt, min_width=220, height=420)
+def _picture(label: str, alt: str, **look: Any) -> gr.Image:
+    return shown_picture(label, alt, min_width=220, height=420, **look)

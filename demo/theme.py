@@ -76,7 +76,8 @@ footer .divider:last-child {display: none;}
   .main.fillable {padding: 12px !important;}
   #status {text-align: left;}
   #top {flex-direction: column; align-items: stretch; gap: 2px;}
-  #restore-slider {height: 380px !important;}
+  #restore-slider:not(.fullscreen) {height: 380px !important;}
+  #restore-slider:not(.fullscreen) img {max-height: 378px !important;}
   .tab-container button {padding: 0 10px;}
   #board-bar {flex-wrap: wrap !important;}
   #board-bar > .form {flex-basis: 100% !important;}

@@ -216,6 +216,27 @@ def test_a_run_is_seen_to_begin(page, held, jumps):
     assert page.locator("#restore-slider").bounding_box()["y"] < 400
 
 
+@pytest.mark.parametrize("page", [PHONE], indirect=True)
+def test_on_a_phone_both_halves_of_a_tall_picture_are_one(page, tmp_path):
+    """And all of the screen is theirs where they are enlarged; what is saved is the whole file."""
+    wall = Image.open(EXAMPLES / "wall.jpg")
+    wall.crop((100, 0, 400, wall.height)).save(tmp_path / "tall.png")
+    replaced(page, tmp_path / "tall.png")
+    page.locator("#restore-facts").get_by_text("tall.png").wait_for(timeout=LONG)
+    page.get_by_role("button", name="Remove the shadow").click()
+    finished(page)
+    slider = page.locator("#restore-slider")
+    before, after = (picture.bounding_box() for picture in slider.locator("img").all())
+    box = slider.bounding_box()
+    assert before == after
+    assert box["y"] <= before["y"]
+    assert before["y"] + before["height"] <= box["y"] + box["height"]
+    assert slider.get_by_role("button", name="Download").count() == 0
+    slider.get_by_role("button", name="Fullscreen").click()
+    page.wait_for_timeout(1500)
+    assert slider.bounding_box()["height"] > 800
+
+
 def test_a_batch_is_shown_beside_its_own_files(page):
     open_tab(page, "Batch")
     files, zipped = page.locator("#batch-files"), page.locator("#batch-zip")
