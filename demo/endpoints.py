@@ -18,6 +18,7 @@ from typing import Any, Literal
 import gradio as gr
 from gradio.components.api_component import Api
 
+from benchmarks.days import MARK
 from demo import batch, leaderboard_reading, photos, restoring, shadow_making
 from demo.checking import (
     SEED,
@@ -248,8 +249,8 @@ def _leaderboard(context: Context) -> None:
                 raise restoring.refusal("board: give an id of /boards.")
             name = checked("board", Text(""), board)
             found = leaderboard_reading.ranked(folder, name)
-        table = leaderboard_reading.ranking(found)  # padded, for the page to sort
-        rows = ([cell.strip() if isinstance(cell, str) else cell for cell in row] for row in table)
+        table = leaderboard_reading.ranking(found)  # padded and marked, for who reads the page
+        rows = ([c.strip(f" {MARK}") if isinstance(c, str) else c for c in row] for row in table)
         return [dict(zip(leaderboard_reading.COLUMNS, row, strict=True)) for row in rows]
 
     gr.api(boards, api_name="boards")

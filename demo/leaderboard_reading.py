@@ -89,18 +89,24 @@ def ranked(folder: Path, name: str) -> Ranked:
 
 
 def ranking(found: Ranked) -> list[list[Any]]:
-    """Rows of COLUMNS, best first; scores with their 95 % interval, as text."""
-    return [_row(row) for row in found.table.to_dict("records")]
+    """Rows of COLUMNS, best first; scores with their 95 % interval, as text.
+
+    Behind seconds of another day than the newest row's is a mark, as on all boards.
+    """
+    from benchmarks.days import marks
+
+    rows = zip(found.table.to_dict("records"), marks(found.table), strict=True)
+    return [_row(row, mark) for row, mark in rows]
 
 
-def _row(row: dict[str, Any]) -> list[Any]:
+def _row(row: dict[str, Any], mark: str) -> list[Any]:
     return [
         row["rank"],
         row["method"] + (" (tied with the best)" if row["tied"] and row["rank"] > 1 else ""),
         *(_score(row, metric, digits) for metric, digits in METRICS.items()),
         row["mask"],
         row["training_data"],
-        _number(row["seconds"], 1, 3),
+        _number(row["seconds"], 1, 3) + mark,
         _number(row["parameters"], 1e6, 2),
         row["badge"],
         row["run"],

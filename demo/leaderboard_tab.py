@@ -21,7 +21,8 @@ RULES = (
     "Rows are ranked only within one set of files under one protocol. **re-scored**: by us, from "
     "pictures; **author-reported**: the authors' own, per picture; **copied**: from a paper, shown "
     "apart, and authors' rows below ours. Intervals are 95 %, bootstrapped over scenes; to be told "
-    "apart, two rows need one beside zero and a signed-rank test below 5 %."
+    "apart, two rows need one beside zero and a signed-rank test below 5 %. **†**: seconds of "
+    "another day than the newest row's."
 )
 SUBMIT = (
     "A zip with `submission.json` (`learnir-bench template DATASET PROTOCOL` writes one) and "

@@ -79,6 +79,21 @@ def test_boards_and_their_rankings(client):
         client.predict("nothing", api_name="/leaderboard")
 
 
+def test_seconds_of_another_day_are_marked_on_the_page_and_numbers_to_programs(
+    client, results, monkeypatch
+):
+    name = leaderboard_reading.board_choices(results)[0][1]
+    found = leaderboard_reading.ranked(results, name)
+    found.table["seconds"] = 0.5  # both, however fast they were
+    found.table.loc[found.table["method"] == "retinex", "date"] = "2020-01-01"
+    column = leaderboard_reading.COLUMNS.index("s/picture")
+    cells = {row[1].split(" ")[0]: row[column] for row in leaderboard_reading.ranking(found)}
+    assert cells == {"input": "   0.500", "retinex": "   0.500†"}
+    monkeypatch.setattr(leaderboard_reading, "ranked", lambda *_: found)
+    rows = client.predict(name, api_name="/leaderboard")
+    assert [float(row["s/picture"]) for row in rows] == [0.5, 0.5]
+
+
 def test_a_hostile_submission_is_answered_with_a_reason(client, tmp_path):
     bundle = tmp_path / "evil.zip"
     with zipfile.ZipFile(bundle, "w") as archive:
