@@ -52,11 +52,6 @@ class Schedule:
         """Number of sampling steps: the index of the smooth equivalence point."""
         return len(self.a) - 1
 
-    @property
-    def steps(self) -> range:
-        """t = T', ..., 1: the order in which sampling visits them."""
-        return range(self.T_prime, 0, -1)
-
     @cached_property
     def alpha_bar(self) -> tuple[float, ...]:
         return tuple(a * a for a in self.a)

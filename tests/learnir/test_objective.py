@@ -75,6 +75,12 @@ def test_correction_loss_is_the_gaussian_likelihood_of_torch():
     assert float(correction_loss(g, log_variance, R_hat, R)) == pytest.approx(float(known))
 
 
+def test_penalties_are_means():
+    x = torch.tensor([[[[3.0, -1.0], [0.0, 2.0]]]])
+    assert float(l2(x)) == (9 + 1 + 0 + 4) / 4
+    assert float(charbonnier(x)) == pytest.approx((3 + 1 + 0.001 + 2) / 4, abs=1e-6)
+
+
 def test_gradient_loss_ignores_constants_and_sees_edges():
     flat = torch.full((1, 3, 8, 8), 0.7)
     edge = torch.zeros(1, 3, 8, 8)

@@ -75,6 +75,20 @@ def test_paper_offset_is_the_printed_expression_with_the_residual_forgotten(T, t
 
 
 @pytest.mark.parametrize("weight", [0.0, 0.4, 1.0])
+@pytest.mark.parametrize(("T", "t"), STEPS)
+def test_the_printed_correction_goes_from_the_ancestral_step_to_one_without_a_network(T, t, weight):
+    schedule, z_y, _, R_hat, _, z_t = state(T, t)
+    a, s, k, alpha, beta = schedule.a, schedule.s, schedule.k, schedule.alpha, schedule.beta
+    eps_hat = noise_from_residual(z_t, z_y, R_hat, t, schedule)
+    m = (z_t - beta[t] / s[t] * (eps_hat + k[t] * R_hat)) / sqrt(alpha[t])
+    networkless = (2 * a[t - 1] - 1) / a[t] * z_t + (1 - a[t - 1]) * z_y
+    step = CORRECTIONS["paper"].mean(z_t, z_y, R_hat, eps_hat, t, schedule, weight)
+    assert (step - (1 - weight) * m - weight * networkless).abs().max() < 1e-9
+    none = CORRECTIONS["none"].mean(z_t, z_y, R_hat, eps_hat, t, schedule, weight)
+    assert (none - m).abs().max() < 1e-9
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.4, 1.0])
 @pytest.mark.parametrize("t", [2, 3, 5])
 def test_fresh_noise_keeps_the_marginal_by_monte_carlo(weight, t):
     """Stepping forward states with a perfect network lands on the forward marginal of t - 1."""
@@ -92,7 +106,7 @@ def test_fresh_noise_keeps_the_marginal_by_monte_carlo(weight, t):
 
 def test_fresh_noise_runs_from_ancestral_to_none():
     schedule = Schedule.linear(12)
-    for t in schedule.steps:
+    for t in range(1, schedule.T_prime + 1):
         assert fresh_noise_std(0.0, t, schedule) == pytest.approx(sqrt(schedule.beta_tilde[t]))
         assert fresh_noise_std(1.0, t, schedule) == pytest.approx(0, abs=1e-7)
 
@@ -102,6 +116,8 @@ def test_paper_sigma_against_its_three_terms():
     a, s, beta = schedule.a, schedule.s, schedule.beta
     expected = s[2] * sqrt(beta[3]) / s[3] - s[2] + (2 * a[2] - 1) * s[3] / a[3]
     assert paper_sigma(t, schedule) == pytest.approx(expected)
+    drawn = CORRECTIONS["paper"].std(t, schedule, 0.4)
+    assert drawn**2 == pytest.approx(schedule.beta_tilde[t] + (0.4 * expected) ** 2)
     assert CORRECTIONS["paper"].std(1, schedule, 1.0) == 0.0
 
 

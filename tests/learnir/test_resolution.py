@@ -97,8 +97,16 @@ def test_bad_schedules_of_scales_are_refused(bad):
         check_scales(bad, 5)
 
 
+def test_scales_may_have_a_common_multiple_of_64():
+    assert check_scales([1, 2, 8, 32, 64], 5) == (1, 2, 8, 32, 64)
+    with pytest.raises(ValueError, match="at most 64"):
+        check_scales((1, 1, 5, 5, 65), 5)
+
+
 def test_named_scales():
     assert resolve_scales("fixed", 3, ()) == (1, 1, 1)
+    assert resolve_scales("drm", 5, (1, 1, 1, 1, 1)) == drm_scales(5)
+    assert resolve_scales([1, 2, 2], 3, (1, 1, 1)) == (1, 2, 2)
     assert resolve_scales(None, 5, (1, 2, 4, 2, 1)) == (1, 2, 4, 2, 1)  # the figure's V shape
     assert resolve_scales(None, 8, (1, 1, 2, 4, 4)) == drm_scales(8)
     with pytest.raises(ValueError, match="fixed"):

@@ -1,8 +1,11 @@
+from math import hypot
+
 import pytest
 import torch
 
+from learnir.posterior import fresh_noise_std
 from learnir.process import noise_from_residual
-from learnir.resolution import area_mean
+from learnir.resolution import area_mean, scale_at
 from learnir.sampler import sample
 from learnir.schedule import Schedule
 
@@ -38,24 +41,47 @@ class Unsure(Oracle):
         return R, torch.full_like(R, self.spread)
 
 
-def test_a_predicted_spread_is_noise_in_every_state_but_the_picture():
-    """C_t = |c_t| spread: std of what a step adds to the same step without a spread."""
+@pytest.mark.parametrize("weight", [1.0, 0.5])
+@pytest.mark.parametrize("scales", [(1, 1, 1, 1, 1), (1, 1, 1, 1, 2), (1, 1, 1, 2, 1)])
+def test_a_predicted_spread_is_noise_in_every_state_but_the_picture(scales, weight):
+    """C_t^2 = std^2 + (c_t spread)^2: std of what a step adds to the same step without a spread."""
     y, x = (torch.zeros(1, 3, 64, 64, dtype=torch.float64) for _ in range(2))
     schedule = Schedule.linear(12)
-    fixed, T_prime = (1,) * schedule.T_prime, schedule.T_prime
+    T_prime = schedule.T_prime
 
     def state(spread, until):
         model = Unsure(y - x, spread)
+        options = {"correction": "learned", "weight": weight, "until": until}
         draws = torch.Generator().manual_seed(4)
-        return sample(
-            model, y, schedule, scales=fixed, correction="learned", until=until, generator=draws
-        )
+        return sample(model, y, schedule, scales=scales, generator=draws, **options)
 
-    sure, unsure = (state(spread, T_prime - 1) for spread in (0.0, 0.3))
-    added = float((unsure - sure).std())
-    assert added == pytest.approx(abs(schedule.c[T_prime]) * 0.3, rel=0.03)
+    sure, unsure = (state(spread, T_prime - 1) for spread in (0.0, 3.0))
+    added, std = float((unsure - sure).std()), fresh_noise_std(weight, T_prime, schedule)
+    assert added == pytest.approx(hypot(std, schedule.c[T_prime] * 3) - std, rel=0.03)
     assert added > 0.01
-    assert float((state(0.3, 0) - x).abs().max()) < 1e-6  # at t = 1 the oracle says x
+    assert float((state(3.0, 0) - x).abs().max()) < 1e-6  # at t = 1 the oracle says x
+
+
+def test_the_model_is_asked_about_the_state_and_the_observation_at_its_scale():
+    y, _ = pictures()
+    R, scales, asked = torch.full_like(y, 0.3), (1, 2, 2, 2, 4), []
+
+    class Watched(Oracle):
+        def residual(self, z_t, z_y, t, schedule):
+            asked.append(t)
+            f = scales[t - 1]
+            assert torch.equal(z_y, area_mean(y, f))
+            eps = noise_from_residual(z_t, z_y, area_mean(R, f), t, schedule)
+            assert 0.85 < float(eps.var()) < 1.15
+            return super().residual(z_t, z_y, t, schedule)
+
+        def refine(self, z_t, z_y, R, t, schedule):
+            assert float((R - 0.3).abs().max()) < 1e-12
+            return self.residual(z_t, z_y, t, schedule), None
+
+    options = {"correction": "learned", "generator": generator()}
+    sample(Watched(R), y, Schedule.linear(12), scales=scales, **options)
+    assert asked == [5, 5, 4, 4, 3, 3, 2, 2, 1, 1]
 
 
 def pictures(size=32):
@@ -191,22 +217,17 @@ def test_without_eta_nothing_is_drawn_but_the_start_and_what_finer_scales_need(s
     assert (states[1] - states[0]).abs().mean() > 0.01
 
 
-def test_callback_sees_every_step_and_cancels():
-    y, x = pictures()
-    seen = []
+def test_callback_sees_the_picture_of_every_step_and_cancels():
+    y, _ = pictures()
+    R, scales, seen = torch.full_like(y, 0.3), (1, 1, 2, 4, 4), []
 
     def watch(t, z_0_hat):
         seen.append(t)
-        if t == 3:
+        assert (z_0_hat - area_mean(y - R, scale_at(scales, t - 1))).abs().max() < 1e-9
+        if t == 2:
             raise KeyboardInterrupt
 
+    options = {"scales": scales, "generator": generator(), "callback": watch}
     with pytest.raises(KeyboardInterrupt):
-        sample(
-            Oracle(y - x),
-            y,
-            Schedule.linear(12),
-            scales=(1,) * 5,
-            generator=generator(),
-            callback=watch,
-        )
-    assert seen == [5, 4, 3]
+        sample(Oracle(R), y, Schedule.linear(12), **options)
+    assert seen == [5, 4, 3, 2]
