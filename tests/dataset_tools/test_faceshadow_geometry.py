@@ -75,11 +75,14 @@ def test_scale_does_not_depend_on_yaw(turned, face):
 
 @pytest.mark.parametrize("angle", [-30, -10, 15, 30])
 def test_pose_follows_a_turned_head(turned, face, angle):
-    # turning towards +yaw moves the picture's right cheek away from the camera
+    # to turn by a positive angle moves the picture's right cheek, or the forehead, away
     change = pose.yaw(turned(face, angle, 0).points) - pose.yaw(face.points)
-    assert abs(change) == pytest.approx(abs(angle), abs=1.5)
+    assert change == pytest.approx(-angle, abs=1.5)
     nod = pose.pitch(turned(face, 0, angle).points) - pose.pitch(face.points)
-    assert abs(nod) == pytest.approx(abs(angle), abs=1.5)
+    assert nod == pytest.approx(-angle, abs=1.5)
+    c, s = np.cos(np.radians(angle)), np.sin(np.radians(angle))
+    clockwise = face.points @ np.array([[c, s, 0], [-s, c, 0], [0, 0, 1]])
+    assert pose.roll(clockwise) - pose.roll(face.points) == pytest.approx(angle, abs=1.5)
 
 
 def test_yaw_is_that_of_the_picture_also_when_mirrored(turned, face):

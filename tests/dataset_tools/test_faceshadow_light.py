@@ -42,13 +42,23 @@ def test_penumbra_widens_as_distance_times_tangent(distance, radius):
     assert sigma == pytest.approx(distance * np.tan(np.radians(radius)) / 2, rel=0.12, abs=0.5)
 
 
-def test_shadow_falls_away_from_the_light():
-    """A small occluder towards a light from the upper left shades the middle of the wall."""
+@pytest.mark.parametrize("azimuth", [-135, -90, 0, 120])
+@pytest.mark.parametrize("elevation", [30, 60])
+@pytest.mark.parametrize("at", [(256, 256), (300, 216)])
+def test_shadow_falls_away_from_the_light(azimuth, elevation, at):
+    """A dot of an occluder that stands upright across the light, projected onto the wall."""
     texture = np.zeros((512, 512), np.float32)
-    cv2.circle(texture, (256, 256), 20, 1.0, -1)
-    visible = shadows.cast(texture, plane(), Light(-135, 45, 0.3), 300, 1.0)
+    cv2.circle(texture, at, 12, 1.0, -1)
+    light = Light(azimuth, elevation, 0.3)
+    visible = shadows.cast(texture, plane(240), light, 300, 1.0)
     rows, columns = np.nonzero(visible < 0.5)
-    assert np.hypot(rows.mean() - 80, columns.mean() - 80) < 3
+    towards = light.direction
+    right = np.array([towards[2], 0, -towards[0]]) / np.hypot(towards[0], towards[2])
+    down = np.cross(towards, right)
+    across, along = (np.array(at) - 256) * 400 / 512
+    dot = 300 * towards + across * right + along * down
+    shadow = dot - dot[2] / towards[2] * towards
+    assert (columns.mean() - 120, rows.mean() - 120) == pytest.approx(tuple(shadow[:2]), abs=2)
 
 
 def test_nearer_points_are_shifted_against_the_light():
@@ -59,7 +69,7 @@ def test_nearer_points_are_shifted_against_the_light():
     flat = shadows.cast(edge_texture(), scene, light, 300, 1.0)
     high = shadows.cast(edge_texture(), raised, light, 300, 1.0)
     shift = np.argmax(np.abs(np.diff(high[80]))) - np.argmax(np.abs(np.diff(flat[80])))
-    assert abs(shift) == pytest.approx(50, abs=2)  # 50 mm up moves 50 / tan 45 along
+    assert shift == pytest.approx(-50, abs=2)  # 50 mm up moves 50 / tan 45 towards the light
 
 
 @pytest.mark.parametrize("laid", ["cast", "flat"])
