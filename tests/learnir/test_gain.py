@@ -3,7 +3,15 @@ import numpy as np
 import pytest
 
 from learnir import gain, strips
-from learnir.gain import GainMap, apply_gain, blend, brighten, enlarge_rows, log_gain
+from learnir.gain import (
+    GainMap,
+    apply_gain,
+    blend,
+    brighten,
+    enlarge_rows,
+    log_gain,
+    log_luminance,
+)
 from learnir.images import decode_linear, encode_linear
 
 
@@ -34,6 +42,35 @@ def test_gain_and_brighten_are_inverse():
     assert np.allclose(brighten(y, log_gain(y, x)), x, atol=1e-5)
     assert np.allclose(brighten(y, log_gain(y, x), 0.0), y, atol=1e-6)
     assert log_gain(y * 0.25, y)[y > 0.5].mean() == pytest.approx(2, abs=0.05)
+    beyond = log_gain(np.float32([-0.3, 1.4, 0.2]), np.float32([0.4, -0.2, 1.7]))
+    assert np.array_equal(beyond, log_gain(np.float32([0, 1, 0.2]), np.float32([0.4, 0, 1])))
+
+
+def test_the_guide_is_the_luminance_of_rec_709():
+    weights = np.array([0.2126, 0.7152, 0.0722])
+    guide = log_luminance(np.eye(3, dtype=np.float32)[None])[0]
+    assert guide == pytest.approx(np.log2(weights + 1 / 1024), abs=1e-5)
+
+
+def windows(x):
+    """Every pixel's 3 x 3 surroundings, edges repeated: (h, w, 9)."""
+    padded = np.pad(x, 1, mode="edge")
+    return np.lib.stride_tricks.sliding_window_view(padded, (3, 3)).reshape(*x.shape, 9)
+
+
+def test_the_slope_is_the_guided_filters_times_the_fourth_power_of_the_correlation():
+    rng = np.random.default_rng(0)
+    guide = rng.normal(-3, 1, (9, 12))
+    follows = -0.8 * guide[..., None] + rng.normal(0, [0.02, 0.3, 2], (9, 12, 3))
+    found = gain.slope(guide, follows)
+    for channel in range(3):
+        pairs = np.stack([windows(guide), windows(follows[..., channel])], 2)
+        cov = np.array([[np.cov(pair, bias=True) for pair in row] for row in pairs])
+        r2 = cov[..., 0, 1] ** 2 / ((cov[..., 0, 0] + 1e-4) * (cov[..., 1, 1] + 1e-4))
+        a = cov[..., 0, 1] / (cov[..., 0, 0] + 0.05) * r2**2
+        assert found[..., channel] == pytest.approx(windows(a).mean(-1), abs=1e-9)
+    assert found[..., 0].mean() == pytest.approx(-0.76, abs=0.05)  # r = 1 but for the noise
+    assert abs(found[..., 2]).mean() < 0.2
 
 
 def test_rows_in_strips_are_the_rows_of_the_whole():
@@ -91,6 +128,20 @@ def test_strength_goes_from_input_over_restored_and_beyond(scene):
     assert means[3] > means[2] + 1
 
 
+def test_a_blend_has_so_much_of_the_gain_and_its_ends_are_the_pictures_themselves(scene):
+    """Of 16 bits, which no table carries there and back."""
+    observed, restored = scene(40, 50, np.uint16), scene(40, 50, np.uint16, seed=1)
+    half = blend(observed, restored, 0.5)
+    y, x = decode_linear(observed), decode_linear(restored)
+    expected = encode_linear(np.sqrt((y + 1 / 1024) * (x + 1 / 1024)) - 1 / 1024, np.uint16)
+    assert np.abs(half.astype(int) - expected).max() <= 64
+    ends = np.zeros((40, 50), np.float32)
+    ends[:, 25:] = 1
+    joined = blend(observed, restored, ends)
+    assert np.array_equal(joined[:, :25], observed[:, :25])
+    assert np.array_equal(joined[:, 25:], restored[:, 25:])
+
+
 def test_detail_that_is_not_shadow_stays(scene):
     """A uniform gain of one stop doubles the light of every pixel, fine pattern and all."""
     picture = (scene(200, 240) // 2).astype(np.uint8)
@@ -108,3 +159,18 @@ def test_mask_shows_where_light_was_added():
     assert mask.dtype == np.uint8
     assert mask[:, :50].max() == 0
     assert mask[:, 70:].min() == 255
+
+
+@pytest.mark.parametrize(
+    ("stops", "level"),
+    [
+        ((0.25, 0.25, 0.25), 0),
+        ((0.375, 0.375, 0.375), 64),
+        ((0.5, 0.5, 0.5), 128),
+        ((0.75, 0.75, 0.75), 255),
+        ((0.0, 1.0, 0.0), round(255 * (0.7152 - 0.25) / 0.5)),
+    ],
+)
+def test_the_mask_is_grey_between_a_quarter_and_three_quarters_of_a_stop(stops, level):
+    added = np.broadcast_to(np.float32(stops), (4, 5, 3))
+    assert np.abs(gain.shadow_mask(added, 8, 10).astype(int) - level).max() <= 1

@@ -1,5 +1,7 @@
+import cv2
 import numpy as np
 import pytest
+from PIL import Image, ImageOps
 
 from learnir import images
 from learnir.images import grid
@@ -23,6 +25,9 @@ def test_the_encoding_table_is_at_most_one_code_off():
 def test_linear_light_follows_the_standard():
     assert images.srgb_to_linear(np.float32(0.5)) == pytest.approx(0.21404, abs=1e-5)
     assert images.linear_to_srgb(np.float32(0.18)) == pytest.approx(0.46136, abs=1e-5)
+    assert images.srgb_to_linear(np.float32(0.04)) == pytest.approx(0.04 / 12.92, abs=1e-7)
+    assert images.linear_to_srgb(np.float32(0.003)) == pytest.approx(0.003 * 12.92, abs=1e-7)
+    assert images.linear_to_srgb(np.float32([-0.5, 1.5])) == pytest.approx([0, 1], abs=1e-6)
 
 
 def test_tensors_and_pictures_are_the_same_thing(scene):
@@ -36,9 +41,12 @@ def test_tensors_and_pictures_are_the_same_thing(scene):
 
 
 @pytest.mark.parametrize("orientation", range(0, 10))
-def test_turning_back_undoes_turning(scene, orientation):
+def test_turning_is_what_pillow_does_and_is_undone(scene, orientation):
     picture = scene(5, 9)
     turned = images.upright(picture, orientation)
+    tagged = Image.fromarray(picture)
+    tagged.getexif()[0x0112] = orientation
+    assert np.array_equal(turned, np.asarray(ImageOps.exif_transpose(tagged)))
     assert np.array_equal(images.turned_back(turned, orientation), picture)
 
 
@@ -61,3 +69,21 @@ def test_grid_holds_every_picture_and_the_labels(scene):
     assert np.array_equal(labelled[18:58, 4:64], rows[0][0])
     assert labelled[:14].max() > 200
     assert np.array_equal(plain[48:88, 4:64, 0], rows[1][0])
+
+
+def test_the_grid_fits_pictures_into_the_middle_of_their_cells(scene):
+    small, tall, wide = scene(20, 30), scene(80, 40), scene(15, 120)
+    sheet = grid([[small, tall], [wide]])
+    assert sheet.shape == (4 + 2 * 84, 4 + 2 * 124, 3)
+    cells = [sheet[4:84, 4:124], sheet[4:84, 128:248], sheet[88:168, 4:124]]
+    for cell, picture in zip(cells, (small, tall, wide), strict=True):
+        h, w = picture.shape[:2]
+        f = min(80 / h, 120 / w)
+        shown = cv2.resize(picture, (round(w * f), round(h * f)), interpolation=cv2.INTER_LINEAR)
+        top, left = (80 - shown.shape[0]) // 2, (120 - shown.shape[1]) // 2
+        inside = np.s_[top : top + shown.shape[0], left : left + shown.shape[1]]
+        assert np.array_equal(cell[inside], shown)
+        around = cell.copy()
+        around[inside] = 24
+        assert (around == 24).all()
+    assert (sheet[88:168, 128:248] == 24).all()
