@@ -171,6 +171,54 @@ def test_harmonics_explain_smooth_shading_but_not_a_cast_shadow(face, astronaut)
     assert shadowed.score > clean.score + 0.1
 
 
+def sphere(count: int = 4000) -> np.ndarray:
+    """Unit normals all around, evenly (a Fibonacci lattice); (count, 3)."""
+    z = 1 - (2 * np.arange(count) + 1) / count
+    turn = np.pi * (1 + np.sqrt(5)) * np.arange(count)
+    return np.stack([*(np.sqrt(1 - z * z) * (np.cos(turn), np.sin(turn))), z], 1)
+
+
+def test_harmonics_are_orthogonal_on_the_sphere():
+    basis = spherical_harmonics(sphere())
+    length = np.sqrt((basis**2).mean(0))
+    assert length.min() > 0.2
+    assert basis.T @ basis / 4000 / np.outer(length, length) == pytest.approx(np.eye(9), abs=2e-3)
+
+
+@pytest.mark.parametrize(("outliers", "within"), [(-1.5, 0.03), (1.5, 0.06)])
+def test_a_patch_in_shadow_or_a_highlight_hardly_pulls_the_fit(outliers, within):
+    normals = sphere()
+    normals = normals[normals[:, 2] > 0.2]
+    light = normals @ np.array([0.3, -0.2, 0.5])
+    patch = normals @ (np.array([0.6, 0, 0.8])) > 0.95
+    assert patch.mean() > 0.05
+    found = explained(np.where(patch, light + outliers, light), normals)
+    assert np.abs(found - light)[~patch].mean() < within
+    plain, *_ = np.linalg.lstsq(
+        spherical_harmonics(normals), np.where(patch, light + outliers, light), rcond=None
+    )
+    assert np.abs(spherical_harmonics(normals) @ plain - light)[~patch].mean() > 2 * within
+
+
+def test_edges_of_shadows_are_neutral_and_sides_are_compared(face):
+    """A step of brightness alone across the face; one of colour; a darker left half."""
+    scene = surface(face.points, (512, 512))
+    rows = np.arange(512)[:, None, None]
+    base = np.full((512, 512, 3), 0.4, np.float32)
+    above = rows < face.points[1, 1]
+
+    def examined(change):
+        return examine(np.where(above, base * np.float32(change), base), scene)
+
+    assert examined([1, 1, 1]).edge_share == 0
+    assert examined([0.3, 0.3, 0.3]).edge_share > 0.02
+    assert examined([0.1, 0.5, 0.9]).edge_share == 0
+    left = np.where(scene.normals[..., :1] < 0, base * 0.7, base)
+    wanted = np.log(0.43 / (0.28 + 0.03))  # the light of both and the floor
+    assert examine(left, scene).asymmetry == pytest.approx(wanted, abs=0.02)
+    assert examine(base, scene).asymmetry == pytest.approx(0, abs=1e-6)
+
+
 def test_the_light_of_a_picture_is_told_from_what_it_falls_on(face):
     scene = surface(face.points, (512, 512))
     towards = np.array([0.8, -0.3, 0.52])

@@ -10,6 +10,7 @@ import pytest
 
 from dataset_tools.dye import Dye, cloth, draw_dye, dyed
 from dataset_tools.geometry import Surface, surface
+from dataset_tools.landmarks import CHIN
 from dataset_tools.light import Light, smoothstep
 from dataset_tools.occluders import OCCLUDERS, choose
 from dataset_tools.photometry import luminance
@@ -40,6 +41,29 @@ def test_cloth_is_the_suit_and_not_the_face(portrait):
     assert where[:100].max() < 0.01  # hair
 
 
+def test_cloth_begins_below_the_chin_higher_at_the_shoulders_and_where_skin_ends():
+    """Blue cloth everywhere but on the face and in a stripe of the face's colour below it."""
+    H, W, chin = 200, 300, (150, 100)
+    skin = np.zeros((H, W), np.float32)
+    skin[40:90, 130:170] = 1
+    stripe = np.zeros((H, W), bool)
+    stripe[:, 120:180] = True
+    linear = np.where(stripe[..., None], np.float32([0.4, 0.2, 0.1]), np.float32([0.1, 0.2, 0.5]))
+    for mm in (1.0, 2.0):
+        scene = Surface(0 * skin, np.zeros((H, W, 3)), skin > 0, skin, mm, np.zeros(3))
+        points = np.zeros((478, 3), np.float32)
+        points[CHIN, :2] = chin
+        where = cloth(linear, scene, points, np.ones((H, W), np.float32))
+        beside, far = round(40 / mm), round(115 / mm)
+        assert where[:, 124:176].max() < 0.01
+        for side in (-1, 1):
+            neck, shoulder = where[:, 150 + side * beside], where[:, 150 + side * far]
+            assert neck[: 100 + round(8 / mm)].max() < 0.05
+            assert shoulder[: 100 - round(36 / mm)].max() < 0.2
+            assert shoulder[100 - round(16 / mm) :].min() > 0.95
+        assert where[100 + round(24 / mm) :, [100, 200]].min() > 0.95
+
+
 def test_the_median_of_dyed_cloth_takes_the_level_and_the_rest_stays(portrait):
     linear, scene, points, person = portrait
     where = cloth(linear, scene, points, person)
@@ -53,10 +77,23 @@ def test_the_median_of_dyed_cloth_takes_the_level_and_the_rest_stays(portrait):
     assert np.array_equal(changed[where == 0], linear[where == 0])
 
 
-def test_dyes_run_from_black_to_white():
-    levels = [draw_dye(np.random.default_rng(seed)).level for seed in range(200)]
-    assert min(levels) < 0.02
-    assert max(levels) > 0.4
+def test_dyed_cloth_takes_the_colour_of_the_dye():
+    """Three greys about their median, each a factor of two from the next."""
+    linear = np.repeat(np.float32([0.1, 0.2, 0.4])[:, None], 30, 1)[..., None] * np.ones(3)
+    dye = Dye(level=0.05, contrast=0.5, colour=(1.2, 1.0, 0.7), saturation=1.0)
+    changed = dyed(linear.astype(np.float32), np.ones((3, 30), np.float32), dye)
+    expected = 0.05 * np.sqrt([0.5, 1, 2])[:, None] * np.array(dye.colour)
+    assert changed[:, 0] == pytest.approx(expected, rel=1e-4)
+
+
+def test_dyes_run_from_black_to_white_and_are_mostly_grey():
+    dyes = [draw_dye(np.random.default_rng(seed)) for seed in range(400)]
+    for name, low, high in (("level", 0.012, 0.5), ("contrast", 0.15, 0.9), ("saturation", 0, 1)):
+        drawn = [getattr(dye, name) for dye in dyes]
+        assert low < min(drawn) < low + 0.04
+        assert high - 0.04 < max(drawn) < high
+    vivid = np.mean([np.ptp(np.log(dye.colour)) > 0.2 for dye in dyes])
+    assert vivid == pytest.approx(0.24, abs=0.06)  # a quarter, and nearly all of that
 
 
 def test_dye_changes_input_and_target_alike(astronaut, face):
@@ -104,6 +141,28 @@ def test_what_mirrors_the_key_follows_the_strands():
     detail = relief(hair, 1.0)
     slope, _ = np.polyfit(np.log(detail).ravel(), np.log(added).ravel(), 1)
     assert slope == pytest.approx(2.0, abs=0.02)
+
+
+def test_relief_is_an_exponent_of_the_direct_light_alone():
+    """Direct over ambient light, against the same without relief: detail^relief."""
+    size, rng = 64, np.random.default_rng(0)
+    skin = 0.1 * np.exp(rng.normal(0, 0.2, (size, size, 1))) * np.float32([1.2, 1, 0.8])
+    skin = skin.astype(np.float32)
+    normals = np.zeros((size, size, 3), np.float32)
+    normals[..., 2] = 1
+    ones = np.ones((size, size), np.float32)
+    scene = Surface(0 * ones, normals, ones > 0, ones, 1.0, np.array([32, 32, 0], np.float32))
+    ambient = np.full((size, size, 3), 0.2, np.float32)
+
+    def over_ambient(exponent: float) -> np.ndarray:
+        look = Look(1.0, 0.0, 1.0, 1.0, 1.0, 0.0, 1.0, None, relief=exponent)
+        _, share = relight(
+            skin, scene, person=ones, light=Light(-90, 45, 1.0), ambient=ambient, look=look
+        )
+        return 1 / share - 1
+
+    drawn = over_ambient(0.7) / over_ambient(0.0)
+    assert drawn == pytest.approx(np.repeat(relief(skin, 1.0)[..., None] ** 0.7, 3, 2), rel=1e-3)
 
 
 def test_shares_of_a_recipe_replace_those_of_the_mix():

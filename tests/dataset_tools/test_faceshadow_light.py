@@ -72,6 +72,20 @@ def test_nearer_points_are_shifted_against_the_light():
     assert shift == pytest.approx(-50, abs=2)  # 50 mm up moves 50 / tan 45 towards the light
 
 
+def test_a_texture_laid_flat_keeps_its_size_and_turns_about_the_face():
+    """A dot 50 mm from the middle, 20 mm wide, shades as much, as far from the face's middle."""
+    texture, at = np.zeros((512, 512), np.float32), []
+    cv2.circle(texture, (256 + 64, 256), 13, 1.0, -1)
+    for seed in range(8):
+        blocked = 1 - shadows.flat(texture, plane(200), np.random.default_rng(seed), 1.0)
+        assert blocked.sum() == pytest.approx(texture.sum() * (400 / 512) ** 2, rel=0.2)
+        rows, columns = np.indices(blocked.shape) - 100
+        x, y = ((blocked * place).sum() / blocked.sum() for place in (columns, rows))
+        assert np.hypot(x, y) == pytest.approx(50, abs=3)
+        at.append(np.degrees(np.arctan2(y, x)))
+    assert np.ptp(at) > 120
+
+
 @pytest.mark.parametrize("laid", ["cast", "flat"])
 def test_a_thread_in_a_wide_frame_is_a_grey_line_and_no_staircase(laid):
     """1 mm wide where a pixel sees 4: wherever it lies, every row gets a quarter of its shadow."""
@@ -159,6 +173,17 @@ def test_horizon_march_agrees_with_ray_casting(face, azimuth, elevation):
     assert (marched == exact)[scene.face].mean() >= 0.95
 
 
+@pytest.mark.parametrize(("radius", "fades"), [(8.0, 8.0), (0.27, 1.5)])
+@pytest.mark.parametrize("nearer", [-1.2, -0.5, 0.0, 0.5, 1.2])
+def test_the_horizons_shadow_fades_over_the_lights_radius(radius, fades, nearer):
+    """A hillside that rises towards the light by its elevation and some of its radius more."""
+    hill = 45 + nearer * fades
+    depth = np.tile(-4 * np.arange(160, dtype=np.float32) * np.tan(np.radians(hill)), (40, 1))
+    lit = self_shadow(depth.astype(np.float32), 4.0, Light(180, 45, radius))[20, 80]
+    x = np.clip((1 - nearer) / 2, 0, 1)
+    assert lit == pytest.approx(3 * x**2 - 2 * x**3, abs=0.09 if radius < 1 else 0.02)
+
+
 def test_self_shadow_of_a_flat_wall_is_none():
     assert self_shadow(plane().depth, 1.0, Light(-90, 20, 1.0)).min() > 0.99
 
@@ -169,13 +194,27 @@ def test_lambert_is_the_cosine_and_never_negative():
     assert shading == pytest.approx([0.5, np.cos(np.radians(30)), 0.0], abs=1e-4)
 
 
-def test_drawn_lights_have_unit_directions_towards_the_camera():
+@pytest.mark.parametrize("radius", [0.27, 5.0, 20.0])
+def test_shading_fades_over_the_lights_radius(radius):
+    """The mean of max(n.l + u, 0), |u| up to the sine of the radius or of 2 degrees."""
+    soft = np.sin(np.radians(max(radius, 2.0)))
+    angles = np.radians(np.linspace(40, 130, 91))  # of surfaces turned away from the light
+    normals = np.stack([np.sin(angles), np.zeros(91), np.cos(angles)], -1).astype(np.float32)
+    spread = np.linspace(-soft, soft, 20_001)[:, None]
+    expected = np.maximum(np.cos(angles) + spread, 0).mean(0)
+    assert lambert(normals[None], Light(0, 90, radius))[0] == pytest.approx(expected, abs=1e-4)
+
+
+def test_drawn_lights_shine_from_before_the_face_and_mostly_from_above():
     rng = np.random.default_rng(0)
-    for _ in range(200):
-        light = draw_light(rng)
+    lights = [draw_light(rng) for _ in range(400)]
+    for light in lights:
         assert np.linalg.norm(light.direction) == pytest.approx(1, abs=1e-5)
         assert light.direction[2] > 0
         assert 0.26 < light.radius < 8.1
+    # four in five are drawn about the vertical, 92.8 % of which above, the others all around
+    above = np.mean([light.direction[1] < 0 for light in lights])
+    assert above == pytest.approx(0.8 * 0.928 + 0.2 * 0.5, abs=0.05)
 
 
 @pytest.mark.parametrize("name", OCCLUDERS)

@@ -73,6 +73,18 @@ def test_ambient_colour_has_the_asked_luminance(tint):
     assert photometry.share_and_tint(colour) == pytest.approx((0.25, tint), abs=1e-6)
 
 
+def test_the_ambient_field_varies_by_the_spread():
+    colour, found = photometry.ambient_colour(0.3, 0.2), []
+    for seed in range(20):
+        field = photometry.ambient_field(np.random.default_rng(seed), colour, (24, 32), 0.4)
+        share = field / colour
+        assert np.ptp(share, axis=-1).max() < 1e-5
+        found.append(share[..., 0])
+    assert np.min(found) == pytest.approx(0.6, abs=0.05)
+    assert np.max(found) == pytest.approx(1.4, abs=0.05)
+    assert np.mean(found) == pytest.approx(1, abs=0.05)
+
+
 def test_composite_keeps_lit_points_and_leaves_the_ambient_in_shadow():
     base = np.full((1, 2, 3), 0.6, np.float32)
     ambient = np.broadcast_to(np.float32([0.2, 0.25, 0.3]), base.shape)
@@ -83,9 +95,10 @@ def test_composite_keeps_lit_points_and_leaves_the_ambient_in_shadow():
     assert darkened[0, 1] == pytest.approx(0.6 * np.array([0.2, 0.25, 0.3]))
 
 
-def test_sensor_noise_has_the_stated_variance():
+@pytest.mark.parametrize(("a", "b"), [(4e-4, 2e-6), (0.0, 2e-6), (4e-4, 0.0)])
+def test_sensor_noise_has_the_stated_variance(a, b):
     rng = np.random.default_rng(1)
-    clean, k, a, b = 0.5, 0.2, 4e-4, 2e-6
+    clean, k = 0.5, 0.2
     darkened = np.full((200, 200, 3), clean * k, np.float32)
     noise = photometry.sensor_noise(rng, darkened, np.full_like(darkened, k), a, b)
     assert noise.var() == pytest.approx(a * k * (1 - k) * clean + b * (1 - k**2), rel=0.03)

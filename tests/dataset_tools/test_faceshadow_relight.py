@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from dataset_tools.geometry import Surface
 from dataset_tools.light import Light
-from dataset_tools.relight import Look, relight, shoulder
+from dataset_tools.relight import Look, _grade, relight, shoulder
 
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
 
@@ -50,3 +52,15 @@ def test_the_shoulder_rolls_highlights_off():
     given = np.float32([0, 0.3, 0.75, 1.0, 3.0])
     expected = [0, 0.3, 0.75, 0.75 + 0.25 * (1 - np.exp(-1)), 0.75 + 0.25 * (1 - np.exp(-9))]
     assert shoulder(given) == pytest.approx(np.array(expected), abs=1e-6)
+
+
+def test_contrast_is_an_exponent_about_middle_grey_and_keeps_the_hue():
+    rng = np.random.default_rng(0)
+    linear = rng.uniform(0.02, 0.9, (20, 20, 3)).astype(np.float32)
+    look = Look(0.0, 0.0, 1.0, 1.3, 1.0, 0.0, 1.0, None)
+    graded, y = _grade(linear, look), linear @ LUMINANCE
+    assert graded @ LUMINANCE == pytest.approx(0.18 * (y / 0.18) ** 1.3, rel=1e-4)
+    colour, before = (p / p.sum(-1, keepdims=True) for p in (graded, linear))
+    assert colour == pytest.approx(before, abs=1e-5)
+    faded = _grade(linear, replace(look, contrast=1.0, saturation=0.25))
+    assert faded == pytest.approx(y[..., None] + 0.25 * (linear - y[..., None]), abs=1e-5)

@@ -14,6 +14,7 @@ from learnir.resolution import (
     resolve_scales,
     scale_at,
     upsample,
+    white,
 )
 
 
@@ -53,6 +54,12 @@ def test_refined_noise_is_white_with_unit_variance(f):
     covariance = patches.T @ patches / len(patches)
     assert (covariance - torch.eye(4 * f * f, dtype=torch.float64)).abs().max() < 0.06
     assert torch.allclose(area_mean(fine, f) * f, eps, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_noise_has_the_pictures_type(dtype):
+    assert white((2, 3), torch.Generator(), torch.zeros(1, dtype=dtype)).dtype == dtype
+    assert white((2, 3), None, torch.zeros(1, dtype=dtype)).dtype == dtype
 
 
 def test_coarsened_noise_has_unit_variance():
