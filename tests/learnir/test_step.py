@@ -7,6 +7,9 @@ import pytest
 import torch
 
 from learnir.objective import consistency_loss, gradient_loss
+from learnir.process import noise_from_residual
+from learnir.resolution import area_mean
+from learnir.sampler import sample
 from learnir.training.presets import PRESETS, Stage
 from learnir.training.step import Draw, TrainStep, draw_step
 
@@ -41,6 +44,65 @@ def test_rollouts_have_their_share_once_they_begin_and_never_at_the_first_step()
     assert not any(draw.rollout for draw in late if draw.t == last)
     others = [draw.rollout for draw in late if draw.t < last]
     assert sum(others) / len(others) == pytest.approx(0.25, abs=0.04)
+
+
+@pytest.fixture
+def asked(tiny_model):
+    """``asked(draw, **model)``: the model, y and x of a batch, and the z_t and z_y it is given."""
+
+    def compute(draw, **changes):
+        config = dataclasses.replace(SMOKE, model=dataclasses.replace(SMOKE.model, **changes))
+        step, seen = TrainStep(tiny_model(config.model), config), []
+        output = step.model.output
+
+        def watched(z_t, z_y, t, schedule):
+            if torch.is_grad_enabled():
+                seen.append((z_t, z_y))
+            return output(z_t, z_y, t, schedule)
+
+        step.model.output = watched
+        generator = torch.Generator().manual_seed(0)
+        y, x = torch.rand(2, 2, 3, 32, 32, generator=generator).unbind()
+        step(y, x, draw, "denoiser", torch.Generator().manual_seed(1))
+        step.model.output = output
+        return step.model, y, x, *seen[-1]
+
+    return compute
+
+
+@pytest.mark.parametrize("t", [2, 4])
+def test_a_state_of_the_forward_process_is_trained_on_at_its_scale(asked, t):
+    scales = (1, 2, 2, 4, 4)
+    model, y, x, z_t, z_y = asked(Draw(t, scales, rollout=False))
+    f = scales[t - 1]
+    assert torch.equal(z_y, area_mean(y, f))
+    eps = noise_from_residual(z_t, z_y, area_mean(y - x, f), t, model.schedule)
+    assert float(eps.mean()) == pytest.approx(0, abs=0.15)
+    assert float(eps.var()) == pytest.approx(1, abs=0.2)
+
+
+@pytest.mark.parametrize(
+    ("correction", "taken"), [("exact", ("exact", 0.4)), ("paper", ("exact", 1.0))]
+)
+def test_a_rollout_is_trained_on_where_the_sampler_gets(asked, correction, taken):
+    """Without a gradient; the printed correction, which forgets the network, is left out."""
+    scales = (1, 2, 2, 4, 4)
+    model, y, _, z_t, z_y = asked(Draw(2, scales, True), correction=correction, weight=0.4, eta=0.7)
+    wanted = sample(
+        model,
+        y,
+        model.schedule,
+        scales=scales,
+        correction=taken[0],
+        weight=taken[1],
+        eta=0.7,
+        until=2,
+        generator=torch.Generator().manual_seed(1),
+    )
+    assert torch.allclose(z_t, wanted.detach(), atol=1e-6)
+    assert torch.equal(z_y, area_mean(y, 2))
+    assert wanted.requires_grad
+    assert not z_t.requires_grad
 
 
 @pytest.fixture
