@@ -18,7 +18,7 @@ from typing import Any, Literal
 import gradio as gr
 from gradio.components.api_component import Api
 
-from benchmarks.days import MARK
+from benchmarks.timing_days import MARK
 from demo import batch, leaderboard_reading, photos, restoring, shadow_making
 from demo.checking import (
     SEED,

@@ -93,7 +93,7 @@ def ranking(found: Ranked) -> list[list[Any]]:
 
     Behind seconds of another day than the newest row's is a mark, as on all boards.
     """
-    from benchmarks.days import marks
+    from benchmarks.timing_days import marks
 
     rows = zip(found.table.to_dict("records"), marks(found.table), strict=True)
     return [_row(row, mark) for row, mark in rows]

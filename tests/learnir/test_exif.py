@@ -10,7 +10,7 @@ from PIL import Image, TiffImagePlugin
 from learnir.decoding import decode_rgb
 from learnir.exif import fitted
 from learnir.files import decode_photo, encode_photo, losses
-from learnir.kinds import restore_like
+from learnir.image_types import restore_like
 
 ORIENTATION, ARTIST, EXIF_IFD = 0x0112, 0x013B, 0x8769
 MAKER_NOTE, USER_COMMENT, EXPOSURE = 0x927C, 0x9286, 0x829A
