@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import TypeVar
+
+from learnir import names
 
 Entry = TypeVar("Entry")
 MOST_SHOWN = 6  # names in one line
@@ -40,11 +41,7 @@ def one_alphabet(name: str) -> bool:
 
 def look_up(kind: str, name: str, table: Mapping[str, Entry]) -> Entry:
     """``table[name]``; BenchmarkError with the nearest known names when it is not there."""
-    if name in table:
-        return table[name]
-    near = get_close_matches(name, table, n=2)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(table)}"
-    raise BenchmarkError(f"unknown {kind} {name!r}; {hint}")
+    return names.look_up(kind, name, table, BenchmarkError)
 
 
 def look_up_begun(kind: str, name: str, table: Mapping[str, Entry]) -> Entry:

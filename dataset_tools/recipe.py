@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+
+from learnir.names import look_up
 
 DEFAULT_MIX = {
     "occluder": 0.55,
@@ -126,8 +127,4 @@ class RecipeError(ValueError):
 
 def recipe_named(name: str) -> Recipe:
     """Look a recipe up by name."""
-    if name in RECIPES:
-        return RECIPES[name]
-    near = difflib.get_close_matches(name, RECIPES, 1)
-    hint = f"; did you mean {near[0]}?" if near else f"; choose from {', '.join(RECIPES)}"
-    raise RecipeError(f"no recipe called {name!r}{hint}")
+    return look_up("recipe", name, RECIPES, RecipeError)

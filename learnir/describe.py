@@ -86,7 +86,7 @@ def _scores(folder: Path) -> dict[str, str]:
 
 def _means(input: dict[str, float], restored: dict[str, float], **_: Any) -> str:
     """PSNR before and after, SSIM, and LPIPS where it was measured."""
-    before, after = (told_psnr(means["psnr"]) for means in (input, restored))
+    before, after = (psnr_text(means["psnr"]) for means in (input, restored))
     text = f"{before} -> {after} dB, SSIM {restored['ssim']:.3f}"
     lpips = restored.get("lpips_alex")
     return text if lpips is None else f"{text}, LPIPS {lpips:.3f}"
@@ -97,7 +97,7 @@ def _stale(means: dict[str, Any], weights: str) -> str:
     return "" if means.get("weights", weights) == weights else STALE
 
 
-def told_psnr(psnr: float) -> str:
+def psnr_text(psnr: float) -> str:
     """dB with two digits; "same" for the mean over pictures that all equal their targets."""
     return "same" if psnr >= IDENTICAL_DB else f"{psnr:.2f}"
 

@@ -1,4 +1,4 @@
-"""Things chosen by name: networks, corrections, schedules, presets."""
+"""Things chosen by name: networks, corrections, recipes, methods."""
 
 from __future__ import annotations
 
@@ -9,16 +9,20 @@ from typing import TypeVar
 Entry = TypeVar("Entry")
 
 
-def check_name(kind: str, name: str, known: Collection[str]) -> None:
-    """ValueError unless ``name`` is known; it suggests the nearest one, or lists all."""
+def check_name(
+    kind: str, name: str, known: Collection[str], error: type[ValueError] = ValueError
+) -> None:
+    """An ``error`` unless ``name`` is known; it suggests the nearest ones, or lists all."""
     if name in known:
         return
-    near = get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
-    raise ValueError(f"unknown {kind} {name!r}; {hint}")
+    near = get_close_matches(name, known, n=2)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}"
+    raise error(f"unknown {kind} {name!r}; {hint}")
 
 
-def look_up(kind: str, name: str, table: Mapping[str, Entry]) -> Entry:
-    """``table[name]``; ValueError as ``check_name`` raises it."""
-    check_name(kind, name, table)
+def look_up(
+    kind: str, name: str, table: Mapping[str, Entry], error: type[ValueError] = ValueError
+) -> Entry:
+    """``table[name]``, or an ``error`` as of ``check_name``."""
+    check_name(kind, name, table, error)
     return table[name]

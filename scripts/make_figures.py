@@ -27,7 +27,7 @@ from skin_tones import table as skin_tone_table
 from worn_things import table as worn_table
 
 from learnir.checkpoint import load_checkpoint
-from learnir.describe import IDENTICAL_DB, told_psnr
+from learnir.describe import IDENTICAL_DB, psnr_text
 
 ROOT = Path(__file__).parents[1]
 WEIGHTS = ROOT / "learnir" / "weights"
@@ -101,7 +101,7 @@ def _change(score: dict, metric: str, digits: int) -> str:
     if metric not in score["restored"]:
         return "not measured"
     values = [score[which][metric] for which in ("input", "restored")]
-    before, after = (told_psnr(x) if metric == "psnr" else f"{x:.{digits}f}" for x in values)
+    before, after = (psnr_text(x) if metric == "psnr" else f"{x:.{digits}f}" for x in values)
     return f"{before} → **{after}**"
 
 

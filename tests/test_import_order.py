@@ -15,6 +15,7 @@ MAY_IMPORT = {
         "learnir.console",
         "learnir.decoding",
         "learnir.images",
+        "learnir.names",
         "learnir.progress",
         "learnir.quiet",
         "learnir.training.data",

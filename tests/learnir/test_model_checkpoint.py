@@ -126,7 +126,7 @@ def test_one_clear_line_for_every_broken_checkpoint(tmp_path, tiny_config):
             "not a model config",
         ),
         "unknown field": (lambda f: break_config(f, colour="red"), None, "colour"),
-        "unknown network": (lambda f: break_config(f, network="naff"), None, "did you mean 'naf'"),
+        "unknown network": (lambda f: break_config(f, network="naff"), None, "did you mean naf"),
         "other network": (
             lambda f: break_config(f, network_args={"width": 16}),
             None,

@@ -140,14 +140,14 @@ def test_trajectory_shows_every_step(learnir, scene):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"mode": "tiles"}, "did you mean 'tile'"),
+        ({"mode": "tiles"}, "did you mean tile"),
         ({"strength": 2}, "strength"),
         ({"work_size": 8}, "work_size"),
         ({"steps": 1}, "steps"),
         ({"schedule": "quadratic"}, "known: linear, cosine"),
         ({"scales": (1, 2)}, "scales"),
         ({"scales": "dmr"}, "scales"),
-        ({"correction": "exakt"}, "known"),
+        ({"correction": "exakt"}, "did you mean exact"),
         ({"correction": "learned"}, "use correction 'exact'"),
         ({"weight": 1.5}, "weight"),
         ({"eta": -1}, "eta"),
