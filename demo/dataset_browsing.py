@@ -74,7 +74,7 @@ def _own(where: str) -> Browser:
     if folder.is_dir():
         with sayable():
             return open_dataset(folder)
-    with _told(where):
+    with _in_one_line(where):
         return open_dataset(f"{HUB}{where}")
 
 
@@ -82,7 +82,7 @@ def _of_a_visitor(where: str) -> Browser:
     """Any public one of the Hub, in the cache: its files stay as long as it is kept open."""
     from dataset_tools.browse import open_dataset
 
-    with _told(where.removeprefix(HUB)):
+    with _in_one_line(where.removeprefix(HUB)):
         browser = open_dataset(where, cache_folder() / "hub")
     for path in browser.folder.rglob("*"):
         path.chmod(path.stat().st_mode)  # young to the sweep, unmodified to the Hub's client
@@ -90,7 +90,7 @@ def _of_a_visitor(where: str) -> Browser:
 
 
 @contextmanager
-def _told(name: str) -> Iterator[None]:
+def _in_one_line(name: str) -> Iterator[None]:
     """One line for what goes wrong with a data set of the Hub, without the server's folders."""
     from dataset_tools.hub import said
     from dataset_tools.ledger import DatasetError
