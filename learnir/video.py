@@ -47,8 +47,8 @@ def restore_video(
         options: keyword arguments of ``LearnIR.restore``.
         progress: called as (frames done, frames in all or None); what it raises ends the run.
         strip_metadata: leave title, date and the like out, but for languages.
-        notes: gets a line for frames that could not be decoded, one for an end that is missing and
-            one for interlaced frames, which become whole ones.
+        notes: gets a line for frames that could not be decoded, for an end that is missing, for
+            interlaced frames, which become whole ones, and for frames of several sizes.
 
     Raises ImageError for a file that cannot be read as a video or of which less than half can be
     decoded, for sound that the target cannot hold, and where PyAV is missing; OSError where the
@@ -129,6 +129,7 @@ class _Source:
         self.end = 0.0  # of all that was read, in seconds
         self.broken = False  # within, so that nothing more can be read
         self.interlaced = False
+        self.sizes: set[tuple[int, int]] = set()
         self.newest: Any = None
 
     def contents(self) -> Iterator[tuple[Any, np.ndarray | None]]:
@@ -161,6 +162,7 @@ class _Source:
             self.frames += 1
             self.newest = frame
             self.interlaced |= frame.interlaced_frame
+            self.sizes.add((frame.width, frame.height))
             yield frame, _upright(frame)
 
     @property
@@ -198,6 +200,8 @@ class _Source:
         notes = []
         if self.interlaced:
             notes.append("interlaced, and restored as if it were not: deinterlace it first")
+        if len(self.sizes) > 1:
+            notes.append("frames of several sizes, stretched to that of the first")
         if self.damaged:
             count = self.damaged + self.frames
             notes.append(f"{self.damaged} of its {count} frames could not be decoded, left out")

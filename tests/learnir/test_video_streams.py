@@ -288,6 +288,26 @@ def test_interlaced_frames_are_told(frames, tmp_path):
     assert notes == ["interlaced, and restored as if it were not: deinterlace it first"]
 
 
+def test_frames_of_several_sizes_are_told(frames, tmp_path):
+    """As of a call in which somebody turned the telephone."""
+    source, target, notes = tmp_path / "in.mkv", tmp_path / "out.mkv", []
+    with av.open(str(source), "w") as writer:
+        stream = writer.add_stream("mjpeg", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 80, 64, "yuvj420p"
+        for number, width in enumerate((80, 80, 40)):
+            encoder = av.CodecContext.create("mjpeg", "w")
+            encoder.width, encoder.height, encoder.pix_fmt = width, 64, "yuvj420p"
+            encoder.time_base = stream.time_base = Fraction(1, 25)
+            frame = av.VideoFrame.from_ndarray(frames[number][:, :width].copy(), format="rgb24")
+            frame.pts = number
+            for packet in encoder.encode(frame):
+                packet.stream = stream
+                writer.mux(packet)
+    assert restore_video(None, source, target, {}, notes=notes) == 3
+    assert notes == ["frames of several sizes, stretched to that of the first"]
+    assert {picture.shape for picture in read_video(target)[0]} == {(64, 80, 3)}
+
+
 def test_frames_without_times_are_refused(frames, tmp_path):
     """A bare stream of H.264 under another name: a player may guess, we do not."""
     plain = write_video(tmp_path / "plain.mp4", frames[:8], sound=False)
