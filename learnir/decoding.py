@@ -23,8 +23,9 @@ IMAGE_SUFFIXES = JPEG_SUFFIXES | {".png", ".webp", ".tif", ".tiff"}
 READ_ONLY = frozenset({".avif", ".heic", ".heif", ".hif"})
 """Suffixes of pictures that are read; what is made of them is written as JPEG."""
 OTHER_PICTURES = frozenset(
-    {".bmp", ".dng", ".exr", ".gif", ".jp2", ".jxl", ".pdf", ".ppm", ".psd", ".raw", ".svg"}
-    | {".tga", ".arw", ".cr2", ".cr3", ".nef", ".orf", ".raf", ".rw2"}
+    {".bmp", ".dng", ".exr", ".gif", ".jp2", ".jxl", ".mpo", ".pdf", ".ppm", ".psd", ".raw"}
+    | {".svg", ".tga"}
+    | {".arw", ".cr2", ".cr3", ".nef", ".nrw", ".orf", ".pef", ".raf", ".rw2", ".srw"}
 )
 """Suffixes of pictures that are neither read nor written."""
 VIDEO_SUFFIXES = frozenset({".m4v", ".mkv", ".mov", ".mp4", ".webm"})

@@ -14,7 +14,10 @@ from learnir.paths import expanded, real
 
 COMPARE = ".compare.jpg"
 """What the names of before | after pictures end with."""
-OTHER_VIDEOS = frozenset({".3gp", ".avi", ".flv", ".mpeg", ".mpg", ".mts", ".wmv"})
+OTHER_VIDEOS = frozenset(
+    {".3g2", ".3gp", ".asf", ".avi", ".dv", ".flv", ".m2ts", ".mpeg", ".mpg", ".mts"}
+    | {".ogv", ".vob", ".wmv"}
+)
 """Suffixes of videos that are neither read nor written."""
 
 

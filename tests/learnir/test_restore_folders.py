@@ -37,6 +37,13 @@ def test_what_a_folder_holds_and_is_not_read_is_said_once(command, album, tmp_pa
     ]
 
 
+@pytest.mark.parametrize("suffix", [".3g2", ".m2ts", ".mpo", ".nrw", ".pef", ".srw", ".vob"])
+def test_what_cameras_write_and_is_not_read_is_counted(album, tmp_path, suffix):
+    (album / f"a{suffix}").write_bytes(b"other")
+    (note,) = plan([str(album)], tmp_path / "out", Writing()).notes
+    assert note.startswith(f"{album}: 1 file left out ({suffix} 1); ")
+
+
 def test_what_a_folder_does_not_give_away_is_a_failure(command, album, tmp_path, monkeypatch):
     (album / "lost.png").symlink_to(album / "nowhere.png")
     listed = os.scandir
