@@ -69,14 +69,27 @@ def test_a_frame_of_another_size_begins_anew(scene):
 
 
 def test_thin_strips_count_as_still():
-    steady, gain = Steady(0.5), np.ones((6, 80, 3), np.float32)
+    steady, gain = Steady(0.5), np.tile(np.arange(80, dtype=np.float32)[:, None], (6, 1, 3))
     for value in (1, 3):
         out = steady(np.zeros((6, 80), np.uint8), np.zeros((6, 80), np.float32), value * gain)
     np.testing.assert_array_equal(out, 2 * gain)
+
+
+@pytest.mark.parametrize("stops", [-0.5, -0.25, 0.0, 0.1, 0.25])
+def test_what_is_carried_over_falls_with_the_difference_of_the_light(stops):
+    """0.8 of it where two frames are alike, e^-1 of that at a quarter stop, darker or lighter."""
+    steady, still = Steady(0.8), np.zeros((6, 80), np.uint8)
+    for guide, gain in ((0.0, 2.0), (stops, 1.0)):
+        light = np.full((6, 80), guide, np.float32)
+        out = steady(still, light, np.full((6, 80, 3), gain, np.float32))
+    agreement = np.exp(-((stops / 0.25) ** 2))
+    assert steady.agreement == pytest.approx(agreement, rel=1e-5)
+    assert out == pytest.approx(np.full((6, 80, 3), 1 + 0.8 * agreement), rel=1e-5)
 
 
 def test_carrying_is_a_lookup():
     x = np.arange(20, dtype=np.float32).reshape(4, 5)
     flow = np.zeros((4, 5, 2), np.float32)
     flow[..., 0] = 1
-    np.testing.assert_array_equal(_carry(x, flow)[:, :4], x[:, 1:])
+    np.testing.assert_array_equal(_carry(x, flow), x[:, [1, 2, 3, 4, 4]])  # edges repeated
+    np.testing.assert_array_equal(_carry(x, flow[..., ::-1].copy()), x[[1, 2, 3, 3]])
