@@ -109,10 +109,14 @@ def test_a_comparison_says_who_is_better_and_by_how_much(filled):
     assert rows.loc["psnr", "verdict"] == "a is better"
     assert rows.loc["lab_mae", "difference"] < 0
     assert rows.loc["lab_mae", "verdict"] == "a is better"
-    assert rows.loc["psnr", "a_better"] == 8
+    assert list(rows.loc[["psnr", "lab_mae"], "a_better"]) == [8, 8]
     assert rows.loc["psnr", "pictures"] == 8
     mirrored = compare_runs(b, a, filled).set_index("metric")
-    assert mirrored.loc["psnr", "difference"] == pytest.approx(-rows.loc["psnr", "difference"])
+    for one, other in (("a", "b"), ("b", "a"), ("a_better", "b_better"), ("b_better", "a_better")):
+        assert list(mirrored[one]) == list(rows[other])
+    assert list(mirrored["difference"]) == pytest.approx(list(-rows["difference"]))
+    assert list(mirrored["low"]) == pytest.approx(list(-rows["high"]))
+    assert mirrored.loc[["psnr", "lab_mae"], "verdict"].eq("b is better").all()
 
 
 def test_pictures_that_are_perfect_are_tied_and_compared(score, results):
