@@ -41,8 +41,12 @@ GOOD = Facts(
         ({"faces": 5}, "one_face"),
         ({"iris_px": 9}, "large_enough"),
         ({"yaw": -70}, "frontal"),
+        ({"yaw": 70}, "frontal"),
+        ({"pitch": -60}, "frontal"),
+        ({"pitch": 60}, "frontal"),
         ({"sharpness": 2}, "sharp"),
         ({"skin_L": 5}, "well_exposed"),
+        ({"skin_L": 98}, "well_exposed"),
         ({"clipped": 0.2}, "well_exposed"),
         ({"chroma": 0.5}, "in_colour"),
         ({"eyes": 0.05}, "eyes_visible"),
@@ -268,6 +272,8 @@ def test_duplicates_are_found_across_sizes_and_only_one_is_kept(astronaut):
     verdicts = drop_duplicates([Verdict(key, "kept") for key in "abc"], [["a", "b"]])
     assert [v.status for v in verdicts] == ["kept", "dropped", "kept"]
     assert verdicts[1].reason.endswith("a")
+    blurred = [Verdict("a", "dropped", "sharp", "blurred"), Verdict("b", "kept")]
+    assert drop_duplicates(blurred, [["a", "b"]]) == blurred  # the copy stays for it
 
 
 @pytest.mark.parametrize(

@@ -231,6 +231,35 @@ def test_every_occluder_is_an_opacity_that_covers_something(name):
     assert np.ptp(covered) > 0
 
 
+@pytest.mark.parametrize(
+    ("covers", "taken", "drawn"),
+    [
+        ([0.9, 0.1, 0.65, 0.55, 0.7, 0.05, 0.8, 0.19], 0.55, 8),  # the nearest of all
+        ([0.9, 0.45, 0.4], 0.45, 2),  # near enough, at once
+        ([0.62, 0.2, 0.9, 0.8, 0.7, 0.1, 0.1, 0.1], 0.2, 8),  # 0.62 is beyond what is accepted
+    ],
+)
+def test_what_covers_most_nearly_the_wanted_share_of_skin_is_taken(
+    monkeypatch, covers, taken, drawn
+):
+    """About 0.4 of the skin is wanted, from 0.2 to 0.6 accepted."""
+    tried = []
+
+    def once(*_):
+        tried.append(covers[len(tried)])
+        visible = np.ones((100, 100), np.float32)
+        visible[: round(100 * tried[-1])] = 0.4
+        return visible, [{"covers": tried[-1]}]
+
+    monkeypatch.setattr(visibility, "_once", once)
+    recipe = replace(RECIPES["self"], aim=(40_000, 60_000), coverage=(0.2, 0.6))
+    stage = visibility.Stage(plane(100), None, Light(-90, 45, 1.0))
+    visible, layers = visibility.draw(np.random.default_rng(0), stage, "occluder", recipe)
+    assert layers == [{"covers": taken}]
+    assert visibility.coverage(visible, stage.scene) == pytest.approx(taken)
+    assert len(tried) == drawn
+
+
 @pytest.mark.parametrize("kind", ["self", "occluder_self"])
 def test_what_the_face_throws_on_itself_is_computed_once(face, monkeypatch, kind):
     """However often occluders are drawn until they cover enough."""

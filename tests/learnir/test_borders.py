@@ -85,6 +85,18 @@ def test_one_colour():
     assert not one_colour(framed(textured(48, 64), 8, 8))
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_frame_of_one_colour_shows_nothing(dtype):
+    full = np.iinfo(dtype).max
+    blank = np.full((90, 120, 3), (full // 5, full // 2, full // 3), dtype)
+    assert one_colour(blank)
+    ramp = np.linspace(0, 1, 120)[:, None]
+    for channel in range(3):
+        only = np.eye(3)[channel]
+        assert one_colour((blank + ramp * only * full * 7 / 255).astype(dtype))  # of compression
+        assert not one_colour((blank + ramp * only * full * 12 / 255).astype(dtype))
+
+
 @pytest.fixture(scope="module")
 def learnir() -> LearnIR:
     return LearnIR.from_pretrained(device="cpu")
