@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +23,7 @@ from dataset_tools.curation import (
 from dataset_tools.duplicates import duplicate_clusters
 from dataset_tools.engines import EnginePlan, run
 from dataset_tools.facts import Facts
-from dataset_tools.files import clear_parts
+from dataset_tools.files import clear_parts, csv_bytes
 from dataset_tools.hub import PREFIX, fetch
 from dataset_tools.landmarker import identify
 from dataset_tools.landmarks import MODEL_VARIABLE
@@ -236,23 +234,22 @@ def _describe(
     ledger.write_private(plan.out, plan.photos, plan.landmarker, plan.landmarks)
     ledger.sweep(plan.out, plan.pairs.layout, shards)
     by_key = {photo.key: photo for photo in photos}
-    lines = _verdict_table(by_key, facts, verdicts)
-    write_atomically(ledger.curation_table(plan.out), lines.encode())
+    table = csv_bytes(_verdict_table(by_key, facts, verdicts))
+    write_atomically(ledger.curation_table(plan.out), table)
     report.write_summary(plan.out)
     if plan.sheets:
         report.write_sheets(plan.out, by_key, verdicts)
     card.write_card(plan.out)
 
 
-def _verdict_table(photos: dict[str, Photo], facts: dict[str, Facts], verdicts) -> str:
-    """CSV of every photo that was looked at: verdict, reason, licence and the facts."""
-    text = io.StringIO()
+def _verdict_table(
+    photos: dict[str, Photo], facts: dict[str, Facts], verdicts: list[Verdict]
+) -> Iterator[list[Any]]:
+    """A head, then a row for every photo that was looked at: verdict, reason, licence, facts."""
     names = [name for name in facts[verdicts[0].key].row() if name not in ("key", "thumb")]
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(["photo", "status", "step", "reason", *ABOUT, *names])
+    yield ["photo", "status", "step", "reason", *ABOUT, *names]
     for v in verdicts:
         row, photo = facts[v.key].row(), photos[v.key]
         cells = [round(row[n], 5) if isinstance(row[n], float) else row[n] for n in names]
         about = [getattr(photo, name) for name in ABOUT]
-        table.writerow([v.key, v.status, v.step, v.reason, *about, *cells])
-    return text.getvalue()
+        yield [v.key, v.status, v.step, v.reason, *about, *cells]

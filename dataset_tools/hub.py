@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import shutil
 import sys
@@ -12,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from dataset_tools.files import csv_bytes
 from dataset_tools.ledger import Removed, content_hash
 from dataset_tools.photos import PhotoError, person
 from learnir.writing import write_atomically
@@ -119,9 +118,7 @@ def _write(rows: Any, folder: Path, name: str, removed: Removed) -> None:
     pictures = [column for column, kind in kinds.items() if isinstance(kind, Image)]
     if not pictures:
         raise PhotoError(f"{name}: the dataset has no Image column")
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(["path", *COLUMNS])
+    table = [["path", *COLUMNS]]
     for index, row, data in _read(rows, pictures[0], name):
         about = [_text(kinds.get(column), row.get(column)) for column in COLUMNS]
         identity = person(about[COLUMNS.index("identity_key")])
@@ -130,8 +127,8 @@ def _write(rows: Any, folder: Path, name: str, removed: Removed) -> None:
             continue
         if data:
             write_atomically(folder / f"{index:08d}.img", data)
-        table.writerow([f"{index:08d}.img", *about])
-    write_atomically(folder / "manifest.csv", text.getvalue().encode())
+        table.append([f"{index:08d}.img", *about])
+    write_atomically(folder / "manifest.csv", csv_bytes(table))
 
 
 def _read(rows: Any, column: str, name: str) -> Iterator[tuple[int, dict[str, Any], bytes]]:

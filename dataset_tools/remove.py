@@ -8,14 +8,13 @@ are all that is kept of them, in removed.txt and in the memory of the splits.
 from __future__ import annotations
 
 import csv
-import io
 import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from dataset_tools import card, ledger, report
-from dataset_tools.files import read_record, write_lines
+from dataset_tools.files import csv_bytes, read_record, write_lines
 from dataset_tools.formats import WRITERS, Shard, shard_files
 from dataset_tools.ledger import Removed
 from dataset_tools.photos import from_manifest, person, place_name
@@ -129,7 +128,8 @@ def _clean_hub(manifest: Path, gone: Removed) -> None:
         path.unlink(missing_ok=True)
     with manifest.open(newline="", encoding="utf-8") as lines:
         head, *rest = csv.reader(lines)
-    _write_table(manifest, [head, *(r for r in rest if manifest.parent / r[0] not in paths)])
+    kept = [row for row in rest if manifest.parent / row[0] not in paths]
+    write_atomically(manifest, csv_bytes([head, *kept]))
 
 
 def _clean_report(out: Path, gone: Removed) -> None:
@@ -141,7 +141,7 @@ def _clean_report(out: Path, gone: Removed) -> None:
     if lines:
         kept = [line for line in lines if not gone.has(*_names(line))]
         rows = [list(line.values()) for line in kept]
-        _write_table(ledger.curation_table(out), [list(lines[0]), *rows])
+        write_atomically(ledger.curation_table(out), csv_bytes([list(lines[0]), *rows]))
         report.write_summary(out)
 
 
@@ -161,9 +161,3 @@ def _clean_places(out: Path, gone: Removed) -> None:
 
 def _names(line: dict[str, str]) -> tuple[str, str, str]:
     return line["photo"], line["sha256"], line.get("identity", "")
-
-
-def _write_table(path: Path, rows: list[list[str]]) -> None:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    write_atomically(path, text.getvalue().encode())

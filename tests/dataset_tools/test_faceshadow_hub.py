@@ -95,6 +95,15 @@ def test_cells_are_read_as_they_are_meant(tmp_path, on_the_hub):
     assert [photo.path.is_file() for photo in photos] == [True, True, True, False]
 
 
+def test_cells_of_several_lines_stay_one_row(tmp_path, on_the_hub):
+    from datasets import Value
+
+    ends = ["a\rb", "a\nb", "a\r\nb"]
+    on_the_hub({"face": faces(b"a", b"b", b"c"), "licence": ends}, "1", licence=Value("string"))
+    found = find_photos(fetch("hub:a/b", tmp_path, removed()))
+    assert [photo.licence for photo in found] == ends
+
+
 def test_a_new_commit_replaces_what_was_fetched_but_for_the_removed(tmp_path, on_the_hub, capsys):
     from datasets import Value
 

@@ -222,7 +222,7 @@ def test_pictures_fetched_from_the_hub_are_deleted(tmp_path, portraits):
     assert {row["identity"] for row in ledger.rows(out)} == {"a", "c"}
 
 
-@pytest.mark.parametrize("step", ["unlink", "_write_table"])
+@pytest.mark.parametrize("step", ["unlink", "write_atomically"])
 def test_a_killed_remove_leaves_no_picture_of_the_hub(tmp_path, monkeypatch, step):
     """Which nothing tells apart from others once the manifest does not name it."""
 
@@ -243,7 +243,9 @@ def test_a_killed_remove_leaves_no_picture_of_the_hub(tmp_path, monkeypatch, ste
         (folder / f"{number}.img").write_bytes(b"%d" % number)
     gone = ledger.mark_removed(tmp_path, ["Zoe"])
     with monkeypatch.context() as patch:
-        patch.setattr(*((Path, "unlink") if step == "unlink" else (remove, "_write_table")), killed)
+        patch.setattr(
+            *((Path, "unlink") if step == "unlink" else (remove, "write_atomically")), killed
+        )
         with pytest.raises(Killed):
             remove._clean_hub(folder / "manifest.csv", gone)
     remove._clean_hub(folder / "manifest.csv", gone)
