@@ -134,10 +134,11 @@ def eyes_visible(_: Photo, facts: Facts, limits: Thresholds) -> str:
 
 def evenly_lit(photo: Photo, _: Facts, limits: Thresholds) -> str:
     """The manifest's own measure, where it has one: difference of the cheeks' mean L*."""
+    stated = photo.tags.get("cheek_asym_L") or ""
     try:
-        asymmetry = abs(float(photo.tags.get("cheek_asym_L") or 0))
+        asymmetry = abs(float(stated))
     except ValueError:
-        return ""
+        return "" if is_unknown(stated) else f"cheek_asym_L is {stated!r}, no number; mend it"
     high = asymmetry > limits.manifest_asymmetry
     return f"side-lit: cheeks differ by {asymmetry:.0f} L*" if high else ""
 

@@ -70,6 +70,15 @@ def test_side_lit_photos_of_the_manifest_are_dropped():
 
 
 @pytest.mark.parametrize(
+    ("stated", "status"), [("30,5", "dropped"), ("n/a", "kept"), (" ", "kept")]
+)
+def test_light_that_a_manifest_tells_in_no_number_is_not_passed_over(stated, status):
+    verdict = judge(replace(PHOTO, tags={"cheek_asym_L": stated}), GOOD, Thresholds())
+    assert verdict.status == status
+    assert not verdict.reason or f"{stated!r}, no number" in verdict.reason
+
+
+@pytest.mark.parametrize(
     ("asymmetry", "change", "wanted"),
     [
         ("0", {}, False),  # a target
