@@ -14,6 +14,7 @@ import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -206,16 +207,21 @@ def from_manifest(manifest: Path) -> list[Photo]:
     """Rows of a CSV file with a ``path`` column, relative to the file's own folder."""
     try:
         with manifest.open(newline="", encoding="utf-8-sig") as lines:
-            reader = csv.DictReader(lines)
-            if "path" not in (reader.fieldnames or ()):
+            reader = csv.DictReader(lines, strict=True)
+            names = reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
+            if "path" not in names:
                 raise PhotoError(
-                    f"{manifest}: has no 'path' column; add one with the photos' paths"
+                    f"{manifest}: has no 'path' column but {', '.join(names)[:80]!r}; add "
+                    "one with the photos' paths, and separate columns by commas"
                 )
             rows = [(n := reader.line_num, _row_to_photo(row, manifest, n)) for row in reader]
     except UnicodeDecodeError as error:
         raise PhotoError(f"{manifest}: is not UTF-8 ({error.reason}); save it as UTF-8") from error
     except csv.Error as error:
-        raise PhotoError(f"{manifest}: is not a CSV file ({error}); save it as CSV") from error
+        raise PhotoError(
+            f"{manifest}: is not a CSV file (after line {reader.line_num}: {error}); mend its "
+            "quotes, or save it as CSV again"
+        ) from error
     return _called(_merged(rows, manifest), manifest.parent)
 
 
@@ -233,7 +239,8 @@ def _merged(rows: Iterable[tuple[int, Photo]], manifest: Path) -> list[Photo]:
                     f"{b!r}; keep one"
                 )
         about = {name: getattr(known, name) or getattr(photo, name) for name in ABOUT}
-        found[place] = first, replace(known, **about)
+        tags = {**photo.tags, **{name: cell for name, cell in known.tags.items() if cell}}
+        found[place] = first, replace(known, **about, tags=tags)
     return [photo for _, photo in found.values()]
 
 
@@ -257,16 +264,20 @@ def _called(photos: list[Photo], folder: Path) -> list[Photo]:
     ]
 
 
-def _row_to_photo(row: dict[str, str], manifest: Path, line: int) -> Photo:
+def _row_to_photo(row: dict[str | Any, str | Any], manifest: Path, line: int) -> Photo:
+    if any(cell.strip() for cell in row.pop(None, ())):
+        raise PhotoError(
+            f"{manifest}, line {line}: has more cells than the first line; quote those with commas"
+        )
     path = row["path"] or ""
     if not path.strip() or "\0" in path:
         raise PhotoError(f"{manifest}, line {line}: names no file under 'path'; mend the line")
     return Photo(
         key=path,
         path=manifest.parent / path,
-        licence=row.get("licence") or row.get("license") or "",
+        licence=(row.get("licence") or row.get("license") or "").strip(),
         identity=person(row.get("identity_key") or "") or person(row.get("identity") or ""),
-        source=row.get("source") or "",
+        source=(row.get("source") or "").strip(),
         author=person(row.get("author") or ""),
         tags=row,
     )

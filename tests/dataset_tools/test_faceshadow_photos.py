@@ -107,6 +107,16 @@ def test_a_name_with_brackets_is_a_file_and_globs_keep_folders_apart(tmp_path):
         (b"licence,path\nCC0,\n", "line 2: names no file"),
         (b"path,licence\na\0.jpg,CC0\n", "line 2: names no file"),
         (b"path,licence\n" + b"a" * 140_000 + b",CC0\n", "not a CSV"),
+        (
+            b'path,author\na.jpg,Jo\nb.jpg,"Big" Al\nc.jpg,"Jim"\n',
+            "after line 2: .* mend its quotes",
+        ),
+        (b'path,author\na.jpg,Jo\nb.jpg,"Big Al\nc.jpg,Jim\n', "after line 2: .* mend its quotes"),
+        (
+            b"path,licence,identity\na.jpg,US Government, public domain,Ann\n",
+            "line 2: .* more cells",
+        ),
+        (b"path;licence\na.jpg;CC0\n", "no 'path' column but 'path;licence'; .* by commas"),
     ],
 )
 def test_a_bad_manifest_is_one_clear_line(tmp_path, content, message):
@@ -316,6 +326,19 @@ def test_where_the_photos_of_a_manifest_are_is_not_published(tmp_path, monkeypat
     write_manifest(studio, "path", f"{studio}/a.jpg")
     monkeypatch.chdir(tmp_path)
     assert keys("studio") == keys("studio/manifest.csv") == ["a.jpg"]
+
+
+def test_spaces_after_commas_and_empty_cells_at_the_end_of_a_row_mean_nothing(tmp_path):
+    rows = ["a.jpg, CC0, Zoe, here", "b.jpg, CC BY 4.0, Ann, there,,"]
+    found = find_photos(write_manifest(tmp_path, "path, licence, identity, source", *rows))
+    said = [(p.licence, p.identity, p.source) for p in found]
+    assert said == [("CC0", "Zoe", "here"), ("CC BY 4.0", "Ann", "there")]
+
+
+def test_the_light_of_a_photo_may_be_told_by_any_of_its_rows(tmp_path):
+    rows = ["a.jpg,CC0,", "a.jpg,,30", "b.jpg,,30", "b.jpg,,"]
+    found = find_photos(write_manifest(tmp_path, "path,licence,cheek_asym_L", *rows))
+    assert [photo.tags["cheek_asym_L"] for photo in found] == ["30", "30"]
 
 
 def test_rows_of_one_photo_complete_one_another_or_are_refused(tmp_path):
