@@ -8,10 +8,10 @@ from __future__ import annotations
 import io
 import json
 import re
-import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ import numpy as np
 
 from dataset_tools import ledger
 from dataset_tools.card import CROISSANT
-from dataset_tools.formats import PICTURES, Shard
+from dataset_tools.formats import PICTURES, Shard, open_parquet, open_tar
 from dataset_tools.hub import PREFIX
 from dataset_tools.publish import STORED
 from dataset_tools.splits import SPLITS
@@ -144,17 +144,16 @@ def _read_parquet(folder: Path, split: str, shard: str, row: int, _id: str) -> d
     for group in range(file.num_row_groups):
         count = file.metadata.row_group(group).num_rows
         if row < first + count:
-            table = file.read_row_group(group, columns=list(PICTURES)).slice(row - first, 1)
-            return {name: table[name][0]["bytes"].as_py() for name in PICTURES}
+            one_by_one = file.iter_batches(1, row_groups=[group], columns=list(PICTURES))
+            found = next(islice(one_by_one, row - first, None))
+            return {name: found[name][0]["bytes"].as_py() for name in PICTURES}
         first += count
     raise ledger.DatasetError(f"{folder}/data/{shard}.parquet: has no row {row}")
 
 
 @lru_cache(maxsize=8)
 def _parquet_file(path: Path) -> Any:
-    import pyarrow.parquet as pq
-
-    return pq.ParquetFile(path)
+    return open_parquet(path)
 
 
 def _read_imagefolder(folder: Path, split: str, _s: str, _row: int, name: str) -> dict[str, bytes]:
@@ -169,7 +168,7 @@ def _read_webdataset(folder: Path, _split: str, shard: str, _r: int, name: str) 
 
 @lru_cache(maxsize=32)
 def _tar_places(path: Path) -> dict[str, tuple[int, int]]:
-    with tarfile.open(path) as tar:
+    with open_tar(path) as tar:
         return {entry.name: (entry.offset_data, entry.size) for entry in tar}
 
 

@@ -21,6 +21,8 @@ import numpy as np
 from learnir.writing import replacing, write_atomically
 
 PICTURES = ("shadow", "clean", "mask")
+MOST_ROW = 1 << 20  # bytes that a row without its pictures may hold
+UNPACKED = 8  # times its file, at most, that a shard's columns fill
 Row = dict[str, Any]
 
 
@@ -92,11 +94,27 @@ def _features(schema: Any) -> Row:
     return {"info": {"features": features}}
 
 
-def read_parquet(path: Path) -> list[Row]:
-    """The rows of one shard as they were given to the writer."""
+def open_parquet(path: Path) -> Any:
+    """A shard as a pyarrow ParquetFile; ValueError where it unpacks to far more than it is, as
+    pictures do not: somebody else's may be made to fill the memory."""
     import pyarrow.parquet as pq
 
-    rows = pq.read_table(path).to_pylist()
+    file = pq.ParquetFile(path)
+    groups = range(file.metadata.num_row_groups)
+    unpacked = sum(file.metadata.row_group(group).total_byte_size for group in groups)
+    if unpacked > UNPACKED * path.stat().st_size + MOST_ROW:
+        raise ValueError(f"it unpacks to {unpacked / 2**20:.0f} MiB")
+    return file
+
+
+def open_tar(path: Path) -> tarfile.TarFile:
+    """A shard as it is written: not packed, so no entry is larger than the file."""
+    return tarfile.open(path, mode="r:")
+
+
+def read_parquet(path: Path) -> list[Row]:
+    """The rows of one shard as they were given to the writer."""
+    rows = open_parquet(path).read().to_pylist()
     return [row | {name: row[name]["bytes"] for name in PICTURES} for row in rows]
 
 
@@ -163,7 +181,7 @@ def read_pictures(
         base = out / shard.split
         return {i: {n: (base / n / f"{i}.png").read_bytes() for n in PICTURES} for i in ids}
     found: dict[str, dict[str, bytes]] = {}
-    with tarfile.open(out / f"data/{shard.name}.tar") as tar:
+    with open_tar(out / f"data/{shard.name}.tar") as tar:
         for entry in tar:
             key, _, rest = entry.name.partition(".")
             data = tar.extractfile(entry)

@@ -6,23 +6,23 @@ A reader takes the dataset's folder, the shard, and which rows of its split the 
 from __future__ import annotations
 
 import json
-import tarfile
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from dataset_tools.formats import PICTURES, Shard
+from dataset_tools.formats import MOST_ROW, PICTURES, Shard, open_parquet, open_tar
 
 Reader = Callable[[Path, Shard, range], Iterator[dict[str, Any]]]
 
 
 def _parquet(out: Path, shard: Shard, _: range) -> Iterator[dict[str, Any]]:
-    import pyarrow.parquet as pq
-
-    path = out / f"data/{shard.name}.parquet"
-    names = [n for n in pq.read_schema(path).names if n not in PICTURES]
-    yield from pq.read_table(path, columns=names).to_pylist()
+    with open_parquet(out / f"data/{shard.name}.parquet") as file:
+        names = [name for name in file.schema_arrow.names if name not in PICTURES]
+        for batch in file.iter_batches(16, columns=names):  # the file holds a text once, rows each
+            if batch.nbytes > MOST_ROW * batch.num_rows:
+                raise ValueError("rows of more than a MiB")
+            yield from batch.to_pylist()
 
 
 def _imagefolder(out: Path, shard: Shard, places: range) -> Iterator[dict[str, Any]]:
@@ -34,9 +34,11 @@ def _imagefolder(out: Path, shard: Shard, places: range) -> Iterator[dict[str, A
 
 
 def _webdataset(out: Path, shard: Shard, _: range) -> Iterator[dict[str, Any]]:
-    with tarfile.open(out / f"data/{shard.name}.tar") as tar:
+    with open_tar(out / f"data/{shard.name}.tar") as tar:
         for entry in tar:
             if entry.name.endswith(".json") and (handle := tar.extractfile(entry)):
+                if entry.size > MOST_ROW:  # a sparse one is no larger than it says
+                    raise ValueError(f"{entry.name} is larger than a MiB")
                 yield json.loads(handle.read())
 
 
