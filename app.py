@@ -8,9 +8,12 @@ def main() -> None:
     options = parse_options()
     try:
         from demo.interface import serve
+
+        serve(options)
     except ModuleNotFoundError as error:
         raise SystemExit(f"app.py: {error}; run: pip install -r requirements.txt") from None
-    serve(options)
+    except KeyboardInterrupt:
+        raise SystemExit("app.py: stopped before it was ready") from None
 
 
 if __name__ == "__main__":

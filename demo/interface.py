@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 import gradio as gr
 
@@ -48,7 +50,7 @@ for a picture unseen.
 
 
 def serve(options: Options) -> None:
-    """Serves until Ctrl-C or SIGTERM; the model loads once the server answers.
+    """Serves until Ctrl-C or SIGTERM, which end the process; the model loads once it answers.
 
     Exits with one line when the port is taken.
     """
@@ -65,10 +67,21 @@ def serve(options: Options) -> None:
         raise SystemExit(f"app.py: {_first_sentence(error)}; try another --port") from None
     shelves = (context.shelf, shadow_making.PORTRAITS, dataset_browsing.OPENED)
     keep_swept([*(shelf.sweep for shelf in shelves), partial(storage.sweep, own)], EVERY_S)
-    context.engine.start(
-        then=partial(first_result, context), last=partial(leaderboard.warm_up, options.results)
-    )
-    page.block_thread()
+    with suppress(KeyboardInterrupt):  # in block_thread, Gradio minds it
+        context.engine.start(
+            then=partial(first_result, context), last=partial(leaderboard.warm_up, options.results)
+        )
+        page.block_thread()
+    _leave()
+
+
+def _leave() -> NoReturn:
+    """Ends the process at once: PyTorch aborts an interpreter that shuts down in order while a
+    thread loads the model or restores."""
+    storage.close_cache()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def _first_sentence(error: OSError) -> str:

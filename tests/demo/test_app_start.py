@@ -1,8 +1,13 @@
 """What a server does before anybody comes: nobody waits for it, and none of it can end it."""
 
+import os
+import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
+
+import pytest
 
 from demo import leaderboard_reading as leaderboard
 from demo.engine import Engine
@@ -54,3 +59,49 @@ def test_results_that_cannot_be_read_stop_no_server(tmp_path):
     (tmp_path / "broken.native-v1.x.0000000000.json").write_text("{")
     leaderboard.warm_up(tmp_path)
     leaderboard.warm_up(tmp_path / "none")
+
+
+RUNNING = """
+import threading, sys
+import app, torch
+from demo import interface
+from demo.engine import Engine
+picture = torch.rand(900, 900)
+def restoring(*_):
+    while True:
+        torch.mm(picture, picture)
+Engine._load = restoring
+if "early" in sys.argv:
+    interface.build = lambda _: print("now", flush=True) or threading.Event().wait()
+else:
+    warmed = Engine.start
+    Engine.start = lambda *given, **more: warmed(*given, **more) or print("now", flush=True)
+sys.argv[1:] = []
+app.main()
+"""
+
+
+@pytest.mark.parametrize("when", ["early", "running"])
+def test_whoever_stops_a_server_gets_a_line_at_most(tmp_path, when):
+    """While it builds the page no traceback; while it restores no abort by PyTorch."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", RUNNING, when],
+        cwd=Path(leaderboard.__file__).parents[1],
+        env={**os.environ, "TMPDIR": str(tmp_path)} | {"GRADIO_TEMP_DIR": ""},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        for line in process.stdout:
+            if line.startswith("now"):
+                break
+        process.send_signal(signal.SIGINT)
+        told, _ = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    assert "Traceback" not in told
+    assert "terminate" not in told
+    assert process.returncode == (1 if when == "early" else 0)
+    assert not list(tmp_path.glob("learnir-app-*"))
