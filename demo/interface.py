@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import Any, NoReturn
 
 import gradio as gr
@@ -56,7 +58,7 @@ def serve(options: Options) -> None:
     """
     if options.mcp:
         check_mcp()
-    storage.open_cache()
+    cache = storage.open_cache()
     context = Context(options, Engine(options.checkpoint))
     page = build(context)
     own = storage.files()  # examples, before anybody comes
@@ -72,13 +74,13 @@ def serve(options: Options) -> None:
             then=partial(first_result, context), last=partial(leaderboard.warm_up, options.results)
         )
         page.block_thread()
-    _leave()
+    _leave(cache)
 
 
-def _leave() -> NoReturn:
+def _leave(cache: Path) -> NoReturn:
     """Ends the process at once: PyTorch aborts an interpreter that shuts down in order while a
     thread loads the model or restores."""
-    storage.close_cache()
+    shutil.rmtree(cache, ignore_errors=True)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)

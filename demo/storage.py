@@ -36,13 +36,8 @@ def open_cache() -> Path:
     folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=within))
     _lock(folder)  # held until this process has ended, however it ends
     os.environ["GRADIO_TEMP_DIR"] = str(folder)
-    atexit.register(close_cache)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
-
-
-def close_cache() -> None:
-    """Removes the folder that ``open_cache`` has opened, whatever is in it."""
-    shutil.rmtree(cache_folder(), ignore_errors=True)
 
 
 def remove_left(within: Path) -> None:
