@@ -36,7 +36,7 @@ def test_the_help_of_a_flag_says_what_the_flag_does(run):
     assert code == 0
     words = " ".join(out.replace("│", " ").split())
     assert "--no-faces no close-ups of faces that do not fill the picture" in words
-    assert "--no-borders restore bars of one colour around a photograph, too" in words
+    assert "--no-borders also restore bars of one colour around a photograph" in words
     assert "(default: )" not in words
 
 
