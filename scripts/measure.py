@@ -31,6 +31,7 @@ PLACES = {
     "ucb": "ucb_dev",
     "srd_test": "srd_dev",
     "srd_train": "srd_train_half",
+    "ihaze": "ihaze",
     "root": "",
 }
 """Folders below --data-root, by the names that the commands give them."""
@@ -101,6 +102,13 @@ MEASUREMENTS = (
         18,
         "adaptation.py --data {srd_train} --test {srd_test} --other {ucb} --iterations 250",
         "docs/results/adaptation.json",
+    ),
+    Measurement(
+        "adaptation_haze",
+        5,
+        "adaptation.py --data {srd_train} --test {srd_test} --haze {ihaze} --pairs 8 --seeds 0 "
+        "--iterations 250",
+        "docs/results/adaptation_haze.json",
     ),
 )
 

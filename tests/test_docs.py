@@ -74,8 +74,9 @@ def filled_tables():
     for name, table in performance_tables.TABLES.items():
         tables[name] = table
         found.append(((performance_tables.PAGE,), name, results / f"{name}.json"))
-    tables["adaptation"] = lambda found: adaptation.table(found["rows"])
-    found.append(((ROOT / "docs" / "ablation.md",), "adaptation", results / "adaptation.json"))
+    for name in adaptation.NAMES:
+        tables[name] = lambda found: adaptation.table(found["rows"])
+        found.append(((ROOT / "docs" / "ablation.md",), name, results / f"{name}.json"))
     for pages, name, path in found:
         result = read_result(path)
         content = dated(tables[name](result), result)
