@@ -5,9 +5,11 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[1]
 WITHOUT = """
@@ -46,3 +48,21 @@ def test_a_missing_extra_is_told_in_one_line(tmp_path, missing, module, argument
     assert missing in done.stderr
     assert remedy in done.stderr
     assert not (tmp_path / "out.png").exists()
+
+
+def extras() -> dict[str, dict[str, Requirement]]:
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    given = tomllib.loads(text)["project"]["optional-dependencies"]
+    return {extra: {r.name: r for r in map(Requirement, rows)} for extra, rows in given.items()}
+
+
+def test_no_extra_admits_a_pyarrow_that_refuses_our_numpy():
+    """pyarrow 26 imports with NumPy 2 only; no resolver knows."""
+    admitted = [rows["pyarrow"].specifier for rows in extras().values() if "pyarrow" in rows]
+    assert len(admitted) == 3
+    assert not [found for found in admitted if found.contains("26.0.1")]
+
+
+def test_what_scores_faces_finds_them():
+    """``learnir-bench run`` on faces has metrics inside them."""
+    assert extras()["faces"].items() <= extras()["bench"].items()
