@@ -80,7 +80,7 @@ class TrainStep(nn.Module):
             return forward(z_0, z_y - z_0, white(z_0.shape, generator, z_0), draw.t, schedule)
         correction = "exact" if config.correction == "paper" else config.correction
         with torch.no_grad():
-            return sample(
+            state = sample(
                 self.model,
                 y,
                 schedule,
@@ -91,6 +91,8 @@ class TrainStep(nn.Module):
                 until=draw.t,
                 generator=generator,
             )
+        torch.clear_autocast_cache()  # PyTorch before 2.11 kept weights that were cast without grad
+        return state
 
     def _denoising_loss(self, z_t: Tensor, z_y: Tensor, R: Tensor, t: int) -> Tensor:
         """L_denoise + lambda L_consistency (poster Eq. 9), plus the gradient term of R.
