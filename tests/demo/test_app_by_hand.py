@@ -28,9 +28,10 @@ def part(app, name: str) -> dict[str, Any]:
 
 
 def handler(app, name: str, event: str = "click") -> dict[str, Any]:
-    """The first handler of an event of the component with that elem_id."""
+    """The server's first handler of an event of the component with that elem_id."""
     target = [part(app, name)["id"], event]
-    return next(d for d in config(app)["dependencies"] if target in d["targets"])
+    answered = (d for d in config(app)["dependencies"] if d["backend_fn"])
+    return next(d for d in answered if target in d["targets"])
 
 
 def join(app, number: int, data: list[Any], session: str) -> None:
