@@ -87,6 +87,7 @@ def test_the_served_app_sweeps_all_that_it_keeps_but_its_examples(monkeypatch, t
     monkeypatch.setattr(interface.signal, "signal", lambda *_: None)
     monkeypatch.setattr(interface, "keep_swept", lambda sweeps, _: swept.append(sweeps))
     monkeypatch.setattr(Engine, "start", lambda *_, **__: None)
+    monkeypatch.setattr(interface, "_leave", lambda _: None)
     interface.serve(Options())
     shelf, example, (*shelves, files) = swept
     kept = (shelf, shadow_making.PORTRAITS, dataset_browsing.OPENED)
