@@ -62,7 +62,8 @@ def test_results_that_cannot_be_read_stop_no_server(tmp_path):
 
 
 RUNNING = """
-import threading, sys
+import signal, sys, threading
+signal.signal(signal.SIGINT, signal.default_int_handler)  # shells ignore it in the background
 import app, torch
 from demo import interface
 from demo.engine import Engine
