@@ -86,12 +86,17 @@ def cells(values: np.ndarray) -> list[str]:
     return [f"{middle[i]:+.2f} [{low[i]:+.2f}, {high[i]:+.2f}]" for i in at]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+def places_named(about: str | None) -> argparse.Namespace:
+    """places, split and limit, from the command line of a script that ``about`` describes."""
+    parser = argparse.ArgumentParser(description=(about or "").split("\n\n")[0])
     parser.add_argument("places", nargs="+", type=Path)
     parser.add_argument("--split", default="test")
     parser.add_argument("--limit", type=int, default=100, help="pairs of each place, about")
-    options = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = places_named(__doc__)
     columns = []
     for place in options.places:
         profiles = (profile(y, x) for y, x in pictures(place, options.split, options.limit))

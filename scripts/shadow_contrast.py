@@ -12,12 +12,9 @@ more. Photographs that do not lie on each other have reliefs as they are, unlike
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
 import cv2
 import numpy as np
-from edge_colour import DEEP, gain, pictures, skin_of
+from edge_colour import DEEP, gain, pictures, places_named, skin_of
 from error_profile import FACE, FLOOR, blurred
 from fill_page import markdown
 
@@ -55,11 +52,7 @@ def contrast(y: np.ndarray, x: np.ndarray) -> list[float] | None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("places", nargs="+", type=Path)
-    parser.add_argument("--split", default="test")
-    parser.add_argument("--limit", type=int, default=100, help="pairs of each place, about")
-    options = parser.parse_args()
+    options = places_named(__doc__)
     columns = [["on skin in shadow", "pairs", "deviation", "1 %", "99.8 %", "slope of the gain"]]
     for place in options.places:
         rows = [contrast(y, x) for y, x in pictures(place, options.split, options.limit)]
