@@ -86,26 +86,33 @@ def composite(base: Tensor, ambient: Tensor, visible: Tensor) -> Tensor:
     return base * (ambient + (1 - ambient) * visible)
 
 
-def contrasted(
-    darkened: Tensor, base: Tensor, curve: Tensor | float, rolloff: Tensor | float = 0.0
-) -> Tensor:
-    """What a shadow leaves of the base, as a camera would show it; all (B, 1 or 3, H or 1, W or 1).
+@dataclass(frozen=True)
+class Camera:
+    """The curve behind a shadow, as numbers or (B, 1, 1, 1).
 
-    Cameras add contrast to the light that they meet, most of it to the dark; the base is a finished
-    photograph, and a shadow that is put into it has not been through that. A curve that takes scene
-    light s to y with y / (1 - rolloff y) = c s^curve has met the base; of the light that is left, a
-    share k of luminance, it leaves k^curve / (1 - rolloff base (1 - k^curve)). Colours stay.
+    Cameras add contrast to the light that they meet, most of it to the dark. The base is a finished
+    photograph, and a shadow that is put into it has not been through that. Scene light s is shown
+    as y with y / (1 - rolloff y) = c s^curve.
     """
-    light = luminance(base)
-    keep = ((luminance(darkened) + 1e-4) / (light + 1e-4)).clamp(1e-3, 1)
-    k = keep**curve
-    return darkened * (k / keep / (1 - (rolloff * light).clamp(max=0.9) * (1 - k)))
 
+    curve: Tensor | float = 1.0
+    rolloff: Tensor | float = 0.0
 
-def met(seen: Tensor, curve: Tensor, rolloff: Tensor) -> Tensor:
-    """The share of light that ``contrasted`` shows as ``seen`` on skin of usual brightness."""
-    b = rolloff * SKIN
-    return (seen * (1 - b) / (1 - b * seen)) ** (1 / curve)
+    def shown(self, darkened: Tensor, base: Tensor) -> Tensor:
+        """What a shadow leaves of the base, (B, 3, H, W), as the camera would show it.
+
+        Of the base's luminance b a share k is left, k^curve / (1 - rolloff b (1 - k^curve)) of it
+        is shown. Colours stay.
+        """
+        light = luminance(base)
+        keep = ((luminance(darkened) + 1e-4) / (light + 1e-4)).clamp(1e-3, 1)
+        k = keep**self.curve
+        return darkened * (k / keep / (1 - (self.rolloff * light).clamp(max=0.9) * (1 - k)))
+
+    def met(self, seen: Tensor) -> Tensor:
+        """The share of light that is shown as ``seen`` on skin of usual brightness."""
+        b = self.rolloff * SKIN
+        return (seen * (1 - b) / (1 - b * seen)) ** (1 / self.curve)
 
 
 def scattered(visible: Tensor, skin: Tensor, mm: Tensor) -> Tensor:
@@ -131,8 +138,8 @@ def reduced_visibility(
     """Visibility for means of f x f blocks, such that compositing gives the mean of sRGB values.
 
     The sampler averages pictures as they are encoded. At an edge that is darker than the encoded
-    mean of the light; the power law of a shadow of typical depth makes up for it. ``curve``: the
-    contrast that is put behind it (``contrasted``).
+    mean of the light; the power law of a shadow of typical depth makes up for it. ``curve``: that
+    of the ``Camera`` behind it.
     """
     if f == 1:
         return visible
@@ -254,15 +261,14 @@ def relight(
     ambient: Tensor,
     look: Looks,
     wall: Tensor | None = None,
-    curve: Tensor | float = 1.0,
-    rolloff: Tensor | float = 0.0,
+    camera: Camera = Camera(),
 ) -> tuple[Tensor, Tensor]:
     """Base under the new light, and each point's own ambient share.
 
     I = albedo A + [albedo (1 - A) K D + (gloss H + sheen relief^2) D], the bracket being what a
-    foreign shadow blocks. Behind the same ``curve`` as that (``contrasted``): where the key does
-    not reach it is as dark as where it is blocked.
-    What stands behind the person is taken from ``wall`` where ``linear`` does not show it.
+    foreign shadow blocks. Behind the same ``camera`` as that: where the key does not reach it is as
+    dark as where it is blocked. What stands behind the person is taken from ``wall`` where
+    ``linear`` does not show it.
     """
     graded = grade(linear, look.contrast, look.saturation)
     shading = 1 - look.strength * (1 - maps.shade)
@@ -273,8 +279,9 @@ def relight(
     shading = shading * detail**look.relief
     lit = indirect + graded * (1 - ambient) * (shading * key) + gloss
     share = indirect / lit.clamp(min=1e-5)
-    gain = _exposure(linear, contrasted(lit, graded, curve), maps.face > 0.5, look.exposure)
-    lit = contrasted(lit * gain, graded * gain, curve, rolloff)
+    plain = Camera(camera.curve).shown(lit, graded)
+    gain = _exposure(linear, plain, maps.face > 0.5, look.exposure)
+    lit = camera.shown(lit * gain, graded * gain)
     wall = linear if wall is None else wall
     background = mix(look.backdrop, wall * look.background, look.has_backdrop)
     inner = ((maps.person - 0.4) / 0.6).clamp(0, 1)  # the matte's rim shows the old background

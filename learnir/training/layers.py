@@ -31,7 +31,7 @@ class Ranges:
     scattering are log-uniform; strong: share with a strong tint of either sign; jpeg: share of
     inputs compressed; bend: deviations of ln p where edges are bent by S^p, of a shadow's p and of
     its channels' own; curve: contrast of the camera behind the shadow, an exponent;
-    rolloff: of its shoulder, over the brightest that it shows (``compositing.contrasted``).
+    rolloff: of its shoulder, over the brightest that it shows (``compositing.Camera``).
     """
 
     relit: Number
@@ -201,12 +201,12 @@ def draw_pairs(
     draws = _Draws(len(scenes), generator)
     which = draws.uniform(0, layers.shadows.shape[1]).view(-1).long()
     ranges = layers.ranges_of(scenes, which)
-    curve, rolloff = draws.uniform(*ranges.curve), draws.uniform(*ranges.rolloff)
-    base, maps, visible = _views(layers, scenes, which, size, view, turn, curve, draws)
+    camera = light.Camera(draws.uniform(*ranges.curve), draws.uniform(*ranges.rolloff))
+    base, maps, visible = _views(layers, scenes, which, size, view, turn, camera, draws)
     visible = light.scattered(visible, maps.skin, maps.mm / draws.log_uniform(*ranges.scattering))
     visible = light.bent(visible, _powers(draws, ranges))
     visible = torch.where(draws.happens(clean) > 0, torch.ones_like(visible), visible)
-    share = light.met(draws.log_uniform(*ranges.ambient), curve, rolloff)
+    share = camera.met(draws.log_uniform(*ranges.ambient))
     colour = light.ambient_colour(share, _tint(draws, ranges))
     wave = light.upsampled(draws.white(1, 4, 4), size)
     sky = maps.sky ** draws.uniform(*ranges.sky)
@@ -215,14 +215,12 @@ def draw_pairs(
         changed = light.dyed(base, maps.cloth, _dyes(draws))
         base = light.mix(changed, base, draws.happens(ranges.dyed))
     look = _looks(layers, size, draws, ranges)
-    lit, stays = light.relight(light.unmixed(base, maps), maps, ambient, look, base, curve, rolloff)
+    lit, stays = light.relight(light.unmixed(base, maps), maps, ambient, look, base, camera)
     own = layers.own[scenes].view(-1, 1, 1, 1).float()
     relit = draws.happens(ranges.relit) * (1 - own)
-    unchanged = light.mix(
-        light.own_share(ambient, light.met(maps.shade, curve, rolloff)), ambient, own
-    )
+    unchanged = light.mix(light.own_share(ambient, camera.met(maps.shade)), ambient, own)
     base, stays = light.mix(lit, base, relit), light.mix(stays, unchanged, relit)
-    darkened = light.contrasted(light.composite(base, stays, visible), base, curve, rolloff)
+    darkened = camera.shown(light.composite(base, stays, visible), base)
     f = reduction(layers, size)
     noise = _noise(base, darkened, draws, ranges) / f
     target = light.mix(light.shoulder(base), base, relit)
@@ -245,13 +243,14 @@ def _views(
     size: int,
     view: tuple[float, float],
     turn: float,
-    curve: Tensor,
+    camera: light.Camera,
     draws: _Draws,
 ) -> tuple[Tensor, light.Maps, Tensor]:
     """The same random square of all layers, mirrored and turned; pictures in linear light."""
     f = reduction(layers, size)
     pictures = area_mean(torch.cat([layers.base[scenes], layers.maps[scenes]], dim=1) / 255, f)
-    visible = light.reduced_visibility(layers.shadows[scenes, which].unsqueeze(1) / 255, f, curve)
+    shadows = layers.shadows[scenes, which].unsqueeze(1) / 255
+    visible = light.reduced_visibility(shadows, f, camera.curve)
     stack = torch.cat([pictures, visible], dim=1)
     side = draws.uniform(*view)
     slack = (1 - side).abs()

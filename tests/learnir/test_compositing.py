@@ -1,7 +1,5 @@
 """Compositing on the device: the renderer's own numbers."""
 
-import functools
-
 import cv2
 import numpy as np
 import pytest
@@ -217,7 +215,8 @@ def test_contrast_is_of_the_luminance_that_a_shadow_leaves(rng):
     base = rng.uniform(0.2, 0.9, (3, 3, 8, 8)).astype(np.float32)
     darkened = base * rng.uniform(0.1, 1.0, (3, 1, 8, 8)).astype(np.float32)
     curve = np.array([1.0, 1.3, 1.7], np.float32).reshape(3, 1, 1, 1)
-    ours = compositing.contrasted(*map(torch.from_numpy, (darkened, base, curve))).numpy()
+    camera = compositing.Camera(torch.from_numpy(curve))
+    ours = camera.shown(torch.from_numpy(darkened), torch.from_numpy(base)).numpy()
     weights = np.array([0.2126, 0.7152, 0.0722]).reshape(1, 3, 1, 1)
     y, y_base, y_ours = ((p * weights).sum(1, keepdims=True) for p in (darkened, base, ours))
     assert np.allclose(y_ours / y_base, (y / y_base) ** curve, rtol=5e-3)
@@ -234,16 +233,18 @@ def test_contrast_with_a_shoulder_is_a_camera_that_meets_less_light(rng):
     left = rng.uniform(0.1, 1.0, base.shape[2:])
     expected = np.interp(left * np.interp(base[0, 0], shown, light), light, shown)
     pair = torch.from_numpy(base * left), torch.from_numpy(base)
-    ours = compositing.contrasted(*pair, curve, rolloff)[0].numpy()
+    ours = compositing.Camera(curve, rolloff).shown(*pair)[0].numpy()
     assert np.allclose(ours, expected, rtol=5e-3)
 
 
 @pytest.mark.parametrize("rolloff", [0.0, 0.5, 0.8])
 def test_light_met_is_shown_as_it_was_wanted(rolloff):
-    seen, curve = torch.tensor([0.07, 0.15, 0.3, 1.0]).view(4, 1, 1, 1), torch.tensor(1.5)
+    seen, camera = (
+        torch.tensor([0.07, 0.15, 0.3, 1.0]).view(4, 1, 1, 1),
+        compositing.Camera(1.5, rolloff),
+    )
     skin = torch.full((4, 3, 1, 1), compositing.SKIN)
-    met = compositing.met(seen, curve, torch.tensor(rolloff))
-    shown = compositing.contrasted(met * skin, skin, curve, rolloff) / skin
+    shown = camera.shown(camera.met(seen) * skin, skin) / skin
     assert torch.allclose(shown, seen.expand_as(shown), rtol=5e-3)
 
 
@@ -251,24 +252,26 @@ def test_light_met_is_shown_as_it_was_wanted(rolloff):
 def test_behind_a_curve_shade_and_shadow_are_equally_dark(rolloff):
     """Where the key does not reach and where it is blocked, relit or in a picture's own light."""
     nominal, curve = 0.15, torch.tensor([1.0, 1.35, 1.7]).view(3, 1, 1, 1)
-    met = functools.partial(compositing.met, curve=curve, rolloff=torch.tensor(rolloff))
+    camera = compositing.Camera(curve, rolloff)
     one, plane = torch.ones(3, 1, 1, 1), torch.ones(3, 1, SIZE, SIZE)
-    ambient = met(nominal * one).expand(3, 3, SIZE, SIZE)
+    ambient = camera.met(nominal * one).expand(3, 3, SIZE, SIZE)
     shade, base = plane.clone(), torch.full((3, 3, SIZE, SIZE), compositing.SKIN)
     shade[..., SIZE // 2 :] = 0
     maps = compositing.Maps(plane, plane, shade, 0 * plane, 0 * plane, 0 * plane, plane, one)
     off = (0 * one,) * 4  # no gloss, relief, sheen; the old background
-    usual = (1 + met(nominal * one) ** curve) / 2  # exposure: the lit half is as bright as before
+    usual = (
+        1 + camera.met(nominal * one) ** curve
+    ) / 2  # exposure: the lit half is as bright as before
     looks = compositing.Looks(one, 0 * one, usual, one, one, *off[:3], one, off[3], base)
-    lit, stays = compositing.relight(base, maps, ambient, looks, curve=curve, rolloff=rolloff)
+    lit, stays = compositing.relight(base, maps, ambient, looks, camera=camera)
     blocked = compositing.composite(lit, stays, 0 * plane)
-    blocked = compositing.contrasted(blocked, lit, curve, rolloff)
+    blocked = camera.shown(blocked, lit)
     bright = lit[..., 0:1, 0:1]
     assert torch.allclose(lit[..., -1:] / bright, torch.tensor(nominal), rtol=5e-3)  # attached
     assert torch.allclose(blocked / bright, torch.tensor(nominal), rtol=5e-3)  # cast, over both
-    own = compositing.own_share(ambient, met(0.4 * plane))
+    own = compositing.own_share(ambient, camera.met(0.4 * plane))
     side = 0.4 * base  # of a face that stands in light from one side
-    kept = compositing.contrasted(compositing.composite(side, own, 0 * plane), side, curve, rolloff)
+    kept = camera.shown(compositing.composite(side, own, 0 * plane), side)
     assert torch.allclose(kept, nominal * base, rtol=5e-3)
 
 

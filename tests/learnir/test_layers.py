@@ -11,7 +11,7 @@ import torch
 from archives import write_archive
 
 from dataset_tools.recipe import RECIPES
-from learnir.images import to_tensor
+from learnir.images import linear_to_srgb, srgb_to_linear, to_tensor
 from learnir.resolution import area_mean
 from learnir.training import command, layers, presets
 from learnir.training.archive import load_archive
@@ -299,6 +299,35 @@ def test_a_cameras_contrast_changes_what_is_in_shadow_alone(archive, level, same
     assert torch.equal(x, x_curved)
     assert (float((y - y_curved).abs().mean()) < 1e-4) == same
     assert float((y - y_curved).mean().abs()) < 0.1  # about as deep as before: less even
+
+
+@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("camera", [{}, {"curve": (1.7, 1.7)}, {"rolloff": (0.8, 0.8)}])
+def test_a_shadow_over_all_leaves_no_trace_of_where_the_key_was(archive, camera, own):
+    """A grey person lit from one side, in new light or in the one it has: all is equally dark."""
+    loaded = load_archive(archive).layers
+    full, none = torch.full_like(loaded.maps[:, 0], 255), torch.zeros_like(loaded.maps[:, 0])
+    shade = torch.full_like(full, round(255 / loaded.shade_max))
+    base, half = torch.full_like(loaded.base, 160), shade.shape[-1] // 2
+    shade[..., half:] //= 2
+    if own:  # is in the picture already
+        dimmed = linear_to_srgb(srgb_to_linear(np.full(1, 160 / 255, np.float32)) / 2)
+        base[..., half:] = round(255 * float(dimmed[0]))
+    nothing = ("sky", "warmth", "relief", "sheen", "exposure", "rolloff")
+    still = dict.fromkeys(nothing, (0.0, 0.0)) | dict.fromkeys(("strength", "curve"), (1.0, 1.0))
+    still |= dict.fromkeys(("ambient_spread", "noisy", "jpeg", "backdrop", "dyed"), 0.0)
+    still |= {"ambient": (0.1, 0.1), "contrast": (1.0, 1.0), "relit": 1.0}
+    grey = dataclasses.replace(
+        loaded,
+        base=base,
+        maps=torch.stack([full, full, shade, none, none, full, full], dim=1),
+        shadows=torch.zeros_like(loaded.shadows),
+        own=torch.full_like(loaded.own, own),
+        ranges=tuple(dataclasses.replace(one, **still | camera) for one in loaded.ranges),
+    )
+    y, x = draw(grey, 5)
+    assert float(x.amax(3).sub(x.amin(3)).mean()) > 0.2
+    assert float(y.amax(3).sub(y.amin(3)).mean()) < 0.02
 
 
 def test_archives_and_folders_train_together(archive, tmp_path, rng):
