@@ -142,17 +142,17 @@ def count_macs(pipeline: LearnIR, settings: Mapping[str, Any], side: int = MACS_
 def resolved(pipeline: LearnIR, settings: Mapping[str, Any]) -> dict[str, str]:
     """The settings a run really uses, as text."""
     from learnir import faces
-    from learnir.resolution import resolve_scales
 
     model, config = pipeline.model, pipeline.config
     correction = settings.get("correction")
-    T_prime = model.schedule_for(settings.get("steps"), settings.get("schedule")).T_prime
-    scales = resolve_scales(settings.get("scales"), T_prime, model.scales)
+    scales = model.scales_for(
+        settings.get("scales"), settings.get("steps"), settings.get("schedule")
+    )
     return {
         "prediction": config.prediction,
         "schedule": settings.get("schedule") or config.schedule,
         "T": str(config.T),
-        "steps": str(T_prime),
+        "steps": str(len(scales)),
         "scales": " ".join(map(str, scales)),
         "correction": correction or config.correction,
         "weight": str(settings.get("weight", model.weight_of(correction))),

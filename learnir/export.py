@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from learnir.model import LearnIRModel
-from learnir.resolution import common_multiple, resolve_scales
+from learnir.resolution import common_multiple
 from learnir.writing import refusal, write_atomically
 
 CLOSE = 1e-3  # largest difference to PyTorch, of signed values, that is let through
@@ -87,10 +87,8 @@ def export_onnx(model: LearnIRModel, path: str | Path, **settings: Any) -> Graph
     path, model = Path(path), deepcopy(model).cpu().eval()  # the caller goes on with its own
     if why := "it is a folder" if path.is_dir() else refusal(path.parent):
         raise _unwritable(path, why)
-    scales = resolve_scales(
-        settings.get("scales"),
-        model.schedule_for(settings.get("steps"), settings.get("schedule")).T_prime,
-        model.scales,
+    scales = model.scales_for(
+        settings.get("scales"), settings.get("steps"), settings.get("schedule")
     )
     multiple = common_multiple(scales) * int(getattr(model.denoiser, "multiple", 8))
     sampler, folded = Sampler(model, settings), Sampler(model.folded(), settings)

@@ -52,6 +52,18 @@ class LearnIRModel(nn.Module):
         steps = self.schedule.T_prime if steps is None else steps
         return schedule_with_steps(name or self.config.schedule, steps)
 
+    def scales_for(
+        self,
+        scales: Sequence[int] | str | None = None,
+        steps: int | None = None,
+        schedule: str | None = None,
+    ) -> Scales:
+        """s(1..T') to sample with: the given ones, "fixed" or "drm"; None is the model's own.
+
+        Raises ValueError for scales that do not fit the schedule, and as ``schedule_for`` does.
+        """
+        return resolve_scales(scales, self.schedule_for(steps, schedule).T_prime, self.scales)
+
     def output(self, z_t: Latent, z_y: Latent, t: int, schedule: Schedule) -> Latent:
         """The denoiser's output at step t: R, z_0 or eps_res, by its prediction type."""
         return self.denoiser((z_t, z_y), _level(z_t, t, schedule)).to(z_t.dtype)
@@ -113,13 +125,12 @@ class LearnIRModel(nn.Module):
             weight: w of the correction; None: see ``weight_of``.
         """
         config = self.config
-        levels = self.schedule_for(steps, schedule)
         mirror = config.mirror if mirror is None else mirror
         return sample(
             MirrorMean(self) if mirror else self,
             y,
-            levels,
-            scales=resolve_scales(scales, levels.T_prime, self.scales),
+            self.schedule_for(steps, schedule),
+            scales=self.scales_for(scales, steps, schedule),
             correction=config.correction if correction is None else correction,
             weight=self.weight_of(correction) if weight is None else weight,
             eta=config.eta if eta is None else eta,

@@ -18,7 +18,7 @@ from learnir.gain import GainMap, apply_gain
 from learnir.images import decode_linear, encode_linear_quickly, from_signed, to_picture, to_signed
 from learnir.model import LearnIRModel
 from learnir.posterior import correction_named
-from learnir.resolution import Scales, common_multiple, resolve_scales, scale_at
+from learnir.resolution import Scales, common_multiple, scale_at
 from learnir.restoration import at_strength
 from learnir.strips import each_strip
 from learnir.tiling import SMALLEST, NoiseField, count_tiles, restore_tiles
@@ -42,7 +42,7 @@ class Sampling:
 
     def check(self, model: LearnIRModel) -> Scales:
         """The scales that will be used; ValueError names what does not fit the model."""
-        T_prime = model.schedule_for(self.steps, self.schedule).T_prime
+        scales = model.scales_for(self.scales, self.steps, self.schedule)
         correction = self.correction or model.config.correction
         correction_named(correction)
         if correction == "learned" and model.corrector is None:
@@ -50,7 +50,7 @@ class Sampling:
         for name, value in (("weight", self.weight), ("eta", self.eta)):
             if value is not None and not 0 <= value <= 1:
                 raise ValueError(f"{name} lies between 0 and 1, got {value}")
-        return resolve_scales(self.scales, T_prime, model.scales)
+        return scales
 
 
 @dataclass(frozen=True)
