@@ -18,8 +18,10 @@ from learnir.resolution import Scales, check_scales, resolve_scales
 from learnir.sampler import Noise, ResidualEstimator, sample
 from learnir.schedule import Schedule, make_schedule, schedule_with_steps
 
-WEIGHTS = {"paper": 0.25}
-"""w by default, where it is not 1: there the paper's correction cancels the network."""
+DEFAULT_WEIGHTS = {"paper": 0.25}
+"""w of a correction that is not the config's own, where it is not 1: at 1 this one cancels the
+network.
+"""
 
 
 class LearnIRModel(nn.Module):
@@ -95,10 +97,10 @@ class LearnIRModel(nn.Module):
         return model.eval()
 
     def weight_of(self, correction: str | None) -> float:
-        """The default w of a correction: the config's for its own, else of ``WEIGHTS``, else 1."""
+        """The default w of a correction: the config's for its own, else DEFAULT_WEIGHTS' or 1."""
         if correction in (None, self.config.correction):
             return self.config.weight
-        return WEIGHTS.get(str(correction), 1.0)
+        return DEFAULT_WEIGHTS.get(str(correction), 1.0)
 
     def sample(
         self,
