@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import count
 from typing import Protocol
 
 import torch
@@ -107,5 +108,5 @@ def _noise_level(
 
 def _numbered(noise: Noise) -> Callable[[int, tuple[int, ...]], Tensor]:
     """``noise`` with its draws counted, so that each gets its own number."""
-    count = iter(range(1_000_000))
-    return lambda scale, shape: noise(next(count), scale, tuple(shape))
+    number = count()
+    return lambda scale, shape: noise(next(number), scale, tuple(shape))
