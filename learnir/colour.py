@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageCms
 
-from learnir.images import decode_linear, encode_linear
+from learnir.images import decode_linear, encode_linear, srgb_to_linear
 from learnir.strips import each_strip
 
 # sRGB primaries to XYZ, adapted to the D50 white of ICC profiles
@@ -44,8 +44,7 @@ class Profile:
     def is_srgb(self) -> bool:
         """Whether it differs from sRGB by less than the eye sees."""
         codes = np.linspace(0, 1, self.curves.shape[1])
-        srgb = np.where(codes <= 0.04045, codes / 12.92, ((codes + 0.055) / 1.055) ** 2.4)
-        same_light = np.abs(self.curves - srgb).max() < 0.005
+        same_light = np.abs(self.curves - srgb_to_linear(codes)).max() < 0.005
         return bool(same_light and np.abs(self.matrix - np.eye(3)).max() < 0.005)
 
     def linear(self, pixels: np.ndarray) -> np.ndarray:

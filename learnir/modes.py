@@ -15,7 +15,14 @@ import torch
 
 from learnir.faces import Square
 from learnir.gain import GainMap, apply_gain
-from learnir.images import decode_linear, encode_linear_quickly, from_signed, to_picture, to_signed
+from learnir.images import (
+    decode_linear,
+    encode_linear_quickly,
+    from_signed,
+    to_picture,
+    to_signed,
+    to_tensor,
+)
 from learnir.model import LearnIRModel
 from learnir.posterior import correction_named
 from learnir.resolution import Scales, common_multiple, scale_at
@@ -112,8 +119,7 @@ class Job:
         """Restored float32 (n, h, w, 3), signed: together, under the same noise."""
         device = next(self.model.parameters()).device
         h, w = pictures.shape[1:3]
-        signed = to_signed(_at_least(pictures, SMALLEST)).transpose(0, 3, 1, 2)
-        y = torch.from_numpy(np.ascontiguousarray(signed)).to(device)
+        y = to_tensor(_at_least(pictures, SMALLEST)).to(device)
 
         def stepped(t: int, z_0: torch.Tensor) -> None:
             self.done += len(y)
