@@ -215,3 +215,8 @@ def converted(image: Image.Image, icc: bytes) -> Image.Image | None:
         return ImageCms.profileToProfile(image, source, srgb, outputMode="RGB")
     except (ImageCms.PyCMSError, OSError, ValueError):
         return None
+
+
+def as_srgb(image: Image.Image, icc: bytes | None) -> Image.Image:
+    """An 8-bit image of any space in sRGB, by its profile, or as Pillow converts it without one."""
+    return (converted(image, icc) if icc else None) or image.convert("RGB")

@@ -20,8 +20,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from learnir.colour import (
     Profile,
+    as_srgb,
     carry_back,
-    converted,
     grey_profile,
     in_srgb,
     is_grey,
@@ -127,7 +127,7 @@ def decode_photo(data: bytes, name: str, most_pixels: int = MOST_PIXELS) -> Phot
     icc = image.info.get("icc_profile")
     plain = image
     if image.mode in ("CMYK", "YCbCr"):
-        plain = (converted(image, icc) if icc else None) or image.convert("RGB")
+        plain = as_srgb(image, icc)
         icc = srgb_icc()
         notes.append(f"{image.mode} converted to sRGB")
     elif image.mode in ("P", "PA"):

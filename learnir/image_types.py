@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from learnir.colour import carry_back, converted, in_srgb, srgb_icc
+from learnir.colour import as_srgb, carry_back, in_srgb, srgb_icc
 from learnir.exif import exif_bytes, orientation_of
 from learnir.images import (
     from_unit,
@@ -59,7 +59,7 @@ def _pil(image: Image.Image, restore: Restore) -> Image.Image:
     """
     plain, icc = image, image.info.get("icc_profile")
     if image.mode in OTHER_SPACES:
-        plain, icc = _converted(image, icc), srgb_icc() if icc else None
+        plain, icc = as_srgb(image, icc), srgb_icc() if icc else None
     mode = plain.mode
     if mode == "PA" or (mode in ("P", "RGB", "L") and "transparency" in image.info):
         mode = "RGBA"
@@ -90,11 +90,6 @@ def _with_profile(colour: np.ndarray, icc: bytes, restore: Restore) -> tuple[np.
     if profile is not None:
         restored = carry_back(pixels, profile, picture, restored)
     return restored, icc
-
-
-def _converted(image: Image.Image, icc: bytes | None) -> Image.Image:
-    """The image in sRGB, by its colour profile, or as Pillow converts it where there is none."""
-    return (converted(image, icc) if icc else None) or image.convert("RGB")
 
 
 def _tensor(image: Any, restore: Restore) -> Any:
