@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from learnir.paths import is_hub_id
+
 RESULTS = Path(__file__).resolve().parents[1] / "benchmarks" / "results"
 
 
@@ -87,8 +89,7 @@ def _credentials(text: str | None) -> tuple[str, str] | None:
 
 
 def _dataset(where: str | None) -> str | None:
-    looks_local = where is not None and (where.count("/") != 1 or where.startswith((".", "/", "~")))
-    if where is not None and looks_local and not Path(where).expanduser().is_dir():
+    if where is not None and not is_hub_id(where) and not Path(where).expanduser().is_dir():
         raise ValueError(f"--dataset {where}: no such folder; build one with faceshadow build")
     return where
 

@@ -15,6 +15,7 @@ import torch
 
 from learnir.config import ModelConfig
 from learnir.model import LearnIRModel
+from learnir.paths import is_hub_id
 from learnir.writing import write_atomically, write_json
 
 WEIGHTS, CONFIG, TRAINING = "model.safetensors", "config.json", "training.json"
@@ -74,7 +75,7 @@ def find_checkpoint(where: str | os.PathLike[str] | None) -> Path:
         return folder
     if folder.exists():
         raise CheckpointError(f"{folder}: not a folder; give the folder that holds {WEIGHTS}")
-    if isinstance(where, str) and where.count("/") == 1 and not where.startswith((".", "/", "~")):
+    if isinstance(where, str) and is_hub_id(where):
         return _download(where)
     raise CheckpointError(f"{folder}: no such checkpoint folder; check the path or the Hub id")
 

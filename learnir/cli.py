@@ -18,7 +18,7 @@ from tyro.conf import FlagCreatePairsOff, Positional, arg
 from tyro.constructors import PrimitiveConstructorSpec
 
 from learnir.console import INTERRUPTED, UNREAD, stops_heeded, unread
-from learnir.paths import expanded
+from learnir.paths import expanded, is_hub_id
 
 
 def _named(kind: type[Any], metavar: str) -> PrimitiveConstructorSpec[Any]:
@@ -345,9 +345,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
 
 def _check_checkpoint(where: str | None) -> None:
     """ValueError for what is neither a folder nor a Hub id, before torch is loaded."""
-    if where is None or os.path.exists(where):
-        return
-    if where.count("/") != 1 or where.startswith((".", "/", "~")):
+    if not (where is None or os.path.exists(where) or is_hub_id(where)):
         raise ValueError(f"{Path(where)}: no such checkpoint folder; check the path or the Hub id")
 
 

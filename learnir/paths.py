@@ -17,3 +17,8 @@ def expanded(text: str) -> str:
 def real(path: Path) -> Path:
     """``path`` without links. A loop of links stays one, where ``Path.resolve`` may raise."""
     return Path(os.path.realpath(path))
+
+
+def is_hub_id(text: str) -> bool:
+    """Whether ``text`` reads as the id of a Hub repository, owner/name, rather than as a path."""
+    return text.count("/") == 1 and not text.startswith((".", "/", "~"))
