@@ -18,7 +18,7 @@ from dataset_tools import occluders, photometry, shadows, visibility
 from dataset_tools.geometry import Surface, surface
 from dataset_tools.landmarks import Detector, Landmarks, open_detector
 from dataset_tools.light import Light, attached, self_shadow, smoothstep
-from learnir.images import decode_linear, encode_linear
+from learnir.images import decode_linear, encode_linear, shrunk
 
 RANDOM, NONE = "random", "none"
 LONGEST = 1024  # a larger portrait is reduced: a preview has to answer while a slider moves
@@ -101,11 +101,7 @@ def open_portrait(picture: np.ndarray) -> Portrait:
 def _reduced(picture: np.ndarray) -> np.ndarray:
     if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
         raise StudioError("the portrait has to be uint8 RGB (H, W, 3)")
-    scale = LONGEST / max(picture.shape[:2])
-    if scale >= 1:
-        return np.ascontiguousarray(picture)
-    size = (round(picture.shape[1] * scale), round(picture.shape[0] * scale))
-    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    return np.ascontiguousarray(shrunk(picture, LONGEST))
 
 
 def cast_shadow(portrait: Portrait, settings: ShadowSettings) -> StudioPair:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
-from learnir.images import from_unit, to_unit
+from learnir.images import from_unit, shrunk, to_unit
 
 PREVIEW_SIDE = 1600
 SMALL_SIDE = 900
@@ -21,13 +20,8 @@ DARKER, SAME, LIGHTER = np.array(
 
 
 def preview(picture: np.ndarray, side: int = PREVIEW_SIDE) -> np.ndarray:
-    """A uint8 picture of at most ``side`` pixels a side, for the screen; area averaging."""
-    picture = picture if picture.dtype == np.uint8 else from_unit(to_unit(picture))
-    f = side / max(picture.shape[:2])
-    if f >= 1:
-        return picture
-    h, w = (max(1, round(n * f)) for n in picture.shape[:2])
-    return cv2.resize(picture, (w, h), interpolation=cv2.INTER_AREA)
+    """A uint8 picture of at most ``side`` pixels a side, for the screen."""
+    return shrunk(picture if picture.dtype == np.uint8 else from_unit(to_unit(picture)), side)
 
 
 def gain_map(gain: np.ndarray) -> np.ndarray:

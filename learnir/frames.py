@@ -18,8 +18,8 @@ from learnir.borders import Place, all_of, both, inside, one_colour
 from learnir.faces import Square, close_ups, find_faces
 from learnir.following import Follower
 from learnir.gain import GainMap, apply_gain, log_gain, log_luminance, slope
-from learnir.images import decode_linear
-from learnir.modes import TOGETHER, fade_in, reduce, resized
+from learnir.images import decode_linear, resized, shrunk
+from learnir.modes import TOGETHER, fade_in
 from learnir.pipeline import LearnIR
 from learnir.restoration import Restoration
 from learnir.steady import KEPT, Steady
@@ -75,7 +75,7 @@ class FrameRestorer:
         return place
 
     def _restored(self, frame: np.ndarray) -> np.ndarray:
-        small = reduce(frame, self._work_size)
+        small = shrunk(frame, self._work_size)
         seen = self._restore(_finely(small)).picture
         restored = self._relit(frame, small, self._whole, seen)
         if self._follower is None:

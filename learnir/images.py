@@ -1,4 +1,4 @@
-"""Pictures as arrays: the one place that converts ranges, channels, and sheets of several.
+"""Pictures as arrays: the one place that converts ranges, sizes, channels, and sheets of several.
 
 Everywhere outside this file an array or tensor is one of three things:
 
@@ -125,6 +125,24 @@ def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
 def turned_back(pixels: np.ndarray, orientation: int) -> np.ndarray:
     """The inverse of ``upright``."""
     return upright(pixels, {6: 8, 8: 6}.get(orientation, orientation))
+
+
+def resized(picture: np.ndarray, longest: int) -> np.ndarray:
+    """The picture (H, W) or (H, W, 3) with a longest side of so many pixels.
+
+    Smaller, every pixel is the mean of those it covers; larger, it is bicubic.
+    """
+    H, W = picture.shape[:2]
+    f = longest / max(H, W)
+    if f == 1:
+        return picture
+    kernel = cv2.INTER_AREA if f < 1 else cv2.INTER_CUBIC
+    return cv2.resize(picture, (max(round(W * f), 1), max(round(H * f), 1)), interpolation=kernel)
+
+
+def shrunk(picture: np.ndarray, longest: int) -> np.ndarray:
+    """The picture itself, or ``resized`` where its longest side is longer."""
+    return resized(picture, min(longest, max(picture.shape[:2])))
 
 
 def split_channels(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray | None, bool]:

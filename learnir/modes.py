@@ -19,6 +19,8 @@ from learnir.images import (
     decode_linear,
     encode_linear_quickly,
     from_signed,
+    resized,
+    shrunk,
     to_picture,
     to_signed,
     to_tensor,
@@ -157,8 +159,8 @@ def restore_at(
     """
     if mode == "tile" or (mode == "native" and size < max(picture.shape[:2])):
         return _by_tiles(job, picture, size)
-    whole = _enlarged(picture, size) if mode == "native" else reduce(picture, size)
-    parts = [resized(picture[square.area], close) for square in squares]
+    whole = resized(picture, size) if mode == "native" else shrunk(picture, size)
+    parts = [resized(np.ascontiguousarray(picture[square.area]), close) for square in squares]
     after, *parts_after = job.run_each([whole, *parts])
     result = _by_gain(whole, after) if mode == "gain" else _natively(picture, whole, after)
     if not squares:
@@ -198,7 +200,7 @@ def _closely(
 
 def _gain(picture: np.ndarray, restored: np.ndarray, size: int) -> np.ndarray:
     """Stops (h, w, 3) between the two, reduced to ``size``."""
-    observed, after = (decode_linear(reduce(p, size)) for p in (picture, restored))
+    observed, after = (decode_linear(shrunk(p, size)) for p in (picture, restored))
     return GainMap.between(observed, after).gain
 
 
@@ -212,19 +214,6 @@ def fade_in(picture: np.ndarray, square: Square, close: np.ndarray, share: float
         area[rows] = encode_linear_quickly(mixed, picture.dtype.type)
 
     each_strip(area.shape, mix)
-
-
-def _enlarged(picture: np.ndarray, size: int) -> np.ndarray:
-    """The longest side at least ``size``, by bicubic enlargement."""
-    if size <= max(picture.shape[:2]):
-        return picture
-    return cv2.resize(picture, _sides(picture, size), interpolation=cv2.INTER_CUBIC)
-
-
-def resized(part: np.ndarray, size: int) -> np.ndarray:
-    """A square part, ``size`` pixels to a side."""
-    how = cv2.INTER_AREA if len(part) > size else cv2.INTER_CUBIC
-    return cv2.resize(np.ascontiguousarray(part), (size, size), interpolation=how)
 
 
 def _by_tiles(job: Job, picture: np.ndarray, tile: int) -> Result:
@@ -244,17 +233,3 @@ def _by_tiles(job: Job, picture: np.ndarray, tile: int) -> Result:
 
 def _linear(signed: np.ndarray) -> np.ndarray:
     return decode_linear(from_signed(signed, np.uint16))
-
-
-def reduce(picture: np.ndarray, size: int) -> np.ndarray:
-    """The longest side at most ``size``, every pixel the mean of those it covers."""
-    if size >= max(picture.shape[:2]):
-        return picture
-    return cv2.resize(picture, _sides(picture, size), interpolation=cv2.INTER_AREA)
-
-
-def _sides(picture: np.ndarray, size: int) -> tuple[int, int]:
-    """Width and height of the picture resized to a longest side of ``size``."""
-    H, W = picture.shape[:2]
-    f = size / max(H, W)
-    return max(round(W * f), 1), max(round(H * f), 1)

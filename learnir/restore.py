@@ -23,9 +23,8 @@ from learnir.files import (
     losses,
     read_photo,
 )
-from learnir.images import ImageError, grid
+from learnir.images import ImageError, grid, shrunk
 from learnir.masks import read_mask
-from learnir.modes import reduce
 from learnir.pipeline import LearnIR
 from learnir.planning import Task, Writing
 from learnir.progress import progress
@@ -258,6 +257,6 @@ def _before_after(before: np.ndarray, after: np.ndarray) -> bytes:
     import io
 
     out = io.BytesIO()
-    sheet = grid([[reduce(p, COMPARE_SIDE) for p in (before, after)]], ["before", "after"])
+    sheet = grid([[shrunk(p, COMPARE_SIDE) for p in (before, after)]], ["before", "after"])
     Image.fromarray(sheet).save(out, "JPEG", quality=92)
     return out.getvalue()

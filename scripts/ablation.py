@@ -273,10 +273,10 @@ def scored(
 
 def _small(pair: Pair) -> Pair:
     """The pair at the size of the training."""
-    from learnir.modes import reduce
+    from learnir.images import shrunk
 
     return replace(
-        pair, input=reduce(pair.input, SIZE), target=reduce(pair.target, SIZE), mask=None
+        pair, input=shrunk(pair.input, SIZE), target=shrunk(pair.target, SIZE), mask=None
     )
 
 

@@ -4,7 +4,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from learnir import images
-from learnir.images import grid
+from learnir.images import grid, shrunk
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
@@ -87,3 +87,12 @@ def test_the_grid_fits_pictures_into_the_middle_of_their_cells(scene):
         around[inside] = 24
         assert (around == 24).all()
     assert (sheet[88:168, 128:248] == 24).all()
+
+
+def test_a_shrunk_picture_is_the_mean_of_what_a_pixel_covers(scene):
+    picture = scene(128, 256)
+    small = shrunk(picture, 64)
+    blocks = picture.reshape(32, 4, 64, 4, 3).mean(axis=(1, 3))
+    assert np.abs(small - blocks).max() <= 0.51
+    assert shrunk(picture, 256) is picture
+    assert shrunk(scene(3000, 2), 64).shape == (64, 1, 3)

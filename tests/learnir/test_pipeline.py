@@ -13,7 +13,6 @@ from learnir.device import choose_device
 from learnir.exif import ORIENTATION
 from learnir.images import to_unit
 from learnir.model import LearnIRModel
-from learnir.modes import reduce
 from learnir.restoration import Restoration
 
 pytestmark = pytest.mark.usefixtures("faceless")
@@ -252,15 +251,6 @@ def test_peak_memory_does_not_grow_with_the_picture(learnir, scene, monkeypatch)
         tracemalloc.stop()
     assert result.mode == "gain"
     assert peak < picture.nbytes + 100e6
-
-
-def test_reduce_is_the_mean_of_what_a_pixel_covers(scene):
-    picture = scene(128, 256)
-    small = reduce(picture, 64)
-    blocks = picture.reshape(32, 4, 64, 4, 3).mean(axis=(1, 3))
-    assert np.abs(small - blocks).max() <= 0.51
-    assert reduce(picture, 256) is picture
-    assert reduce(scene(3000, 2), 64).shape == (64, 1, 3)
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA", "I;16"])
