@@ -17,7 +17,7 @@ import tyro
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 from tyro.constructors import PrimitiveConstructorSpec
 
-from learnir.console import INTERRUPTED, UNREAD, stops_heeded, unread
+from learnir.console import INTERRUPTED, UNREAD, signals_interrupt, unread
 from learnir.paths import expanded, is_hub_id
 
 
@@ -45,7 +45,7 @@ Device = Annotated[str | None, arg(help="cpu, cuda or cuda:1; a GPU if there is 
 CANNOT_START, FAILED = 2, 1
 
 
-@stops_heeded()
+@signals_interrupt()
 def restore(
     paths: Annotated[
         Positional[list[str]], arg(metavar="PATH...", help_behavior_hint="(required)")

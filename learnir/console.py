@@ -1,6 +1,6 @@
 """How the commands end when Ctrl-C is pressed or nobody reads on: quietly, as other programs do.
 
-Imports nothing that takes time: what it runs is imported while Ctrl-C is minded already.
+Imports nothing that takes time: what it runs is imported when Ctrl-C is handled already.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def run(command: str, module: str) -> NoReturn:
     Ctrl-C that ``main`` does not take is one line that names ``command``, and 130. Output that
     nobody reads is no line, and 141.
     """
-    _heed(signal.SIGINT, signal.default_int_handler)
+    _handle(signal.SIGINT, signal.default_int_handler)
     try:
         try:
             code = import_module(module).main()
@@ -74,18 +74,18 @@ def _broken_outputs() -> list[int]:
 
 
 @contextmanager
-def stops_heeded() -> Iterator[None]:
+def signals_interrupt() -> Iterator[None]:
     """Within it, SIGTERM and SIGHUP do what Ctrl-C does, unless they are ignored (``nohup``)."""
     numbers = [getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP")]  # Windows: one
-    heeded = [n for n in numbers if n is not None and _heed(n, signal.SIG_DFL)]
+    handled = [n for n in numbers if n is not None and _handle(n, signal.SIG_DFL)]
     try:
         yield
     finally:
-        for number in heeded:
+        for number in handled:
             signal.signal(number, signal.SIG_DFL)
 
 
-def _heed(number: int, usual: object) -> bool:
+def _handle(number: int, usual: object) -> bool:
     """From now on, the signal raises Stopped, if what it does is the ``usual``; else False."""
     if signal.getsignal(number) is not usual:  # the shell, say, has it ignored
         return False

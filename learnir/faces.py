@@ -231,9 +231,9 @@ def missing() -> str:
 @lru_cache(maxsize=1)
 def _finders() -> tuple[Finder, Finder] | None:
     """Those of ``_loaded``; where there are none, the first call in a process warns."""
-    finders, told = _loaded()
-    if told:
-        warnings.warn(f"{told}, or faces=False", stacklevel=2)
+    finders, problem = _loaded()
+    if problem:
+        warnings.warn(f"{problem}, or faces=False", stacklevel=2)
     return finders
 
 

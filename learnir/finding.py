@@ -105,10 +105,10 @@ class _Folder:
         linked = [f"{path}: a link to a folder, not searched; name it too" for path in self.links]
         if not self.left_out:
             return linked
-        kinds = ", ".join(f"{suffix} {n}" for suffix, n in sorted(self.left_out.items()))
+        counts = ", ".join(f"{suffix} {n}" for suffix, n in sorted(self.left_out.items()))
         number = self.left_out.total()
         files = "file" if number == 1 else "files"
-        left = f"{self.root}: {number} {files} left out ({kinds}); convert to JPEG, PNG or MP4"
+        left = f"{self.root}: {number} {files} left out ({counts}); convert to JPEG, PNG or MP4"
         return [*linked, left]
 
 

@@ -142,8 +142,8 @@ def _without_masks(found: Sequence[Input], masks: Path) -> list[Input]:
     places = {Path(os.path.abspath(masks)), real(masks)}
 
     def is_mask(path: Path) -> bool:
-        ways = (Path(os.path.abspath(path)), real(path))
-        return any(places & {way, *way.parents} for way in ways)
+        leads = (Path(os.path.abspath(path)), real(path))
+        return any(places & {lead, *lead.parents} for lead in leads)
 
     left = [one for one in found if not is_mask(one[0])]
     if (found and not left) or (masks.is_file() and len(left) < len(found)):

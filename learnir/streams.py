@@ -35,9 +35,9 @@ def describe(out: Any, stream: Any, titles: Mapping[int, str], strip: bool) -> N
         titles: of ``titles_of``.
         strip: the language and role alone.
     """
-    told = {"title": titles[stream.index]} if stream.index in titles else {}
-    told |= {name: stream.metadata[name] for name in OF_A_STREAM if name in stream.metadata}
-    out.metadata.update({k: v for k, v in told.items() if k == "language" or not strip})
+    tags = {"title": titles[stream.index]} if stream.index in titles else {}
+    tags |= {name: stream.metadata[name] for name in OF_A_STREAM if name in stream.metadata}
+    out.metadata.update({k: v for k, v in tags.items() if k == "language" or not strip})
     out.disposition = stream.disposition.value
 
 

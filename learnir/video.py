@@ -173,8 +173,8 @@ class _Source:
     @property
     def cut(self) -> bool:
         """Whether the end is missing."""
-        told = (self.reader.duration or 0) / self.av.time_base
-        return self.broken or self.end + MISSING < told
+        stated = (self.reader.duration or 0) / self.av.time_base
+        return self.broken or self.end + MISSING < stated
 
     def check(self) -> None:
         """ImageError where no or less than half the frames could be decoded."""

@@ -293,8 +293,8 @@ class Run:
             result = validate(self.ema.model, *self.validation)
         self.scores = {"psnr": result.psnr, "psnr_input": result.psnr_input}
         self._log({"step": self.step, **self.scores})
-        told = f"step {self.step}: {result.psnr_input:.2f} -> {result.psnr:.2f} dB"
-        bar.write(told, file=sys.stderr)
+        line = f"step {self.step}: {result.psnr_input:.2f} -> {result.psnr:.2f} dB"
+        bar.write(line, file=sys.stderr)
         write_atomically(self.folder / "grids" / f"{self.step:07d}.png", _png(result.grid))
         if result.psnr > self.best:
             self.best = result.psnr

@@ -49,15 +49,15 @@ def in_processes(
         expected: exceptions that say all in one line; one of them is raised here as it was there.
 
     Raises:
-        Stopped: a request to stop came where the ranks do not heed it, as while they load.
+        Stopped: a request to stop came where the ranks do not handle it, as while they load.
         ChildProcessError: a rank was ended from outside; one line.
         ProcessRaisedException: another exception in a rank, with its traceback.
     """
     if not hasattr(os, "fork"):
         raise ValueError("--processes needs a system that forks, as Linux; use a launcher instead")
     import_module("torch._dynamo")  # optimizers do, for seconds: once here, not in every rank
-    told = get_context("fork").SimpleQueue()
-    arguments = (count, _free_port(), work, expected, told)
+    failures = get_context("fork").SimpleQueue()
+    arguments = (count, _free_port(), work, expected, failures)
     ranks = start_processes(_rank, arguments, count, join=False, start_method="fork")
     failure: ProcessRaisedException | ProcessExitedException | None = None
     with _passed_on(ranks) as asked:
@@ -66,8 +66,8 @@ def in_processes(
                 pass
         except (ProcessRaisedException, ProcessExitedException) as error:
             failure = error
-    if not told.empty():  # a failure is then of one that lost its partner
-        raise told.get()
+    if not failures.empty():  # what ``join`` raised is then of a rank that lost its partner
+        raise failures.get()
     if failure and asked:
         raise Stopped(asked[0]) from failure
     if isinstance(failure, ProcessExitedException):
@@ -85,7 +85,7 @@ def _rank(
     port: int,
     work: Callable[[], None],
     expected: tuple[type[BaseException], ...],
-    told: Any,
+    failures: Any,
 ) -> None:
     group = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": count, "RANK": rank}
     group |= {"LOCAL_RANK": rank, "LOCAL_WORLD_SIZE": count, "OMP_NUM_THREADS": 1}
@@ -93,7 +93,7 @@ def _rank(
     try:
         work()
     except expected as error:
-        told.put(error)
+        failures.put(error)
     except KeyboardInterrupt:  # which PyTorch takes for work that is done
         sys.exit(INTERRUPTED)
 

@@ -15,13 +15,13 @@ def requests_to(handler: Callable[[int, object], None]) -> Iterator[None]:
     """Within it, requests to stop call ``handler``, except those that are ignored (``nohup``)."""
     numbers = [getattr(signal, name) for name in NAMES if hasattr(signal, name)]
     before = {n: signal.getsignal(n) for n in numbers}
-    heeded = [n for n in numbers if before[n] is not signal.SIG_IGN]
-    for number in heeded:
+    handled = [n for n in numbers if before[n] is not signal.SIG_IGN]
+    for number in handled:
         signal.signal(number, handler)
     try:
         yield
     finally:
-        for number in heeded:
+        for number in handled:
             signal.signal(number, before[number])
 
 

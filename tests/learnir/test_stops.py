@@ -1,4 +1,4 @@
-"""Requests to stop a training: what is heeded, and how often Ctrl-C has to be pressed."""
+"""Requests to stop a training: which are handled, and how often Ctrl-C has to be pressed."""
 
 import signal
 
