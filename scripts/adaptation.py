@@ -135,8 +135,8 @@ def write_page() -> None:
 
 
 def _spread(values: list[float], digits: int) -> str:
-    told = f"{np.mean(values):.{digits}f}"
-    return f"{told} ± {np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else told
+    mean = f"{np.mean(values):.{digits}f}"
+    return f"{mean} ± {np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else mean
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
     python scripts/bench_folder.py [--repeats 5] [-o docs/results/folder.json]
 
 Folders of scikit-image's astronaut, enlarged, as JPEGs; everything is counted that a batch does
-(decoding, finding faces, both looks, encoding), in this process and once warm. The ways take turns,
+(decoding, finding faces, both looks, encoding), in this process and once warm. The two take turns,
 in both orders; seconds a picture are medians over the repeats, and the ratio is the median of the
 repeats' own. Memory is the most that this process ever held.
 """
@@ -44,20 +44,20 @@ def seconds_a_picture(learnir: LearnIR, folder: Path, count: int, workers: int) 
 
 
 def case(learnir: LearnIR, shape: tuple[int, int], count: int, repeats: int) -> dict[str, object]:
-    """One folder both ways."""
-    ways = [1, default_workers()]
+    """One folder, one by one and side by side."""
+    worker_counts = [1, default_workers()]
     with TemporaryDirectory() as name:
         picture = cv2.resize(astronaut(), shape[::-1], interpolation=cv2.INTER_CUBIC)
         for k in range(count):
             cv2.imwrite(f"{name}/{k}.jpg", picture[..., ::-1])
         found: list[dict[int, float]] = []
         for repeat in range(repeats + 1):
-            order = ways if repeat % 2 else ways[::-1]
+            order = worker_counts if repeat % 2 else worker_counts[::-1]
             took = {n: seconds_a_picture(learnir, Path(name), count, n) for n in order}
             found.append(took)
             print(shape, took, flush=True)
     found = found[1:]  # the first warms up
-    alone, beside = ([took[n] for took in found] for n in ways)
+    alone, beside = ([took[n] for took in found] for n in worker_counts)
     return {
         "height": shape[0],
         "width": shape[1],

@@ -2,7 +2,7 @@
 
     python scripts/bench_metrics.py [--pairs 100] [-o docs/results/metrics.json]
 
-PSNR, SSIM and LPIPS-alex of 100 pairs of 256 x 256; the two ways take turns in one run.
+PSNR, SSIM and LPIPS-alex of 100 pairs of 256 x 256; the two take turns in one run.
 """
 
 from __future__ import annotations
@@ -95,16 +95,16 @@ def main() -> None:
     if reason := why_missing("alex"):
         raise SystemExit(reason)
     sides = pictures(options.pairs)
-    ways = {"ours": ours, "scikit-image + lpips": plain, "LPIPS alone": only_lpips}
+    scorers = {"ours": ours, "scikit-image + lpips": plain, "LPIPS alone": only_lpips}
     if find_spec("torchmetrics"):
-        ways["torchmetrics + lpips"] = by_torchmetrics
+        scorers["torchmetrics + lpips"] = by_torchmetrics
     only_lpips(sides[0][:4], sides[1][:4])
     seconds = {
-        name: min(timed(w, sides) for _ in range(options.repeats)) for name, w in ways.items()
+        name: min(timed(s, sides) for _ in range(options.repeats)) for name, s in scorers.items()
     }
     for name, took in seconds.items():
         print(f"{name:<22}{took:6.2f} s  {options.pairs / took:6.1f} pictures/s")
-    for name in ways:
+    for name in scorers:
         print(f"ours / {name}: {seconds['ours'] / seconds[name]:.2f} of the time")
     if options.out:
         options.out.parent.mkdir(parents=True, exist_ok=True)

@@ -22,17 +22,17 @@ SIZES = (256, 128, 64)  # pixels: the shipped schedule's full, half and quarter 
 RESULT = Path("docs/results/network.json")
 
 
-def measure(ways: dict[str, LearnIRModel], size: int, repeats: int) -> dict:
-    """Seconds of each way, and how far its answer is from the first's."""
+def measure(models: dict[str, LearnIRModel], size: int, repeats: int) -> dict:
+    """Seconds of each model, and how far the outputs of the two differ."""
     z = torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    seconds, answers = dict.fromkeys(ways, float("inf")), {}
+    seconds, outputs = dict.fromkeys(models, float("inf")), {}
     with torch.inference_mode():
         for _ in range(repeats):
-            for name, model in ways.items():
+            for name, model in models.items():
                 start = time.perf_counter()
-                answers[name] = model.residual(z, z, 1, model.schedule)
+                outputs[name] = model.residual(z, z, 1, model.schedule)
                 seconds[name] = min(seconds[name], time.perf_counter() - start)
-    one, other = answers.values()
+    one, other = outputs.values()
     return {"size": size, "seconds": seconds, "difference": float((one - other).abs().max())}
 
 
@@ -43,8 +43,8 @@ def main() -> None:
     parser.add_argument("-o", "--out", type=Path, default=RESULT)
     options = parser.parse_args()
     model = load_checkpoint(options.checkpoint)
-    ways = {"as trained": model, "folded": model.folded()}
-    rows = [measure(ways, size, options.repeats) for size in SIZES]
+    models = {"as trained": model, "folded": model.folded()}
+    rows = [measure(models, size, options.repeats) for size in SIZES]
     for row in rows:
         print(row)
     found = {"threads": torch.get_num_threads(), "rows": rows}

@@ -27,7 +27,7 @@ SIZES = (256, 512)
 Run = Callable[[np.ndarray, dict[str, np.ndarray]], np.ndarray]
 
 
-def ways(
+def cases(
     checkpoint: str | None, folder: Path
 ) -> tuple[dict[tuple[str, str], tuple[Run, tuple]], dict[str, dict[str, float]]]:
     """(engine, schedule) -> how to run it, and its draws; schedule -> what exporting took."""
@@ -59,7 +59,7 @@ def main() -> None:
     parser.add_argument("-o", "--out", type=Path, default=RESULT)
     options = parser.parse_args()
     with TemporaryDirectory() as folder:
-        runs, exports = ways(options.checkpoint, Path(folder))
+        runs, exports = cases(options.checkpoint, Path(folder))
         rows = [measure(runs, size, options.repeats) for size in SIZES]
     for row in (*rows, exports):
         print(row)
@@ -68,19 +68,19 @@ def main() -> None:
 
 
 def measure(runs: dict, size: int, repeats: int) -> dict[str, object]:
-    """Median seconds of each way on one shadowed face, and the largest difference of the two."""
+    """Median seconds of each case on one shadowed face, and the largest difference of the two."""
     _, shadowed, _ = next(iter(shadowed_faces(size, 0)))
     y = to_tensor(shadowed).numpy()
-    seconds: dict[tuple[str, str], list[float]] = {way: [] for way in runs}
+    seconds: dict[tuple[str, str], list[float]] = {case: [] for case in runs}
     results = {}
     for turn in range(repeats + 1):  # the first warms up
-        for way, (run, draws) in runs.items():
+        for case, (run, draws) in runs.items():
             noise = noise_for(draws, size, size)
             time.sleep(0.05)  # ONNX Runtime's threads go on spinning for a while
             start = time.perf_counter()
-            results[way] = run(y, noise)
+            results[case] = run(y, noise)
             if turn:
-                seconds[way].append(time.perf_counter() - start)
+                seconds[case].append(time.perf_counter() - start)
     medians = {f"{engine}, {name}": statistics.median(s) for (engine, name), s in seconds.items()}
     apart = [
         float(np.abs(results["PyTorch", n] - results["ONNX Runtime", n]).max()) for n in SCHEDULES

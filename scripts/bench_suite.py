@@ -141,10 +141,10 @@ def say(line: str) -> None:
 
 def replace_former(stored: Run, results: Path) -> None:
     """Removes this project's rows that the same command made with former weights."""
-    told = stored.facts["provenance"]
+    origin = stored.facts["provenance"]
     for former in readable_runs(results)[0]:
         made = former.facts["provenance"]
-        if former.id != stored.id and all(made[key] == told[key] for key in ("by", "command")):
+        if former.id != stored.id and all(made[key] == origin[key] for key in ("by", "command")):
             for path in (former.path, former.path.with_suffix(".parquet")):
                 path.unlink()
 
@@ -274,7 +274,7 @@ def verdicts(compared: pd.DataFrame) -> str:
 
 
 def _verdict(board: str, rows: pd.DataFrame) -> str:
-    told = {
+    cells_by_word = {
         word: [
             f"{row['metric']} {_difference(row)}"
             for row in rows.to_dict("records")
@@ -282,7 +282,7 @@ def _verdict(board: str, rows: pd.DataFrame) -> str:
         ]
         for verdict, word in VERDICTS.items()
     }
-    parts = [f"{word} in {', '.join(cells)}" for word, cells in told.items() if cells]
+    parts = [f"{word} in {', '.join(cells)}" for word, cells in cells_by_word.items() if cells]
     return f"on {board} {' and '.join(parts) or 'nothing can be told apart'}"
 
 

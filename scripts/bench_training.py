@@ -64,12 +64,12 @@ def measure(run: Run, steps: int) -> dict[str, float]:
     """Seconds per step and what follows from it."""
     device, config = run.accelerator.device, run.config
     run.prepare()
-    kinds = {}
+    first_of_kind = {}
     for number in range(steps):
         stage, draw, _ = run.batch(number)
-        kinds.setdefault((stage.size, draw), number)
+        first_of_kind.setdefault((stage.size, draw), number)
     start = time.perf_counter()
-    for number in kinds.values():
+    for number in first_of_kind.values():
         stage, draw, prepared = run.batch(number)
         run.optimise(stage, draw, *run.pairs(stage, prepared, number))
     wait(device)

@@ -33,7 +33,7 @@ PORTRAIT, SMALL = 512, 256  # pixels: the portrait, the small ones before they a
 
 Frames = list[np.ndarray]
 Area = tuple[slice, slice]
-Way = Callable[[LearnIR, Frames], Iterable[np.ndarray]]
+Treatment = Callable[[LearnIR, Frames], Iterable[np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def group(frames: int) -> Clip:
     return Clip(*pan(shadowed, clean, len(shadowed), width, step, frames), step, areas)
 
 
-def followed(kept: float = KEPT, **options: Any) -> Way:
+def followed(kept: float = KEPT, **options: Any) -> Treatment:
     """The frames restored as ``restore_video`` does."""
 
     def restored(learnir: LearnIR, frames: Frames) -> Iterable[np.ndarray]:
@@ -123,7 +123,7 @@ def alone(learnir: LearnIR, frames: Frames) -> Iterable[np.ndarray]:
     return (learnir.restore(frame).picture for frame in frames)
 
 
-CLIPS: dict[str, tuple[Callable[[int], Clip], dict[str, Way]]] = {
+CLIPS: dict[str, tuple[Callable[[int], Clip], dict[str, Treatment]]] = {
     "portrait": (
         portrait,
         {"fresh noise": fresh, "shared noise": followed(0.0), "steadied": followed()},
@@ -139,11 +139,13 @@ CLIPS: dict[str, tuple[Callable[[int], Clip], dict[str, Way]]] = {
 }
 
 
-def rows(learnir: LearnIR, clip: Clip, ways: dict[str, Way]) -> dict[str, dict[str, float]]:
-    """Flicker, PSNR and seconds a frame of each way."""
+def rows(
+    learnir: LearnIR, clip: Clip, treatments: dict[str, Treatment]
+) -> dict[str, dict[str, float]]:
+    """Flicker, PSNR and seconds a frame of each treatment."""
     found: dict[str, dict[str, float]] = {}
-    for name, way in {"input": None, **ways}.items():
-        made, start = way(learnir, clip.shadowed) if way else clip.shadowed, time.perf_counter()
+    for name, treat in {"input": None, **treatments}.items():
+        made, start = treat(learnir, clip.shadowed) if treat else clip.shadowed, time.perf_counter()
         bar = tqdm(made, desc=name, unit="frame", total=len(clip.shadowed), leave=False)
         frames = list(bar)
         seconds = (time.perf_counter() - start) / len(frames)
@@ -160,7 +162,8 @@ def main() -> None:
     options = parser.parse_args()
     learnir = LearnIR.from_pretrained(device="cpu")
     clips = {
-        name: rows(learnir, make(options.frames), ways) for name, (make, ways) in CLIPS.items()
+        name: rows(learnir, make(options.frames), treatments)
+        for name, (make, treatments) in CLIPS.items()
     }
     write_result(options.out, {"frames": options.frames, "clips": clips})
 

@@ -66,11 +66,13 @@ def main() -> None:
     rows = []
     for checkpoint in options.checkpoints:
         found = list(rings_of(checkpoint, pairs))
-        kinds = [
+        departures = [
             [departure(r.mean(-1)), departure(r[:, 0] - r[:, 1]), departure(r[:, 2] - r[:, 1])]
             for r in found
         ]
-        rows.append([checkpoint, str(len(found)), *(f"{m:.4f}" for m in np.mean(kinds, axis=0))])
+        rows.append(
+            [checkpoint, str(len(found)), *(f"{m:.4f}" for m in np.mean(departures, axis=0))]
+        )
     columns = ["weights", "pairs", "lines", "red - green", "blue - green"]
     print(markdown([columns, *rows]))
 

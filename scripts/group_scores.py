@@ -88,8 +88,8 @@ def main() -> None:
         sets[pairs.name] = {name: row(learnir, made, looks) for name, looks in LOOKS.items()}
         for name, found in sets[pairs.name].items():
             sides = ", ".join(f"{side} px {value:.2f}" for side, value in found["sides"].items())
-            told = f"{found['psnr']:.2f} dB ({sides}), {found['seconds']:.2f} s a picture"
-            print(f"{pairs.name}, {name}: {told}", flush=True)
+            scores = f"{found['psnr']:.2f} dB ({sides}), {found['seconds']:.2f} s a picture"
+            print(f"{pairs.name}, {name}: {scores}", flush=True)
     if options.out:
         found = {"scenes": options.scenes, "sets": sets}
         write_result(options.out, found, options.checkpoint)

@@ -44,17 +44,17 @@ def drm(found: dict[str, Any]) -> str:
 
 def network(found: dict[str, Any]) -> str:
     """Milliseconds of one evaluation, as trained and folded."""
-    ways = list(found["rows"][0]["seconds"])
+    models = list(found["rows"][0]["seconds"])
     rows = [
         [
             f"{r['size']} px",
-            *(f"{1000 * r['seconds'][way]:.1f}" for way in ways),
-            f"{r['seconds'][ways[1]] / r['seconds'][ways[0]]:.2f}",
+            *(f"{1000 * r['seconds'][model]:.1f}" for model in models),
+            f"{r['seconds'][models[1]] / r['seconds'][models[0]]:.2f}",
             f"{r['difference']:.0e}",
         ]
         for r in found["rows"]
     ]
-    return markdown([["ms", *ways, "ratio", "largest difference"], *rows])
+    return markdown([["ms", *models, "ratio", "largest difference"], *rows])
 
 
 def restore(found: dict[str, Any]) -> str:
@@ -73,16 +73,16 @@ def restore(found: dict[str, Any]) -> str:
     others = ", ".join(
         f"{how} 1/{unet['seconds'] / made['seconds']:.0f}" for how, made in found["others"].items()
     )
-    told = (
+    ratios = (
         f"Five evaluations of the {unet['parameters'] / 1e6:.0f} M `unet` at 256 x 256 take "
         f"{unet['seconds']:.1f} s, a restoration, close-up included, {first['seconds']:.2f} s, "
         f"which is 1/{unet['seconds'] / first['seconds']:.0f} of that; {others}."
     )
-    return f"{markdown([['picture', 'mode', 'seconds', 'peak memory, GiB'], *rows])}\n\n{told}"
+    return f"{markdown([['picture', 'mode', 'seconds', 'peak memory, GiB'], *rows])}\n\n{ratios}"
 
 
 def folder(found: dict[str, Any]) -> str:
-    """Seconds a picture of a batch, both ways, and their ratio."""
+    """Seconds a picture of a batch, one by one and side by side, and their ratio."""
     rows = [
         [
             f"{row['width']} x {row['height']}",
@@ -118,15 +118,19 @@ def load(found: dict[str, Any]) -> str:
 
 def onnx(found: dict[str, Any]) -> str:
     """Seconds of both engines and both schedules, and what exporting took."""
-    ways = list(found["rows"][0]["seconds"])
+    cases = list(found["rows"][0]["seconds"])
     rows = [
-        [f"{r['size']} px", *(f"{r['seconds'][w]:.3f}" for w in ways), f"{r['difference']:.0e}"]
+        [
+            f"{r['size']} px",
+            *(f"{r['seconds'][case]:.3f}" for case in cases),
+            f"{r['difference']:.0e}",
+        ]
         for r in found["rows"]
     ]
     made = " and ".join(
         f"{e['seconds']:.0f} s, {e['mib']:.0f} MiB" for e in found["exports"].values()
     )
-    table = markdown([["seconds", *ways, "largest difference"], *rows])
+    table = markdown([["seconds", *cases, "largest difference"], *rows])
     return f"{table}\n\nExporting, {' and '.join(found['exports'])}: {made}."
 
 
@@ -155,10 +159,10 @@ def framings(found: dict[str, Any]) -> str:
 def video(found: dict[str, Any]) -> str:
     """Flicker and PSNR of each way to treat the frames, a table for each clip."""
     parts = []
-    for clip, ways in found["clips"].items():
+    for clip, treatments in found["clips"].items():
         rows = [
             [name, f"{r['flicker']:.2f}", f"{r['psnr']:.2f}", f"{r['seconds']:.2f}"]
-            for name, r in ways.items()
+            for name, r in treatments.items()
         ]
         parts.append(markdown([[clip, "flicker, 8-bit levels", "PSNR", "seconds a frame"], *rows]))
     return "\n\n".join(parts)

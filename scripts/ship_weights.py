@@ -25,8 +25,8 @@ LIMIT = 16 * 2**20
 def _run(folder: Path) -> dict[str, Any]:
     """How an earlier run was configured and how far it went."""
     record = json.loads((folder / TRAINING).read_text(encoding="utf-8"))
-    told = ("config", "pairs", "scenes", "step")  # pairs from folders, scenes from archives
-    return {key: record[key] for key in told if key in record}
+    kept = ("config", "pairs", "scenes", "step")  # pairs from folders, scenes from archives
+    return {key: record[key] for key in kept if key in record}
 
 
 def _shipped_runs() -> list[dict[str, Any]]:
