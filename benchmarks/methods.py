@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
 
 from benchmarks.arguments import WITH_MASK
+from benchmarks.classical import dark_channel, region_transfer, retinex
 from benchmarks.names import BenchmarkError, look_up
 from benchmarks.pairs import Pair
 
@@ -100,29 +100,23 @@ def do_nothing(picture: np.ndarray, mask: np.ndarray | None = None) -> np.ndarra
     return picture
 
 
-def _classical(name: str, function: str, source: str, mask: MaskUse = "none") -> Method:
-    module = import_module("benchmarks.classical")
-    return FunctionMethod(MethodCard(name, mask, source=source), getattr(module, function))
+FUNCTIONS = (
+    FunctionMethod(MethodCard("input", source="the degraded picture"), do_nothing),
+    FunctionMethod(MethodCard("dark-channel", source="He 2009, guided filter 2010"), dark_channel),
+    FunctionMethod(MethodCard("retinex", source="Jobson 1997, multi-scale, luminance"), retinex),
+    FunctionMethod(
+        MethodCard("region-transfer", "detected", source="Reinhard 2001, Otsu"), region_transfer
+    ),
+    FunctionMethod(
+        MethodCard("region-transfer-gt-mask", "ground truth", source="Reinhard 2001"),
+        region_transfer,
+    ),
+)
+"""Methods that take no options."""
 
 
-def _input(options: MethodOptions) -> Method:
-    return FunctionMethod(MethodCard("input", source="the degraded picture"), do_nothing)
-
-
-def _dark_channel(options: MethodOptions) -> Method:
-    return _classical("dark-channel", "dark_channel", "He 2009, guided filter 2010")
-
-
-def _retinex(options: MethodOptions) -> Method:
-    return _classical("retinex", "retinex", "Jobson 1997, multi-scale, luminance")
-
-
-def _transfer(options: MethodOptions) -> Method:
-    return _classical("region-transfer", "region_transfer", "Reinhard 2001, Otsu", "detected")
-
-
-def _transfer_masked(options: MethodOptions) -> Method:
-    return _classical("region-transfer-gt-mask", "region_transfer", "Reinhard 2001", "ground truth")
+def _without_options(method: Method) -> Callable[[MethodOptions], Method]:
+    return lambda options: method
 
 
 def _learnir(name: str, settings: Mapping[str, Any]) -> Callable[[MethodOptions], Method]:
@@ -155,11 +149,7 @@ LEARNIR: dict[str, dict[str, Any]] = {
 """Settings of ``LearnIR.restore`` that are not the checkpoint's own, by method."""
 
 METHODS: dict[str, Callable[[MethodOptions], Method]] = {
-    "input": _input,
-    "dark-channel": _dark_channel,
-    "retinex": _retinex,
-    "region-transfer": _transfer,
-    "region-transfer-gt-mask": _transfer_masked,
+    **{method.card.name: _without_options(method) for method in FUNCTIONS},
     **{name: _learnir(name, settings) for name, settings in LEARNIR.items()},
     "learnir-once": _once,
     "regression": _regression,
