@@ -31,10 +31,6 @@ class Metric:
     version: str
     source: str
 
-    def better(self, a: float, b: float) -> bool:
-        """Whether ``a`` is a better score than ``b``."""
-        return a > b if self.direction == "higher" else a < b
-
     def accepts(self, value: float) -> bool:
         """Whether a value can be this metric's (PSNR of identical pictures is infinite)."""
         return self.low <= value <= self.high
