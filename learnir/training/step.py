@@ -73,12 +73,14 @@ class TrainStep(nn.Module):
     ) -> Tensor:
         """z_t of the forward process, or the one the sampler reaches from y (no gradient).
 
-        A sampled state carries the model's own errors: trained on them, it learns to mend them.
+        A sampled state carries the model's own errors: trained on them, it learns to correct them.
         """
         schedule, config = self.model.schedule, self.config.model
         if not draw.rollout:
             return forward(z_0, z_y - z_0, white(z_0.shape, generator, z_0), draw.t, schedule)
-        correction = "exact" if config.correction == "paper" else config.correction
+        correction, weight = config.correction, config.weight
+        if correction == "paper":  # cancels the network, and with it the errors to learn from
+            correction, weight = "exact", 1.0
         with torch.no_grad():
             state = sample(
                 self.model,
@@ -86,7 +88,7 @@ class TrainStep(nn.Module):
                 schedule,
                 scales=draw.scales,
                 correction=correction,
-                weight=1.0 if config.correction == "paper" else config.weight,
+                weight=weight,
                 eta=config.eta,
                 until=draw.t,
                 generator=generator,
