@@ -205,15 +205,15 @@ def train(
             unless they are in --data; by default the first of --data that has a val split.
         resume: go on from the state in --out.
         init: checkpoint to start from: of the preset's network, or a smaller one of its kind.
-        pairs: train on only the first so many pairs.
+        pairs: train on only this many pairs, the first ones.
         iterations: steps of each stage, instead of the preset's; 0 skips a stage.
-        minutes: train for so long instead (compiling counts, loading does not); the stages share
+        minutes: train for this long instead (compiling counts, loading does not); the stages share
             the time as they would share the steps. Not with --processes.
         seed: of the initial weights and of everything drawn; None is the preset's, 0.
         precision: fp32 or bf16 autocast; on a CPU bf16 pays where /proc/cpuinfo lists avx512_bf16.
         compile: on the CPU, compile the network when each kind of step first comes (minutes; needs
             a C++ compiler); on a GPU, record each kind of step and replay it (seconds).
-        processes: on the CPU, split every batch among so many processes of one thread each. Not
+        processes: on the CPU, split every batch among this many processes of one thread each. Not
             with --minutes.
     """
     return _trained(
@@ -256,7 +256,7 @@ def adapt(
         checkpoint: what to adapt; the shipped weights by default.
         validation: folder or archive whose val split is scored, or input/ and target/, scored whole
             unless they are in --data; by default the first of --data that has a val split.
-        pairs: train on only the first so many pairs.
+        pairs: train on only this many pairs, the first ones.
         iterations: training steps; None is 2000.
         variance: also predict the spread of the correction.
         resume: go on from the state in --out.

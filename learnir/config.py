@@ -24,7 +24,7 @@ class ModelConfig:
             field's self-ensemble): a little nearer to the truth for that step's time.
         corrector: constructor arguments of the learned correction branch, None without one.
         work_size: longest side, in pixels, that the pipeline estimates the residual at.
-        enlarge: smaller pictures are enlarged so many times, up to ``work_size``, and what the
+        enlarge: smaller pictures are enlarged by this factor, up to ``work_size``, and what the
             network changes is brought back: patches at its entrance then hold less of a face.
     """
 

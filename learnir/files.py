@@ -82,7 +82,7 @@ class Photo:
         profile: the colour space of ``pixels`` where it is not sRGB.
         chunks: what a PNG says of its colours besides, by name, or a HEIC or AVIF as a PNG would;
             they are restored as if sRGB.
-        notes: what could not be kept as it was, to be said aloud.
+        notes: what could not be kept as it was, to be reported.
     """
 
     picture: np.ndarray

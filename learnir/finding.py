@@ -99,7 +99,7 @@ class _Folder:
         elif os.path.isfile(path):  # Path.is_file raises where a link may not be followed
             self.pictures.append(path)
         elif path.is_symlink():
-            self.problems.append(f"{path}: a link to nothing that can be read; remove or mend it")
+            self.problems.append(f"{path}: a link to nothing that can be read; remove or repair it")
 
     def notes(self) -> list[str]:
         linked = [f"{path}: a link to a folder, not searched; name it too" for path in self.links]

@@ -128,7 +128,7 @@ def turned_back(pixels: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def resized(picture: np.ndarray, longest: int) -> np.ndarray:
-    """The picture (H, W) or (H, W, 3) with a longest side of so many pixels.
+    """The picture (H, W) or (H, W, 3) with a longest side of this many pixels.
 
     Smaller, every pixel is the mean of those it covers; larger, it is bicubic.
     """

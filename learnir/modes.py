@@ -95,7 +95,7 @@ class Job:
         self.start(1)
 
     def start(self, runs: int) -> None:
-        """Resets the counters, for so many runs; a watched job keeps previews of the first."""
+        """Resets the counters for this many runs; a watched job keeps previews of the first."""
         self.done, self.total = 0, runs * len(self.scales)
         self.previews: list[tuple[int, int, np.ndarray]] = []
 

@@ -293,7 +293,7 @@ def _check_outputs(tasks: Sequence[Task], writing: Writing) -> None:
 
 
 def _check_new(tasks: Sequence[Task], writing: Writing) -> None:
-    """PlanError for results that are there, unless it was said what becomes of them."""
+    """PlanError for results that are there, unless ``writing`` says what becomes of them."""
     if writing.resume or writing.overwrite:
         return
     targets = [target for task in tasks for target in _outputs(task, writing)]

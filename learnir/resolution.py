@@ -31,7 +31,7 @@ def drm_scales(steps: int) -> Scales:
 
 
 def check_scales(scales: Sequence[int], steps: int) -> Scales:
-    """The schedule as a tuple.
+    """The scales as a tuple of integers.
 
     ValueError unless it has one integer >= 1 for each step, and of neighbouring ones the smaller
     divides the larger.

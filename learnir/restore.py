@@ -55,7 +55,7 @@ def run(
 ) -> Outcome:
     """Restores pictures side by side, then videos; a file that fails does not stop the rest.
 
-    A folder that cannot be written to is named once, and its files are not restored in vain. A stop
+    A folder that cannot be written to is named once, and none of its files is restored. A stop
     (KeyboardInterrupt) gets a note that says what is done.
 
     Args:
@@ -191,7 +191,7 @@ def _failure(task: Task, error: Exception) -> str:
     if not isinstance(error, ImageError):
         return (
             f"{task.source}: unexpected {type(error).__name__} ({' '.join(text.split())}); "
-            "save it anew with another program, and please report it"
+            "save it again with another program, and please report it"
         )
     named = text.startswith((f"{task.source}:", f"{task.target}:"))
     return text if named else f"{task.source}: {text}"

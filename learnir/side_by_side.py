@@ -77,7 +77,7 @@ def _with_one_thread() -> None:
 
 
 class Room:
-    """So many pixels may be in memory at a time; a picture that is larger has it to itself."""
+    """Bounds the pixels in memory at a time; a picture larger than that is restored alone."""
 
     def __init__(self, pixels: int = ROOM) -> None:
         self.whole = self.left = pixels
@@ -85,7 +85,7 @@ class Room:
 
     @contextmanager
     def taken(self, pixels: int) -> Iterator[None]:
-        """Waits until there is room for ``pixels``; who comes later waits longer."""
+        """Waits until there is room for ``pixels``: first come, first served."""
         pixels = min(pixels, self.whole)
         with self._turn, self._changed:
             self._changed.wait_for(lambda: self.left >= pixels)

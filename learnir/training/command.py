@@ -62,11 +62,11 @@ def train(
             if not given.
         resume: go on from the state in ``out``; without it a used ``out`` is refused.
         init: checkpoint whose weights are the starting point.
-        pairs: train on only the first so many pairs.
+        pairs: train on only this many pairs, the first ones.
         iterations: one number per stage, in place of the preset's; 0 leaves a stage out.
-        minutes: train for so long instead; see ``TrainConfig``.
+        minutes: train for this long instead; see ``TrainConfig``.
         device: "cpu", "cuda", "cuda:1"; None takes a GPU when there is one.
-        processes: on the CPU, so many of one thread each share every batch.
+        processes: on the CPU, this many of one thread each share every batch.
 
     Raises ValueError, one line, for options, data or a checkpoint that do not go together.
     """
@@ -99,7 +99,7 @@ def adapt(
 ) -> Path:
     """Fits the correction branch to paired data beside the frozen denoiser of ``checkpoint``.
 
-    ``pairs`` takes only the first so many: a handful is enough to move to a new camera or studio.
+    ``pairs`` takes only this many, the first ones: a handful is enough for a new camera or studio.
     Raises ValueError, one line, as ``train`` does.
     """
     _check_numbers(seed, pairs=pairs, iterations=iterations)

@@ -59,7 +59,7 @@ def pace_of(config: TrainConfig) -> Pace:
 
 
 class Steps:
-    """A run of so many steps."""
+    """A run of a given number of steps."""
 
     unit = "it"
 
@@ -93,7 +93,7 @@ class Steps:
 
 
 class Clock:
-    """A run of so many minutes, those before it was resumed included.
+    """A run of a given number of minutes, those before it was resumed included.
 
     A stage begins with the first step that is asked for after its time has come. Batches are asked
     for a few steps ahead, so the one before may lend it a little.

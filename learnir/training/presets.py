@@ -24,7 +24,7 @@ class Stage:
             first stage, 0 its second.
         rollout: share of batches whose z_t the sampler itself reached, after ``rollout_from`` steps
             of the stage; the rest are states of the forward process.
-        coarse: batches at a reduced resolution hold so many times as many pairs: they are cheap.
+        coarse: batches at a reduced resolution hold this many times as many pairs: they are cheap.
         clean: share of pairs whose input is replaced by the target.
         part: what is trained: the denoiser, or the correction branch beside the frozen denoiser.
     """

@@ -40,7 +40,7 @@ def one_thread() -> None:
 def in_processes(
     count: int, work: Callable[[], None], expected: tuple[type[BaseException], ...]
 ) -> None:
-    """Runs ``work`` in so many forks of one thread each, the ranks of one distributed group.
+    """Runs ``work`` in ``count`` forks of one thread each, the ranks of one distributed group.
 
     After ``one_thread``: a fork waits for ever for threads that its parent had and it has not.
 
