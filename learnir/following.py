@@ -125,7 +125,7 @@ class Follower:
 
         Args:
             motion: as of ``Followed.move``; None where the frame does not follow from the one
-                before. Then all begins anew, and what is found is there at once.
+                before. Then all begins again, and what is found is there at once.
         """
         height, width = frame.shape[:2]
         if motion is None:

@@ -64,7 +64,7 @@ class FrameRestorer:
         self._follower = Follower(_squares, self._kept) if self._faces else None
 
     def _photograph(self, frame: np.ndarray) -> Place:
-        """What is no border in all frames so far; where that has grown, all begins anew."""
+        """What is no border in all frames so far; where that has grown, tracking begins again."""
         if self._borders and not one_colour(frame):
             place = inside(frame)
             self._shown = both(self._shown or place, place)
@@ -76,7 +76,7 @@ class FrameRestorer:
 
     def _restored(self, frame: np.ndarray) -> np.ndarray:
         small = shrunk(frame, self._work_size)
-        seen = self._restore(_finely(small)).picture
+        seen = self._restore(_sixteen_bits(small)).picture
         restored = self._relit(frame, small, self._whole, seen)
         if self._follower is None:
             return restored
@@ -84,32 +84,32 @@ class FrameRestorer:
         faces = list(self._follower(frame, motion))
         squares = [face.square(*frame.shape[:2]) for face in faces]
         parts = [np.ascontiguousarray(frame[square.area]) for square in squares]
-        looks = [resized(part, self._close) for part in parts]
-        for face, square, part, look, seen in zip(
-            faces, squares, parts, looks, self._together(looks), strict=True
+        smalls = [resized(part, self._close) for part in parts]
+        for face, square, part, small, seen in zip(
+            faces, squares, parts, smalls, self._restored_together(smalls), strict=True
         ):
-            close = self._relit(part, look, face.steady, seen)
+            close = self._relit(part, small, face.steady, seen)
             fade_in(restored, square, close, face.presence)
         return restored
 
-    def _together(self, looks: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """The restored close-ups, which have one size."""
-        parts = (looks[start : start + TOGETHER] for start in range(0, len(looks), TOGETHER))
-        return [seen for part in parts for seen in self._restore_all(_finely(np.stack(part)))]
+    def _restored_together(self, pictures: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Restored close-ups, which have one size."""
+        batches = (pictures[i : i + TOGETHER] for i in range(0, len(pictures), TOGETHER))
+        return [r for batch in batches for r in self._restore_all(_sixteen_bits(np.stack(batch)))]
 
     def _relit(
         self, picture: np.ndarray, small: np.ndarray, steady: Steady, seen: np.ndarray
     ) -> np.ndarray:
-        """The picture, by the steadied gain of its look at working resolution, ``small``."""
+        """The picture, relit by the steadied gain of ``small``, itself at working resolution."""
         observed, restored = decode_linear(small), decode_linear(seen)
         guide, grey = log_luminance(observed), cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
         gain = steady(grey, guide, log_gain(observed, restored))
         return apply_gain(picture, GainMap(gain, slope(guide, gain), guide), self._strength)
 
 
-def _finely(look: np.ndarray) -> np.ndarray:
-    """As uint16: what comes of it has a gain in finer steps than those of 8 bits."""
-    return look.astype(np.uint16) * 257
+def _sixteen_bits(picture: np.ndarray) -> np.ndarray:
+    """As uint16, so that the restored picture's gain has finer steps than those of 8 bits."""
+    return picture.astype(np.uint16) * 257
 
 
 def _squares(frame: np.ndarray) -> Sequence[Square]:

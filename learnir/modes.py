@@ -165,7 +165,7 @@ def restore_at(
     result = _by_gain(whole, after) if mode == "gain" else _natively(picture, whole, after)
     if not squares:
         return result
-    return _closely(picture, result, close, zip(squares, parts, parts_after, strict=True))
+    return _with_close_ups(picture, result, close, zip(squares, parts, parts_after, strict=True))
 
 
 def _natively(picture: np.ndarray, whole: np.ndarray, signed: np.ndarray) -> Result:
@@ -184,15 +184,18 @@ def _by_gain(whole: np.ndarray, signed: np.ndarray) -> Result:
     return Result("gain", gain_map.gain, gain_map=gain_map)
 
 
-def _closely(
+def _with_close_ups(
     picture: np.ndarray,
     result: Result,
     size: int,
-    looks: Iterable[tuple[Square, np.ndarray, np.ndarray]],
+    close_ups: Iterable[tuple[Square, np.ndarray, np.ndarray]],
 ) -> Result:
-    """The whole picture's restoration, with every close-up, relit by itself, faded in."""
+    """The whole picture's restoration with close-ups (square, before, after) faded in.
+
+    Each is relit by its own gain.
+    """
     restored = at_strength(picture, result.gain_map, result.restored, 1.0)
-    for square, before, after in looks:
+    for square, before, after in close_ups:
         gain_map = GainMap.between(decode_linear(before), _linear(after))
         fade_in(restored, square, apply_gain(np.ascontiguousarray(picture[square.area]), gain_map))
     return Result(result.mode, _gain(picture, restored, size), restored=restored)

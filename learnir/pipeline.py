@@ -189,9 +189,9 @@ class LearnIR:
         quarters = way_up(picture[place]) if faces else 0
         upright = np.ascontiguousarray(np.rot90(picture[place], quarters))
         result = self._run(job, upright, mode, work_size, faces)
-        one = 1.0 if isinstance(strength, np.ndarray) else strength
+        uniform = 1.0 if isinstance(strength, np.ndarray) else strength
         restored = Restoration(
-            picture=at_strength(upright, result.gain_map, result.restored, one),
+            picture=at_strength(upright, result.gain_map, result.restored, uniform),
             gain=result.gain,
             mode=result.mode,
             seconds=time.perf_counter() - began,
