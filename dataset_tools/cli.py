@@ -180,7 +180,7 @@ RUNNERS = {
 
 
 def _expected() -> tuple[type[Exception], ...]:
-    """Failures that are the user's to mend: one line, no traceback."""
+    """Failures that the user can remedy: one line, no traceback."""
     from dataset_tools.card import LicenceError
     from dataset_tools.engines import EngineError
     from dataset_tools.landmarks import LandmarkError

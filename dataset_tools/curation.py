@@ -138,7 +138,7 @@ def evenly_lit(photo: Photo, _: Facts, limits: Thresholds) -> str:
     try:
         asymmetry = abs(float(stated))
     except ValueError:
-        return "" if is_unknown(stated) else f"cheek_asym_L is {stated!r}, no number; mend it"
+        return "" if is_unknown(stated) else f"cheek_asym_L is {stated!r}, no number; fix it"
     high = asymmetry > limits.manifest_asymmetry
     return f"side-lit: cheeks differ by {asymmetry:.0f} L*" if high else ""
 

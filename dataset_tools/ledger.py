@@ -153,9 +153,9 @@ def shards(out: Path, split: str | None = None) -> list[Shard]:
     """Shards that hold pairs, in order."""
     parsed = []
     for name in read_plan(out)["shards"]:
-        place, _, of = name.rpartition("-of-")
+        place, _, count = name.rpartition("-of-")
         kind, _, number = place.rpartition("-")
-        parsed.append(Shard(kind, int(number), int(of)))
+        parsed.append(Shard(kind, int(number), int(count)))
     return [s for s in parsed if split in (None, s.split)]
 
 

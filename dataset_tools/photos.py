@@ -219,7 +219,7 @@ def from_manifest(manifest: Path) -> list[Photo]:
         raise PhotoError(f"{manifest}: is not UTF-8 ({error.reason}); save it as UTF-8") from error
     except csv.Error as error:
         raise PhotoError(
-            f"{manifest}: is not a CSV file (after line {reader.line_num}: {error}); mend its "
+            f"{manifest}: is not a CSV file (after line {reader.line_num}: {error}); fix its "
             "quotes, or save it as CSV again"
         ) from error
     return _called(_merged(rows, manifest), manifest.parent)
@@ -271,7 +271,7 @@ def _row_to_photo(row: dict[str | Any, str | Any], manifest: Path, line: int) ->
         )
     path = row["path"] or ""
     if not path.strip() or "\0" in path:
-        raise PhotoError(f"{manifest}, line {line}: names no file under 'path'; mend the line")
+        raise PhotoError(f"{manifest}, line {line}: names no file under 'path'; fix the line")
     return Photo(
         key=path,
         path=manifest.parent / path,

@@ -116,7 +116,7 @@ def finished(job: ShardJob) -> ShardResult | None:
     """The result on record if this very shard was completed before and its bytes are unchanged.
 
     Markers of older builds carry no hashes: their shards are made again. So are those in which a
-    photo failed: what kept it from being read may be mended.
+    photo failed: what kept it from being read may be fixed.
     """
     record = read_record(marker_path(job.out, job.shard.name))
     if record.get("digest") != job.digest or record.get("failed"):

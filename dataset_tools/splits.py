@@ -87,11 +87,11 @@ def deal(
     was held out is ever trained on.
     """
     held: dict[str, str] = {}
-    for key, of in group.items():
+    for key, group_name in group.items():
         before = [known[name] for name in names[key] if name in known]
         if before:
-            held[of] = max(*before, held.get(of, SPLITS[0]), key=SPLITS.index)
-    return {key: held.get(of) or split_of(of) for key, of in group.items()}
+            held[group_name] = max(*before, held.get(group_name, SPLITS[0]), key=SPLITS.index)
+    return {key: held.get(group_name) or split_of(group_name) for key, group_name in group.items()}
 
 
 def names_of(photo: Photo, facts: Facts) -> list[str]:

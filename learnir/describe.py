@@ -78,7 +78,9 @@ def _scores(folder: Path) -> dict[str, str]:
         return {}
     try:
         sets = json.loads(path.read_text(encoding="utf-8"))
-        lines = [f"{name}: {_means(**of)}{_stale(of, weights)}" for name, of in sets.items()]
+        lines = [
+            f"{name}: {_means(**means)}{_stale(means, weights)}" for name, means in sets.items()
+        ]
     except (ValueError, TypeError, KeyError, AttributeError):
         return {"scores": f"{path.name} is damaged"}
     return {"scores": ("\n" + 13 * " ").join(lines)}

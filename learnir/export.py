@@ -169,7 +169,7 @@ def _difference(
 ) -> float:
     run = session(data)
     rows, columns = np.mgrid[: size[0], : size[1]] / max(size)
-    half = np.where(columns > 0.5 * rows + 0.2, 0.25, 1.0) * (0.4 + 0.5 * rows)  # an edge to mend
+    half = np.where(columns > 0.5 * rows + 0.2, 0.25, 1.0) * (0.4 + 0.5 * rows)  # a shadow's edge
     y = np.broadcast_to(2 * half - 1, (1, 3, *size)).astype(np.float32)
     noise = noise_for(draws, *size)
     with torch.inference_mode():

@@ -160,15 +160,15 @@ def _masks(masks: Path, found: Sequence[Input]) -> dict[Path, Path]:
         if len(found) > 1 or len(pictures) < len(found):
             raise PlanError(f"{masks}: a mask is of one picture; for several, give a folder")
         return {path: masks for path, _ in pictures}
-    of = {
+    mask_of = {
         path: mask
         for path, name in pictures
         for mask in (masks / f"{name}.png", (masks / name).with_suffix(".png"), masks / name)
         if os.path.isfile(mask)  # Path.is_file raises where a name is too long
     }
-    if found and not of:
+    if found and not mask_of:
         raise PlanError(f"{masks}: no mask for any picture; name them as the pictures, or NAME.png")
-    return of
+    return mask_of
 
 
 def _notes_on_masks(masks: Path, tasks: Sequence[Task]) -> list[str]:

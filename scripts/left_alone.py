@@ -82,10 +82,10 @@ def summary(checkpoint: str, rows: list[dict[str, str]], values: np.ndarray) -> 
     found: list[dict[str, Any]] = []
     for group in dict.fromkeys(row["group"] for row in rows):
         for skin in (DARK_SKIN, OTHER_SKIN):
-            of = values[[row["group"] == group and row["skin"] == skin for row in rows]]
-            if len(of):
+            chosen = values[[row["group"] == group and row["skin"] == skin for row in rows]]
+            if len(chosen):
                 about = {"checkpoint": checkpoint, "group": group, "skin": skin}
-                found.append(about | {"photos": len(of)} | changes(of))
+                found.append(about | {"photos": len(chosen)} | changes(chosen))
     return found
 
 

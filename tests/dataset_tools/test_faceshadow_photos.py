@@ -109,9 +109,9 @@ def test_a_name_with_brackets_is_a_file_and_globs_keep_folders_apart(tmp_path):
         (b"path,licence\n" + b"a" * 140_000 + b",CC0\n", "not a CSV"),
         (
             b'path,author\na.jpg,Jo\nb.jpg,"Big" Al\nc.jpg,"Jim"\n',
-            "after line 2: .* mend its quotes",
+            "after line 2: .* fix its quotes",
         ),
-        (b'path,author\na.jpg,Jo\nb.jpg,"Big Al\nc.jpg,Jim\n', "after line 2: .* mend its quotes"),
+        (b'path,author\na.jpg,Jo\nb.jpg,"Big Al\nc.jpg,Jim\n', "after line 2: .* fix its quotes"),
         (
             b"path,licence,identity\na.jpg,US Government, public domain,Ann\n",
             "line 2: .* more cells",
