@@ -24,7 +24,7 @@ from learnir.training.archive import Archive, is_archive, load_archive
 from learnir.training.data import NoSplitError, Pair, PairError, manifest_hash, open_pairs
 from learnir.training.layers import joined
 from learnir.training.loop import LOG, Interrupted, Run, TrainingDiverged
-from learnir.training.presets import CORRECTOR_STAGE, PRESETS, TrainConfig
+from learnir.training.presets import CORRECTOR_STAGE, PRESETS, Stage, TrainConfig
 from learnir.training.processes import in_processes, one_thread
 from learnir.training.sources import Pairs, Scenes, Source, Store
 from learnir.training.state import STATE
@@ -149,26 +149,29 @@ def _override(
     precision: str | None,
     compile: bool | None,
 ) -> TrainConfig:
-    changes: dict[str, Any] = {}
-    if iterations is not None:
-        if len(iterations) != len(config.stages):
-            raise PairError(f"--iterations needs {len(config.stages)} numbers, one per stage")
-        if min(iterations) < 0 or not any(iterations):
-            given = " ".join(map(str, iterations))
-            raise ValueError(f"--iterations: 0 leaves a stage out, one must be more; got {given}")
-        stages = zip(config.stages, iterations, strict=True)
-        changes["stages"] = tuple(dataclasses.replace(s, iterations=n) for s, n in stages if n)
-    if minutes is not None:
-        if not 0 < minutes < MOST_MINUTES:
-            raise ValueError(f"--minutes lies between 0 and {MOST_MINUTES}, got {minutes}")
-        changes["minutes"] = minutes
-    if seed is not None:
-        changes["seed"] = seed
-    if precision is not None:
-        changes["precision"] = precision
-    if compile is not None:
-        changes["compile"] = compile
-    return dataclasses.replace(config, **changes)
+    """The config with the options that are given in place of its own; ValueError for odd ones."""
+    if minutes is not None and not 0 < minutes < MOST_MINUTES:
+        raise ValueError(f"--minutes lies between 0 and {MOST_MINUTES}, got {minutes}")
+    options: dict[str, Any] = {
+        "stages": None if iterations is None else _stages(config, iterations),
+        "minutes": minutes,
+        "seed": seed,
+        "precision": precision,
+        "compile": compile,
+    }
+    given = {name: value for name, value in options.items() if value is not None}
+    return dataclasses.replace(config, **given)
+
+
+def _stages(config: TrainConfig, iterations: Sequence[int]) -> tuple[Stage, ...]:
+    """The config's stages with other numbers of iterations, those of 0 left out."""
+    if len(iterations) != len(config.stages):
+        raise PairError(f"--iterations needs {len(config.stages)} numbers, one per stage")
+    if min(iterations) < 0 or not any(iterations):
+        given = " ".join(map(str, iterations))
+        raise ValueError(f"--iterations: 0 leaves a stage out, one must be more; got {given}")
+    stages = zip(config.stages, iterations, strict=True)
+    return tuple(dataclasses.replace(s, iterations=n) for s, n in stages if n)
 
 
 def _run(
