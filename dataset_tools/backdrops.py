@@ -8,13 +8,9 @@ import cv2
 import numpy as np
 
 from dataset_tools.noise import fractal, smooth_field
+from dataset_tools.photometry import mix
 
 Backdrop = Callable[[np.random.Generator, tuple[int, int]], np.ndarray]
-
-
-def _blend(a: np.ndarray, b: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    w = weight[..., None]
-    return (a * w + b * (1 - w)).astype(np.float32)
 
 
 def haze(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
@@ -23,7 +19,7 @@ def haze(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
     colours = grey * np.exp(rng.normal(0, 0.3, (2, 3)))
     steep = rng.choice([0.6, 1.5, 5.0])
     field = fractal(rng, shape, int(rng.integers(2, 20)), 4, 0.65)
-    return _blend(colours[0], colours[1], 1 / (1 + np.exp(-steep * field)))
+    return mix(colours[0], colours[1], 1 / (1 + np.exp(-steep * field)))
 
 
 def foliage(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:

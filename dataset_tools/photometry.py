@@ -76,6 +76,12 @@ def composite(base: np.ndarray, ambient: np.ndarray, visible: np.ndarray) -> np.
     return base * (ambient + (1 - ambient) * visible)
 
 
+def mix(a: np.ndarray, b: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """``a`` where the weight (H, W) is 1, ``b`` where it is 0; (H, W, 3) float32."""
+    w = weight[..., None]
+    return (a * w + b * (1 - w)).astype(np.float32)
+
+
 def sensor_noise(
     rng: np.random.Generator, linear: np.ndarray, keep: np.ndarray, a: float, b: float
 ) -> np.ndarray:

@@ -17,7 +17,7 @@ from dataset_tools.backdrops import backdrop
 from dataset_tools.gaussian import blur
 from dataset_tools.geometry import Surface, unit
 from dataset_tools.light import Light, lambert, self_shadow
-from dataset_tools.photometry import luminance
+from dataset_tools.photometry import luminance, mix
 from dataset_tools.recipe import Recipe
 
 
@@ -124,13 +124,8 @@ def relight(
     gain = min(gain, 0.95 / max(_peak_skin(lit, scene), 1e-4))
     share = indirect / np.maximum(lit, 1e-5)
     inner = np.clip((person - 0.4) / 0.6, 0, 1)  # the matte's rim still shows the old background
-    mixed = _mix(lit * gain, _background(linear if wall is None else wall, look), inner)
-    return mixed, np.clip(_mix(share, ambient, person), 0, 1)
-
-
-def _mix(a: np.ndarray, b: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    w = weight[..., None]
-    return (a * w + b * (1 - w)).astype(np.float32)
+    mixed = mix(lit * gain, _background(linear if wall is None else wall, look), inner)
+    return mixed, np.clip(mix(share, ambient, person), 0, 1)
 
 
 def _mean_skin(linear: np.ndarray, scene: Surface) -> float:
