@@ -16,6 +16,7 @@ from PIL import Image
 
 from learnir.exif import orientation_of
 from learnir.images import ImageError, from_unit, to_unit, upright
+from learnir.tiff import REDUCED, page_kinds
 
 JPEG_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif"})
 IMAGE_SUFFIXES = JPEG_SUFFIXES | {".png", ".webp", ".tif", ".tiff"}
@@ -44,6 +45,8 @@ MOST_OF_PILLOW = 178_956_970  # more is a bomb to Pillow, whatever is asked of i
 def open_image(data: bytes, name: str, most_pixels: int = MOST_PIXELS) -> Image.Image:
     """The single frame in ``data``, decoded, not yet turned upright but for TIFF and HEIC.
 
+    Behind the page of a TIFF there may be smaller copies of it.
+
     Raises ImageError, naming ``name``, for anything that is not one whole JPEG, PNG, WebP, TIFF,
     HEIC or AVIF picture of at most ``most_pixels``; the size is read before any pixel is decoded.
     """
@@ -53,7 +56,7 @@ def open_image(data: bytes, name: str, most_pixels: int = MOST_PIXELS) -> Image.
         warnings.simplefilter("ignore")  # Pillow's own bomb and metadata warnings
         image = _identify(data, name, most_pixels)
         try:
-            _check(image, name, most_pixels)
+            _check(image, data, name, most_pixels)
             if image.format == "TIFF":  # turned upright by Pillow, which forgets then that it was
                 image.info["original_orientation"] = orientation_of(image)
             image.load()
@@ -132,7 +135,7 @@ def _mega(pixels: int) -> str:
     return f"{pixels / 1e6:.0f}" if pixels >= 1e7 else f"{pixels / 1e6:.2g}"
 
 
-def _check(image: Image.Image, name: str, most_pixels: int) -> None:
+def _check(image: Image.Image, data: bytes, name: str, most_pixels: int) -> None:
     """ImageError for a picture, not yet decoded, that cannot be used."""
     W, H = image.size
     pixels = W * H
@@ -141,12 +144,22 @@ def _check(image: Image.Image, name: str, most_pixels: int) -> None:
             f"{name}: {W} x {H} is {_mega(pixels)} megapixels, more than the limit of "
             f"{_mega(most_pixels)}; reduce it"
         )
-    if image.format not in SEVERAL and getattr(image, "n_frames", 1) > 1:
+    if (frames := _frames(image, data)) > 1:
         raise ImageError(
-            f"{name}: {image.format} with {image.n_frames} frames or pages; "  # type: ignore[attr-defined]
+            f"{name}: {image.format} with {frames} frames or pages; "
             "save the one you want as its own file"
         )
     check_pixels(image, name)
+
+
+def _frames(image: Image.Image, data: bytes) -> int:
+    """How many there are to choose from: where all but the first are copies of it, only one."""
+    if image.format in SEVERAL:
+        return 1
+    if image.format != "TIFF":
+        return getattr(image, "n_frames", 1)
+    kinds = page_kinds(data)
+    return len(kinds) if any(not kind & REDUCED for kind in kinds[1:]) else 1
 
 
 def check_pixels(image: Image.Image, name: str) -> None:

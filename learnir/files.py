@@ -40,7 +40,7 @@ from learnir.decoding import (
 )
 from learnir.exif import SIDEWAYS, fitted, orientation_of, upright_exif, written_turn
 from learnir.images import ImageError, from_unit, join_channels, split_channels, to_unit, upright
-from learnir.tiff import encode_tiff
+from learnir.tiff import encode_tiff, page_kinds
 
 FORMAT_OF = {
     **dict.fromkeys(JPEG_SUFFIXES, "jpeg"),
@@ -132,6 +132,8 @@ def decode_photo(data: bytes, name: str, most_pixels: int = MOST_PIXELS) -> Phot
         notes.append(f"{image.mode} converted to sRGB")
     elif image.mode in ("P", "PA"):
         notes.append("palette expanded to full colour")
+    if image.format == "TIFF" and len(page_kinds(data)) > 1:
+        notes.append("smaller copies on further pages left out")
     if image.info.get("bit_depth", 8) > 8 and image.format == "HEIF":
         notes.append(f"{image.info['bit_depth']} bits reduced to 8")
     pixels = upright(_raw_pixels(plain, data, name), orientation)

@@ -5,6 +5,7 @@ The directory is Pillow's; the strips are deflated here.
 
 from __future__ import annotations
 
+import io
 import zlib
 from typing import Any
 
@@ -23,6 +24,24 @@ OLD_PICTURE = frozenset({700, 34377, 37724})
 EXIF_IFD, GPS_IFD, INTEROP_IFD, ICC = 34665, 34853, 40965, 34675
 STRIP_BYTES = 1 << 20
 DEFLATE, HORIZONTAL = 8, 2
+KIND, REDUCED = 254, 1  # NewSubfileType, and its bit for a smaller copy of another page
+BIG = 43  # what stands in place of 42 in a BigTIFF, whose header is twice as long
+
+
+def page_kinds(data: bytes) -> list[int]:
+    """NewSubfileType of every page of a TIFF, 0 where a page has none.
+
+    Pillow's own walk through the pages leaves profile and resolution of later ones with the first.
+    """
+    stream = io.BytesIO(data)
+    ifd = ImageFileDirectory_v2(data[: 16 if data[2] == BIG else 8])
+    kinds: dict[int, int] = {}
+    while ifd.next and ifd.next not in kinds:  # else it begins anew
+        place = ifd.next
+        stream.seek(place)
+        ifd.load(stream)
+        kinds[place] = ifd.get(KIND, 0)
+    return list(kinds.values())
 
 
 def encode_tiff(
