@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from pathlib import Path
 
 
@@ -22,3 +23,8 @@ def real(path: Path) -> Path:
 def is_hub_id(text: str) -> bool:
     """Whether ``text`` reads as the id of a Hub repository, owner/name, rather than as a path."""
     return text.count("/") == 1 and not text.startswith((".", "/", "~"))
+
+
+def composed(name: str) -> str:
+    """``name`` with its accents within their letters; macOS and some archives write them apart."""
+    return unicodedata.normalize("NFC", name)

@@ -18,10 +18,12 @@ from learnir.decoding import (
 )
 from learnir.files import FORMAT_OF, SUFFIX_OF
 from learnir.finding import COMPARE, OTHER_VIDEOS, find
-from learnir.paths import real
+from learnir.paths import composed, real
 
 FOLDS_CASE = sys.platform in ("darwin", "win32")
 """Whether names that differ in capitals alone are one file, as disks are set up there."""
+FOLDS_ACCENTS = sys.platform == "darwin"
+"""Whether an accent is the same within its letter and behind it."""
 
 Input = tuple[Path, Path]
 """A file, and its name below the folder of results."""
@@ -265,6 +267,8 @@ def _outputs(task: Task, writing: Writing) -> list[Path]:
 def _place(path: Path) -> str:
     """Where ``path`` leads, the same for all names of one file."""
     place = str(real(path))
+    if FOLDS_ACCENTS:
+        place = composed(place)
     return place.casefold() if FOLDS_CASE else place
 
 

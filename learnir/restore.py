@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -35,6 +37,8 @@ from learnir.writing import clear_stale, refusal, write_atomically
 
 COMPARE_SIDE = 2048
 GO_ON = "what was finished is kept, --resume goes on"
+FULL = (errno.ENOSPC, errno.EDQUOT)  # no room for any other file either
+TOLD = 5  # files that are named with a note; of 8,000 from one phone each may have the same
 
 
 @dataclass
@@ -55,8 +59,9 @@ def run(
 ) -> Outcome:
     """Restores pictures side by side, then videos; a file that fails does not stop the rest.
 
-    A folder that cannot be written to is named once, and none of its files is restored. A stop
-    (KeyboardInterrupt) gets a note that says what is done.
+    A folder that cannot be written to is named once, and none of its files is restored; a full disk
+    ends the run. A stop (KeyboardInterrupt) gets a note that says what is done. A note that many
+    files share names the first of them, and how many more there are.
 
     Args:
         options: keyword arguments of ``LearnIR.restore``.
@@ -82,10 +87,20 @@ def run(
                 for line in batch.count(task, result):
                     bar.write(line, file=sys.stderr)
                 bar.update()
+                if batch.full:
+                    break
     except KeyboardInterrupt as stop:
-        done = _so_far(batch.tasks, batch.restored, batch.failed)
-        stop.add_note(done if replaces else GO_ON)
+        stop.add_note(batch.so_far() if replaces else GO_ON)
         raise
+    finally:
+        for note, number in batch.more.items():
+            print(f"{note}: {number} more", file=sys.stderr)
+    outcome.restored = len(batch.restored)  # with those that ended while others were given up
+    if batch.full:
+        left = len(batch.left())
+        line = f"{batch.full}, so {left} not restored; make room there; "
+        outcome.failed += [line + (batch.so_far() if replaces else GO_ON)] * left
+        print(outcome.failed[-1], file=sys.stderr)
     return outcome
 
 
@@ -102,6 +117,8 @@ class _Batch:
         self.outcome, self.stopped, self.room = Outcome(), Event(), Room()
         self.restored: list[Task] = []  # as they end, while ``count`` goes by the tasks' order
         self.failed: list[Task] = []
+        self.full = ""  # the folder on a disk without room, and what the system says of it
+        self.notes: Counter[str] = Counter()
 
     def _go_on(self, _done: int, _total: int) -> None:
         """Called after every evaluation of the network, so that Ctrl-C waits for one at most."""
@@ -110,7 +127,7 @@ class _Batch:
 
     def work(self, task: Task) -> tuple[bool, list[str]]:
         """Whether it was restored, or its result there already; what could not be kept."""
-        done = self.writing.resume and os.path.exists(task.target)  # Path's may raise
+        done = _is_there(task, self.writing)
         if done and not self.writing.compare:
             return False, []
         with self.room.taken(0 if task.is_video else _pixels(task.source)):
@@ -125,12 +142,35 @@ class _Batch:
         try:
             new, notes = result()
         except Exception as error:  # whatever one file brings about, the others go on
+            if isinstance(error, OSError) and error.errno in FULL:
+                self.full = f"{task.place.parent}: disk full ({error.strerror})"
+                return []
             self.failed.append(task)
             self.outcome.failed.append(_failure(task, error))
             return self.outcome.failed[-1:]
-        self.outcome.restored += new
         self.outcome.skipped += not new
-        return notes
+        self.notes.update(notes)
+        return [f"{task.source}: {note}" for note in notes if self.notes[note] <= TOLD]
+
+    @property
+    def more(self) -> dict[str, int]:
+        """Notes of more files than were named, and of how many."""
+        return {note: number - TOLD for note, number in self.notes.items() if number > TOLD}
+
+    def left(self) -> list[Task]:
+        """Tasks without a result that have not failed by themselves."""
+        ended = {id(task) for task in (*self.restored, *self.failed)}
+        rest = [task for task in self.tasks if id(task) not in ended]
+        return [task for task in rest if not _is_there(task, self.writing)]
+
+    def so_far(self) -> str:
+        """How far a run that replaces results has come."""
+        return _so_far(self.tasks, self.restored, self.failed)
+
+
+def _is_there(task: Task, writing: Writing) -> bool:
+    """Whether an earlier run has left a result that stays."""
+    return writing.resume and os.path.exists(task.target)  # Path's may raise
 
 
 def _so_far(tasks: Sequence[Task], restored: Sequence[Task], failed: Sequence[Task]) -> str:
@@ -165,7 +205,7 @@ def _with_places(tasks: Sequence[Task], writing: Writing) -> tuple[list[Task], l
     """
     waiting: dict[Path, list[Task]] = {}
     for task in tasks:
-        if not (writing.resume and os.path.exists(task.target)):  # else there is nothing to write
+        if not _is_there(task, writing):  # else there is nothing to write
             waiting.setdefault(task.place.parent, []).append(task)
     refused = {folder: why for folder in waiting if (why := refusal(folder))}
     for folder in waiting.keys() - refused.keys():
@@ -200,10 +240,9 @@ def _failure(task: Task, error: Exception) -> str:
 def restore_file(
     learnir: LearnIR, task: Task, writing: Writing, options: dict[str, Any]
 ) -> list[str]:
-    """One file; returns what could not be kept as it was, one line each."""
+    """One file; returns what could not be kept as it was, a note each that does not name it."""
     if task.is_video:
-        notes = _restore_video(learnir, task, writing, options)
-        return [f"{task.source}: {note}" for note in notes]
+        return _restore_video(learnir, task, writing, options)
     photo = read_photo(task.source, writing.most_pixels)
     format = FORMAT_OF.get(task.target.suffix.lower(), photo.written_as)
     check_format(photo, format)  # before the work, not after it
@@ -216,7 +255,6 @@ def restore_file(
     compare = _before_after(photo.picture, restored) if writing.compare else None
     write_atomically(task.place, data)
     notes = [*photo.notes, *losses(photo, format, writing.strip_metadata)]
-    notes = [f"{task.source}: {note}" for note in notes]
     return notes if compare is None else [*notes, *_write_compare(task, compare)]
 
 
@@ -225,7 +263,7 @@ def _write_compare(task: Task, data: bytes) -> list[str]:
     try:
         write_atomically(task.compare, data)
     except OSError as error:
-        return [f"{task.source}: no before | after picture ({error.strerror or error})"]
+        return [f"no before | after picture ({error.strerror or error})"]
     return []
 
 

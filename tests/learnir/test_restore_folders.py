@@ -105,6 +105,16 @@ def test_names_that_differ_in_capitals_are_refused_where_they_are_one_file(
         assert same.in_place
 
 
+def test_names_that_differ_in_spelling_are_refused_where_they_are_one_file(
+    tmp_path, scene, monkeypatch
+):
+    pair = [save(tmp_path / name, scene()) for name in ("x/\u00e9.jpg", "y/e\u0301.jpg")]
+    assert len(plan([*map(str, pair)], tmp_path / "out", Writing()).tasks) == 2
+    monkeypatch.setattr(planning, "FOLDS_ACCENTS", True)
+    with pytest.raises(PlanError, match=r"both would become"):
+        plan([*map(str, pair)], tmp_path / "out", Writing())
+
+
 def test_in_place_a_link_stays_and_its_file_is_restored(command, album):
     before = (album / "a.png").read_bytes()
     (album / "link.png").symlink_to(album / "a.png")
@@ -240,3 +250,13 @@ def test_a_locked_folder_with_all_results_is_skipped_as_before(command, album, t
     locked(tmp_path / "out")
     code, said, _ = command(album, "-o", tmp_path / "out", "--resume")
     assert (code, "0 restored, 2 skipped" in said) == (0, True)
+
+
+def test_a_note_that_many_files_share_names_the_first_of_them(command, tmp_path, scene):
+    for k in range(8):
+        path = save(tmp_path / "phone" / f"{k}.jpg", scene(20, 24), quality=90)
+        path.write_bytes(path.read_bytes() + b"hdrgm:")
+    told = [f"{tmp_path / 'phone' / f'{k}.jpg'}: HDR gain map left out" for k in range(5)]
+    code, said, errors = command(tmp_path / "phone", "-o", tmp_path / "out")
+    assert (code, said.startswith("8 restored")) == (0, True)
+    assert errors.splitlines() == [*told, "HDR gain map left out: 3 more"]

@@ -1,5 +1,6 @@
 """``learnir restore`` ended early: by whom, what it then says, what stays; and how far it is."""
 
+import errno
 import os
 import re
 import signal
@@ -110,6 +111,52 @@ def test_replacing_results_cannot_be_resumed_either(command, album, tmp_path, in
     assert errors == f"interrupted; 1 of 2 restored, up to {album / 'a.png'}\n"
     _, _, errors = command(album, "-o", tmp_path / "new", "--overwrite", "--workers", 1)
     assert errors == "interrupted; what was finished is kept, --resume goes on\n"
+
+
+@pytest.fixture
+def disk(monkeypatch):
+    """``disk(room)``: from now on, so many results can be written, and then no more."""
+    real = restore.write_atomically
+
+    def holds(room):
+        left = iter(range(room))
+
+        def written(path, data):
+            if next(left, None) is None:
+                raise OSError(errno.ENOSPC, "No space left on device", str(path))
+            real(path, data)
+
+        monkeypatch.setattr(restore, "write_atomically", written)
+
+    return holds
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_full_disk_ends_a_run_that_can_be_resumed(command, album, tmp_path, scene, disk, workers):
+    for k in range(4):
+        save(album / f"c{k}.png", scene(30, 40))
+    (album / "0.png").write_bytes(b"no picture")
+    out, given = tmp_path / "out", ["--workers", workers, "--resume"]
+    disk(2)
+    code, said, errors = command(album, "-o", out, *given)
+    assert code == 1
+    assert said.startswith("2 restored, 0 skipped, 5 failed")
+    assert errors.splitlines()[1:] == [
+        f"{out}: disk full (No space left on device), so 4 not restored; make room there; what was "
+        "finished is kept, --resume goes on"
+    ]
+    disk(4)
+    assert command(album, "-o", out, *given)[1].startswith("4 restored, 2 skipped, 1 failed")
+
+
+def test_a_full_disk_in_place_is_told_how_far_the_run_came(command, album, disk):
+    disk(1)
+    _, said, errors = command(album, "-o", album, "--overwrite", "--workers", 1)
+    assert said.startswith("1 restored, 0 skipped, 1 failed")
+    assert errors == (
+        f"{album / 'deep'}: disk full (No space left on device), so 1 not restored; make room "
+        f"there; 1 of 2 restored, up to {album / 'a.png'}\n"
+    )
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions as POSIX has them")
