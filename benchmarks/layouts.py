@@ -11,6 +11,7 @@ from typing import Any
 
 from benchmarks.names import BenchmarkError
 from benchmarks.pictures import SUFFIXES
+from learnir.paths import composed
 
 Read = Callable[[], bytes]
 
@@ -76,7 +77,12 @@ class Layout:
                 f"{bare[0]}; a mask has its pair's name: complete the folder or take it away"
             )
         pairs = [
-            Source(k, inputs[k].read_bytes, targets[k].read_bytes, _reader(masks.get(k)))
+            Source(
+                _key(inputs[k], root / self.input, self.input_ending),
+                inputs[k].read_bytes,
+                targets[k].read_bytes,
+                _reader(masks.get(k)),
+            )
             for k in both
         ]
         return pairs, sorted(set(inputs) ^ set(targets), key=natural)
@@ -87,8 +93,7 @@ class Layout:
             stem, inside = path.stem.lower(), path.relative_to(folder)
             named = path.suffix.lower() in SUFFIXES and stem.endswith(ending.lower())
             if named and not left_behind(inside):
-                cut = path.stem[: len(path.stem) - len(ending)] if ending else path.stem
-                key = (inside.parent / cut).as_posix()
+                key = composed(_key(path, folder, ending))
                 if other := keys.get(key):
                     one, two = sorted(str(p.relative_to(folder)) for p in (other, path))
                     raise BenchmarkError(f"{folder}: {one} and {two} are both {key}; keep one")
@@ -96,6 +101,12 @@ class Layout:
                 if first:
                     break
         return keys
+
+
+def _key(path: Path, folder: Path, ending: str) -> str:
+    """The key of a picture, as its own name spells it."""
+    cut = path.stem[: len(path.stem) - len(ending)]
+    return (path.relative_to(folder).parent / cut).as_posix()
 
 
 def left_behind(path: PurePath) -> bool:

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from learnir.decoding import IMAGE_SUFFIXES, decode_rgb
+from learnir.paths import composed
 
 Read = Callable[[], bytes]
 PLAIN_SPLITS = ("train", "val", "all")
@@ -78,8 +79,8 @@ def open_pairs(folder: str | os.PathLike[str], split: str = "train") -> list[Pai
 
 
 def _share(name: str) -> float:
-    """A number in [0, 1) that depends on the name alone."""
-    return int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) / 2**32
+    """A number in [0, 1) that depends on the name alone, however a system spells its letters."""
+    return int(hashlib.sha256(composed(name).encode()).hexdigest()[:8], 16) / 2**32
 
 
 def _reader(path: Path) -> Read:
@@ -96,7 +97,8 @@ def _plain(folder: Path) -> list[Pair]:
         )
     if not inputs:
         raise PairError(f"{folder}: input/ holds no picture")
-    return [Pair(s, _reader(inputs[s]), _reader(targets[s])) for s in sorted(inputs)]
+    pairs = [Pair(inputs[s].stem, _reader(inputs[s]), _reader(targets[s])) for s in inputs]
+    return sorted(pairs, key=lambda pair: pair.name)
 
 
 def _by_stem(folder: Path) -> dict[str, Path]:
@@ -105,7 +107,7 @@ def _by_stem(folder: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     pictures = [p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES]
     for path in sorted(p for p in pictures if not p.name.startswith(".")):  # as macOS's ._a.jpg
-        other = found.setdefault(path.stem, path)
+        other = found.setdefault(composed(path.stem), path)
         if other is not path:
             raise PairError(
                 f"{folder}: {other.name} and {path.name} are both named {path.stem!r}, which names "

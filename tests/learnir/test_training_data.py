@@ -158,3 +158,22 @@ def test_a_share_of_the_whole_run_is_that_of_its_stages():
     for stage in values["stages"]:
         del stage["clean"]
     assert [stage.clean for stage in TrainConfig.from_json(values).stages] == [0.4, 0.4]
+
+
+def test_a_pair_may_be_spelled_in_two_ways_and_keeps_its_split(pairs):
+    """macOS may write an accent apart from its letter, and only one of two files so."""
+    apart, within = "ae\u0301", "a\u00e9"
+    for number in range(40):
+        for side, name in (("input", apart), ("target", within)):
+            shutil.copy(pairs / side / "0.png", pairs / side / f"{name}{number}.png")
+    assert f"{apart}7" in {pair.name for pair in open_pairs(pairs, "all")}
+
+    def val():
+        names = {pair.name.replace(apart, within) for pair in open_pairs(pairs, "val")}
+        return {name for name in names if within in name}
+
+    before = val()
+    for path in (pairs / "input").glob(f"{apart}*.png"):
+        path.rename(path.with_name(path.name.replace(apart, within)))
+    assert before
+    assert val() == before
