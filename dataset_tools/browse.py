@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -134,7 +135,15 @@ def _rows(folder: Path, shard: Shard) -> Iterator[dict[str, Any]]:
             raise ledger.DatasetError(
                 f"{folder}: {str(row.get('id'))[:40]!r} is no name of a pair; build it again"
             )
+        if "light_azimuth" in row:
+            row["light_azimuth"] = _within_a_turn(row["light_azimuth"])
         yield row | {"split": shard.split, "shard": shard.name, "row": number}
+
+
+def _within_a_turn(degrees: Any) -> Any:
+    """Numbers in [-180, 180]: rows hold them as drawn, where -270 and 90 are one direction."""
+    number = isinstance(degrees, (int, float)) and math.isfinite(degrees)
+    return math.remainder(degrees, 360) if number else degrees
 
 
 def _read_parquet(folder: Path, split: str, shard: str, row: int, _id: str) -> dict[str, bytes]:

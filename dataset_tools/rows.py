@@ -30,7 +30,8 @@ FIELDS: dict[str, str] = {
     "ambient": "luminance share of the light that stays in shadow, linear; where a matrix darkens, "
     "what it leaves of grey",
     "tint": "blueness of that light",
-    "light_azimuth": "degrees in the picture plane: 0 from the right, -90 from above",
+    "light_azimuth": "degrees in the picture plane: 0 from the right, -90 from above; as drawn, "
+    "so -270 is 90",
     "light_elevation": "degrees above the picture plane, 90 = from the camera",
     "light_radius": "angular radius of the light, degrees",
     "occluders": "what stands in the light, comma-separated",

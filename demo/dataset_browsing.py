@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 PAGE = 24
 CHOICES = ("split", "kind", "recipe", "skin_tone", "source", "occluders")
 """Columns with a chooser."""
-SPANS = {"coverage": (0.0, 1.0), "light_elevation": (0.0, 90.0), "light_azimuth": (-180.0, 360.0)}
+SPANS = {"coverage": (0.0, 1.0), "light_elevation": (0.0, 90.0), "light_azimuth": (-180.0, 180.0)}
 """Columns with a lowest and a highest value."""
 HUB, HUB_ID = "hub:", re.compile(r"[\w.-]+/[\w.-]+")
 OPENED: Shelf[Browser] = Shelf(2, lambda _: 1, AGE_S)

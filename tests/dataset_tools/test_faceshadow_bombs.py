@@ -73,3 +73,12 @@ def test_a_sparse_row_of_a_tar_is_not_unpacked(tmp_path):
         tar.addfile(entry, io.BytesIO(data))
     with pytest.raises(DatasetError, match=r"a-000\.json is larger than a MiB"):
         open_dataset(tmp_path)
+
+
+def test_a_direction_is_browsed_within_a_turn(tmp_path):
+    path = dataset(tmp_path, "parquet", 4)
+    azimuths = [-200.5, 270.0, -60.3, None]
+    ids = [f"a-{k:03d}" for k in range(4)]
+    pq.write_table(pa.table({"id": ids, "light_azimuth": azimuths}), path)
+    shown = open_dataset(tmp_path).table["light_azimuth"]
+    assert list(shown[:3]) == [159.5, -90.0, -60.3]
