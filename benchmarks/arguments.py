@@ -83,6 +83,7 @@ def parser() -> argparse.ArgumentParser:
     published.add_argument("dataset", nargs="?")
     push = commands.add_parser("push", help="mirror the results to a Hub dataset, or a folder")
     push.add_argument("where", help="owner/name, or a folder (/..., ./...)")
+    push.add_argument("--public", action="store_true", help="a public Hub repository")
     _results(push)
     weights = commands.add_parser("weights", help="fetch the LPIPS backbones (needs a network)")
     weights.add_argument("nets", nargs="*", default=["alex"], help="alex, vgg")

@@ -228,7 +228,7 @@ def _published(options: argparse.Namespace) -> int:
 def _push(options: argparse.Namespace) -> int:
     from benchmarks.mirror import push
 
-    print(push(options.results, options.where))
+    print(push(options.results, options.where, private=not options.public))
     return 0
 
 
@@ -270,9 +270,9 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("learnir-bench: stopped; run the same command again", file=sys.stderr)
         return INTERRUPTED
-    except ModuleNotFoundError as error:
+    except ImportError as error:  # pandas and others say by a plain one what they lack
         remedy = "in the repository run: pip install -e '.[bench]'"
-        print(f"learnir-bench: {error}; {remedy}", file=sys.stderr)
+        print(f"learnir-bench: {' '.join(str(error).split())}; {remedy}", file=sys.stderr)
         return 1
     except (ValueError, OSError) as error:
         if unread(error):

@@ -211,9 +211,9 @@ def _outcome(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print("faceshadow: stopped; run the same command to go on", file=sys.stderr)
         return INTERRUPTED
-    except ModuleNotFoundError as error:
+    except ImportError as error:  # pandas and others say by a plain one what they lack
         remedy = "in the repository run: pip install -e '.[data]'"
-        print(f"faceshadow: {error}; {remedy}", file=sys.stderr)
+        print(f"faceshadow: {' '.join(str(error).split())}; {remedy}", file=sys.stderr)
         return 1
     except _expected() as error:
         if unread(error):

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,24 @@ def test_a_missing_extra_is_told_in_one_line(tmp_path, missing, module, argument
     assert missing in done.stderr
     assert remedy in done.stderr
     assert not (tmp_path / "out.png").exists()
+
+
+@pytest.mark.parametrize("command", ["benchmarks.cli", "dataset_tools.cli"])
+def test_what_a_library_says_it_lacks_is_one_line_too(command, monkeypatch, capsys):
+    """pandas without pyarrow raises a plain ImportError, of several lines."""
+    cli = import_module(command)
+
+    def lacks(_options):
+        raise ImportError("Unable to find a usable engine; tried using: 'pyarrow'.\nA list follows")
+
+    name, words = {
+        "benchmarks.cli": ("table", ["table"]),
+        "dataset_tools.cli": ("stats", ["stats", "x"]),
+    }[command]
+    monkeypatch.setitem(cli.RUNNERS, name, lacks)
+    assert cli.main(words) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "'pyarrow'. A list follows; in the repository run: pip install -e '.[" in line
 
 
 def extras() -> dict[str, dict[str, Requirement]]:

@@ -14,6 +14,7 @@ from huggingface_hub.repocard_data import model_index_to_eval_results
 from PIL import Image
 
 from benchmarks import export
+from benchmarks.cli import main
 from benchmarks.comparison import compare_runs
 from benchmarks.datasets import DATASETS, OWN
 from benchmarks.leaderboard import (
@@ -337,8 +338,8 @@ def test_a_push_is_private_unless_told_otherwise(filled, monkeypatch):
     created, sent = [], []
     monkeypatch.setattr(HfApi, "create_repo", lambda _, *name, **how: created.append((name, how)))
     monkeypatch.setattr(HfApi, "upload_folder", lambda _, **what: sent.append(what))
-    push(filled, "owner/name")
-    push(filled, "owner/name", private=False)
+    words = ["push", "owner/name", "--results", str(filled)]
+    assert [main(words), main([*words, "--public"])] == [0, 0]
     assert [how["private"] for _, how in created] == [True, False]
     assert {(name, how["repo_type"]) for name, how in created} == {(("owner/name",), "dataset")}
     assert {(one["repo_id"], one["repo_type"]) for one in sent} == {("owner/name", "dataset")}
