@@ -141,10 +141,11 @@ def test_a_full_disk_ends_a_run_that_can_be_resumed(command, album, tmp_path, sc
     code, said, errors = command(album, "-o", out, *given)
     assert code == 1
     assert said.startswith("2 restored, 0 skipped, 5 failed")
-    assert errors.splitlines()[1:] == [
+    assert errors.count("No space left") == 1
+    assert errors.splitlines()[-1] == (  # a slow machine says before how far it is
         f"{out}: disk full (No space left on device), so 4 not restored; make room there; what was "
         "finished is kept, --resume goes on"
-    ]
+    )
     disk(4)
     assert command(album, "-o", out, *given)[1].startswith("4 restored, 2 skipped, 1 failed")
 
@@ -153,9 +154,9 @@ def test_a_full_disk_in_place_is_told_how_far_the_run_came(command, album, disk)
     disk(1)
     _, said, errors = command(album, "-o", album, "--overwrite", "--workers", 1)
     assert said.startswith("1 restored, 0 skipped, 1 failed")
-    assert errors == (
+    assert errors.splitlines()[-1] == (
         f"{album / 'deep'}: disk full (No space left on device), so 1 not restored; make room "
-        f"there; 1 of 2 restored, up to {album / 'a.png'}\n"
+        f"there; 1 of 2 restored, up to {album / 'a.png'}"
     )
 
 
