@@ -103,6 +103,60 @@ def test_a_thread_in_a_wide_frame_is_a_grey_line_and_no_staircase(laid):
         assert visible.min() > 0.5  # one point of each pixel would be black
 
 
+@pytest.mark.parametrize("laid", ["cast", "flat"])
+def test_a_layer_is_drawn_in_millimetres_and_lets_through_what_its_opacity_leaves(laid):
+    """At twice the pixels it is the same picture, wherever it is blurred by how much."""
+    texture = np.zeros((512, 512), np.float32)
+    texture[128:384, 190:310] = 1
+    for seed in range(6):
+        layers = []
+        for mm in (2.0, 1.0):
+            scene, rng = plane(round(240 / mm), mm), np.random.default_rng(seed)
+            if laid == "flat":
+                layers.append(shadows.flat(texture, scene, rng, 0.6))
+            else:
+                layers.append(shadows.cast(texture, scene, Light(60 * seed, 50, 4), 300, 0.6))
+        coarse, fine = layers
+        assert np.abs(fine[::2, ::2] - coarse).mean() < 0.01
+        assert fine.min() == pytest.approx(0.4, abs=0.02)
+        assert fine.max() == pytest.approx(1, abs=1e-3)
+
+
+def test_a_flat_layer_is_sharper_in_some_places_than_in_others():
+    texture = np.tile(np.float32([0, 0, 0, 0, 1, 1, 1, 1]).repeat(2), (512, 32))
+    uneven = 0
+    for seed in range(8):
+        layer = shadows.flat(texture, plane(192), np.random.default_rng(seed), 1.0)
+        spread = [b.std() for rows in np.split(layer, 6) for b in np.split(rows, 6, axis=1)]
+        uneven += max(spread) > 3 * min(spread)
+    assert uneven >= 4
+
+
+def test_one_or_two_things_stand_in_the_light_and_what_they_leave_multiplies(face, monkeypatch):
+    """In the recipe's share of pairs, as far away and as dense as their kind is."""
+    monkeypatch.setattr(shadows, "cast", lambda *_: np.full((8, 8), 0.5, np.float32))
+    stage = visibility.Stage(plane(8), face, Light(-60, 45, 2.0))
+    recipe = replace(RECIPES["faceshadow"], second_occluder=0.3)
+    rng, own = np.random.default_rng(0), np.full((8, 8), 0.8, np.float32)
+    drawn = [visibility._once(rng, stage, "occluder", recipe, own, ["own"]) for _ in range(200)]
+    for visible, (first, *layers) in drawn:
+        assert first == "own"
+        assert visible == pytest.approx(0.8 * 0.5 ** len(layers))
+    layers = [layer for _, found in drawn for layer in found[1:]]
+    assert len(layers) / len(drawn) == pytest.approx(1.3, abs=0.1)
+    places = []
+    for layer in layers:
+        thing = OCCLUDERS[layer["name"]]
+        assert thing.opacity[0] <= layer["opacity"] <= thing.opacity[1]
+        nearest, farthest = np.log(thing.distance)
+        places.append((np.log(layer["distance"]) - nearest) / (farthest - nearest))
+        width = 2 * layer["distance"] * np.tan(np.radians(2))  # of the light, seen from there
+        assert layer["penumbra"] == pytest.approx(width / 4)
+    assert 0 <= min(places) < 0.05
+    assert 0.95 < max(places) <= 1
+    assert np.mean(places) == pytest.approx(0.5, abs=0.08)  # as many in every octave
+
+
 @pytest.mark.parametrize("kind", ["self", "occluder_self"])
 def test_a_face_turned_beyond_its_mesh_throws_nothing_on_itself(face, kind):
     half = Landmarks(face.points * 0.5, face.matte, face.faces)
@@ -212,6 +266,12 @@ def test_drawn_lights_shine_from_before_the_face_and_mostly_from_above():
         assert np.linalg.norm(light.direction) == pytest.approx(1, abs=1e-5)
         assert light.direction[2] > 0
         assert 0.26 < light.radius < 8.1
+    heights, radii = zip(*((light.elevation, light.radius) for light in lights), strict=True)
+    assert 18 <= min(heights) < 20
+    assert 73 < max(heights) <= 75
+    # two in five are log-uniform up to a window's 8 degrees, the others up to 1.5
+    wide = 0.4 * np.log(8 / 1.5) / np.log(8 / 0.27)
+    assert np.mean(np.array(radii) > 1.5) == pytest.approx(wide, abs=0.05)
     # four in five are drawn about the vertical, 92.8 % of which above, the others all around
     above = np.mean([light.direction[1] < 0 for light in lights])
     assert above == pytest.approx(0.8 * 0.928 + 0.2 * 0.5, abs=0.05)
