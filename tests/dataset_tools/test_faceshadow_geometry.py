@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from dataset_tools import pose
-from dataset_tools.frame import draw_frame, warp_landmarks, warp_picture
+from dataset_tools.frame import Frame, draw_frame, sharpen, warp_landmarks, warp_picture
 from dataset_tools.gaussian import blur
 from dataset_tools.geometry import (
     CHIN,
@@ -52,6 +52,50 @@ def test_rasterise_reproduces_a_linear_function(face):
     error = np.abs(image[rows, columns] - expected)
     assert np.percentile(error, 80) < 0.1
     assert error.max() < 1  # painting reaches about a pixel beyond an edge; the slope is 0.76
+
+
+@pytest.mark.parametrize("yaw", [-40, 40])
+def test_what_is_nearer_hides_what_is_behind(turned, face, yaw):
+    """A turned face, whose nose is before its cheek, against the nearest of all triangles."""
+    points = turned(face, yaw, 0).points
+    points[:, :2] += 64 - points[:MESH_POINTS, :2].mean(0)
+    drawn = rasterise(points, points[:MESH_POINTS, 2:], (128, 128))[..., 0]
+    rows, columns = (place[::20] for place in np.nonzero(np.isfinite(drawn)))
+    corners = points[triangles()].astype(float)[:, None]
+    at = np.stack([columns, rows], -1)
+    shares = np.stack(
+        [np.linalg.det(np.stack([corners[..., b, :2] - at, corners[..., c, :2] - at], -1))
+         for b, c in ((1, 2), (2, 0), (0, 1))], -1,
+    )  # fmt: skip
+    shares /= shares.sum(-1, keepdims=True)
+    depth = np.where((shares >= 0).all(-1), (shares * corners[..., 2]).sum(-1), -np.inf).max(0)
+    inside = np.isfinite(depth)  # painting reaches a little beyond
+    assert inside.sum() > 200
+    assert (np.abs(drawn[rows, columns] - depth)[inside] < 1).mean() > 0.97
+
+
+def test_skin_is_the_face_without_eyes_lips_and_brows(face):
+    skin = surface(face.points, (512, 512)).skin
+    middles = {
+        name: face.points[list(vertices), :2].mean(0).astype(int)
+        for name, vertices in {
+            "right eye": (33, 133), "left eye": (362, 263), "lips": (0, 17),
+            "right brow": (52, 65), "left brow": (282, 295),
+            "forehead": (9, 10), "right cheek": (50, 205), "left cheek": (280, 425),
+        }.items()
+    }  # fmt: skip
+    for name, (x, y) in middles.items():
+        wanted = float("cheek" in name or name == "forehead")
+        assert skin[y, x] == pytest.approx(wanted, abs=0.1), name
+
+
+def test_the_surface_of_a_mirrored_face_is_the_mirrored_surface(turned, face):
+    points = turned(face, 20, 10).points * 0.5
+    mirrored = points * np.float32([-1, 1, 1]) + np.float32([255, 0, 0])
+    scene, other = surface(points, (256, 256)), surface(mirrored, (256, 256))
+    assert np.abs(other.depth[:, ::-1] - scene.depth)[scene.face].mean() < 0.2
+    back = other.normals[:, ::-1] * np.float32([-1, 1, 1])
+    assert np.abs(back - scene.normals)[scene.face].mean() < 0.01
 
 
 def test_pixels_beyond_a_sliver_take_its_nearest_point():
@@ -199,6 +243,39 @@ def test_frame_keeps_landmarks_on_the_picture(face, astronaut):
     green = shown[..., 1] - shown[..., 0] - shown[..., 2]
     row, column = np.unravel_index(green.argmax(), green.shape)
     assert np.hypot(column - moved.points[1, 0], row - moved.points[1, 1]) < 4
+
+
+def test_a_framed_face_keeps_its_shape_and_is_never_magnified_much(turned, face):
+    """Distances in space change by the frame's scale; half of the frames are mirrored."""
+    head = turned(face, 25, 10)
+    some = np.linalg.norm(head.points[::40, None] - head.points[None, ::40], axis=-1)
+    mirrored = 0
+    for seed in range(40):
+        frame = draw_frame(np.random.default_rng(seed), head, (512, 512), 256, (0.3, 0.8))
+        points = warp_landmarks(head, frame, (512, 512), 256).points[::40]
+        apart = np.linalg.norm(points[:, None] - points[None], axis=-1)
+        assert apart == pytest.approx(frame.scale * some, rel=1e-3, abs=0.01)
+        alike = np.corrcoef(points[:, 0], head.points[::40, 0])[0, 1]
+        assert (alike < 0) == frame.mirrored
+        mirrored += frame.mirrored
+        small = replace(head, points=head.points * np.float32(0.1))
+        tiny = draw_frame(np.random.default_rng(seed), small, (512, 512), 256, (0.3, 0.8))
+        assert tiny.scale == pytest.approx(1.9)
+    assert 10 < mirrored < 30
+
+
+def test_a_reduced_picture_has_the_means_of_its_pixels_and_an_enlarged_one_is_sharpened():
+    """Noise is averaged away, not picked; an unsharp mask lifts the detail about the mean."""
+    noise = np.random.default_rng(0).integers(0, 256, (512, 512, 3), np.uint8)
+    quarter = Frame(np.float32([[0.25, 0, 0], [0, 0.25, 0]]), 0.25, False)
+    assert warp_picture(noise, quarter, 128).std() < 0.45 * noise.std()
+    wave = np.tile(128 + 40 * np.sin(np.arange(128) * 2 * np.pi / 8), (128, 1))
+    picture = np.repeat(np.round(wave)[..., None], 3, 2).astype(np.uint8)
+    sharp = sharpen(picture, 0.5, 1.5)
+    lost = np.exp(-((2 * np.pi / 8 * 0.7 * 1.5) ** 2) / 2)  # what a Gaussian leaves of the wave
+    gain = (sharp[64, 16:-16, 0] - 128.0).std() / (picture[64, 16:-16, 0] - 128.0).std()
+    assert gain == pytest.approx(1 + 0.5 * (1 - lost), abs=0.02)
+    assert sharpen(picture, 0.0, 1.5) is picture
 
 
 def test_the_matte_lies_on_the_person_however_coarse_it_is(face):
