@@ -86,6 +86,23 @@ def test_dyed_cloth_takes_the_colour_of_the_dye():
     assert changed[:, 0] == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.parametrize("stays", [0.0, 0.5, 1.0])
+def test_dyed_cloth_keeps_a_share_of_its_own_colour_and_of_its_white(stays):
+    """Three brightnesses of one orange, each half of the next but the last: far above."""
+    orange = np.float32([1.6, 0.9, 0.22])
+    orange /= luminance(orange)
+    bright = np.float32([0.02, 0.04, 0.9]) if stays == 0 else np.float32([0.02, 0.04, 0.08])
+    linear = np.repeat(bright[:, None], 40, 1)[..., None] * orange
+    dye = Dye(level=0.3, contrast=0.9, colour=(1.0, 1.0, 1.0), saturation=stays)
+    changed = dyed(linear, np.ones((3, 40), np.float32), dye)[:, 0]
+    shade = luminance(changed)
+    assert shade[1] == pytest.approx(0.3, rel=1e-4)
+    assert shade[2] == pytest.approx(0.9 if stays == 0 else 0.3 * 2**0.9, rel=1e-4)
+    assert changed / shade[:, None] == pytest.approx(
+        np.tile(1 + stays * (orange - 1), (3, 1)), abs=1e-4
+    )
+
+
 def test_dyes_run_from_black_to_white_and_are_mostly_grey():
     dyes = [draw_dye(np.random.default_rng(seed)) for seed in range(400)]
     for name, low, high in (("level", 0.012, 0.5), ("contrast", 0.15, 0.9), ("saturation", 0, 1)):

@@ -25,12 +25,16 @@ def disc(size: int, radius: float, soft: float) -> np.ndarray:
     return np.clip((radius - np.hypot(rows, columns)) / soft + 0.5, 0, 1).astype(np.float32)
 
 
+@pytest.mark.parametrize("mm", [1.0, 0.4])
 @pytest.mark.parametrize("wider", [0.0, 1.0])  # a matte may reach a pixel beyond the person
-def test_the_rim_takes_the_persons_colour(wider):
-    share = disc(128, 40, 2)[..., None]
-    person = smoothstep((disc(128, 40 + wider, 2) - 0.25) / 0.5)
-    base = unmixed(share * HAIR + (1 - share) * WALL, person, 1.0)
-    assert np.abs(base - HAIR)[person > 0.4].max() < 0.01
+def test_the_rim_takes_the_persons_colour(wider, mm):
+    """Two millimetres of it, in however many pixels; less where there is less of the person."""
+    share = disc(128, 40, 2 / mm)[..., None]
+    person = smoothstep((disc(128, 40 + wider, 2 / mm) - 0.25) / 0.5)
+    base = unmixed(share * HAIR + (1 - share) * WALL, person, mm)
+    taken = np.minimum(1, person / 0.4)[..., None]
+    left = HAIR + (1 - taken) * (1 - share) * (WALL - HAIR)
+    assert np.abs(base - left)[person > 0].max() < 0.01
     assert np.allclose(base[person == 0], (share * HAIR + (1 - share) * WALL)[person == 0])
 
 

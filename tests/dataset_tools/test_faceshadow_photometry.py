@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from dataset_tools import photometry
+from dataset_tools.noise import fractal
 from dataset_tools.zhang2020 import draw_darkening, remaining_share
 
 
@@ -117,3 +118,17 @@ def test_zhang2020_darkens_every_channel():
         darkened = (base * share).mean((0, 1))
         assert darkened == pytest.approx(drawn.gain * base.mean((0, 1)), rel=0.35)
         assert (darkened < 0.7 * base.mean((0, 1))).all()
+
+
+@pytest.mark.parametrize(("octaves", "gain"), [(1, 0.5), (4, 0.5), (3, 0.8)])
+def test_every_octave_of_noise_is_twice_as_fine_and_weaker_by_the_gain(octaves, gain):
+    """Unit variance; slopes of an octave twice those of the one before, times the gain."""
+    rng, power = np.random.default_rng(0), gain ** (2 * np.arange(octaves))
+    fields = [fractal(rng, (160, 160), 8, octaves, gain) for _ in range(6)]
+    assert np.mean(fields) == pytest.approx(0, abs=1e-5)
+    assert np.std(fields, axis=(1, 2)) == pytest.approx(1, abs=1e-4)
+    steep = np.mean([np.diff(field).var() for field in fields])
+    coarse = np.mean([np.diff(fractal(rng, (160, 160), 8, 1)).var() for _ in range(6)])
+    assert steep / coarse == pytest.approx(
+        (power * 4 ** np.arange(octaves)).sum() / power.sum(), rel=0.25
+    )

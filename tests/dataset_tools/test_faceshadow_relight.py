@@ -7,9 +7,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dataset_tools.geometry import Surface
+from dataset_tools.geometry import Surface, surface
 from dataset_tools.light import Light
-from dataset_tools.relight import Look, _grade, relight, shoulder
+from dataset_tools.relight import (
+    Look,
+    _grade,
+    direct_shading,
+    highlight,
+    relief,
+    relight,
+    shoulder,
+)
 
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
 
@@ -64,3 +72,35 @@ def test_contrast_is_an_exponent_about_middle_grey_and_keeps_the_hue():
     assert colour == pytest.approx(before, abs=1e-5)
     faded = _grade(linear, replace(look, contrast=1.0, saturation=0.25))
     assert faded == pytest.approx(y[..., None] + 0.25 * (linear - y[..., None]), abs=1e-5)
+
+
+def test_no_exposure_bleaches_the_face():
+    """However much is asked for, its brightest 3 % reach 0.95."""
+    rng, ones = np.random.default_rng(0), np.ones((64, 64), np.float32)
+    normals = np.zeros((64, 64, 3), np.float32)
+    normals[..., 2] = 1
+    wall = Surface(0 * ones, normals, ones > 0, ones, 1.0, np.array([32, 32, 0], np.float32))
+    look = Look(0.5, 0.0, 30.0, 1.0, 1.0, 0.0, 1.0, None)
+    lit, _ = relight(
+        rng.uniform(0.1, 0.4, (64, 64, 3)).astype(np.float32),
+        wall,
+        person=ones,
+        light=Light(-90, 60, 1.0),
+        ambient=np.full((64, 64, 3), 0.2, np.float32),
+        look=look,
+    )
+    assert (lit > 0.95).mean() == pytest.approx(0.03, abs=0.002)
+
+
+def test_light_and_detail_are_drawn_in_millimetres(face):
+    """At twice the pixels they are the same pictures."""
+    light, points = Light(-60, 40, 1.0), face.points.copy()
+    points[:, :2] += 100 - points[:468, :2].mean(0)
+    small, large = surface(points, (200, 200)), surface(points * 2, (400, 400))
+    for drawn in (direct_shading, highlight):
+        away = np.abs(drawn(large, light)[::2, ::2] - drawn(small, light))
+        assert away[small.face].mean() < 0.015
+        assert away.mean() < 0.009
+    rough = np.exp(np.random.default_rng(0).normal(0, 0.2, (64, 64, 1))) * np.full(3, 0.2)
+    fine = relief(np.repeat(np.repeat(rough, 2, 0), 2, 1).astype(np.float32), 0.5)
+    assert np.abs(fine[::2, ::2] - relief(rough.astype(np.float32), 1.0)).mean() < 0.01
