@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dataset_tools import photometry, pose, visibility
 from dataset_tools import render as rendering
-from dataset_tools import visibility
 from dataset_tools.frame import sharpen
 from dataset_tools.noise import fractal
 from dataset_tools.photometry import luminance
@@ -135,10 +135,69 @@ def test_pairs_of_a_photo_do_not_depend_on_each_other():
     assert len({pair_seed(1, key, k) for key in ("a", "b") for k in range(5)}) == 10
 
 
-def test_steep_poses_fall_back_to_flat_masks(turned, astronaut, face):
-    recipe = Recipe(mix={"occluder": 1.0})
-    layers = render(astronaut, turned(face, 44, 0), 5, recipe, 64).meta["layers"]
-    assert {layer["layer"] for layer in layers} == {"flat"}
+@pytest.mark.parametrize("way", [-1, 1])
+def test_steep_poses_fall_back_to_flat_masks(turned, astronaut, face, way):
+    """Beyond 35 degrees of yaw and 25 of pitch."""
+    recipe, straight = Recipe(mix={"occluder": 1.0}), face.points
+    yaw, pitch = (pose_of(straight) for pose_of in (pose.yaw, pose.pitch))
+    for beyond, laid in ((-3, "cast"), (3, "flat")):
+        for angle in ((yaw - way * (35 + beyond), pitch), (yaw, pitch - way * (25 + beyond))):
+            layers = render(astronaut, turned(face, *angle), 5, recipe, 64).meta["layers"]
+            assert {layer["layer"] for layer in layers} == {laid}
+
+
+def test_shadow_ends_at_the_person_or_crosses_what_is_behind(astronaut, face, monkeypatch):
+    """By the recipe's share; it scatters as far as the drawn factor says."""
+    behind, widths, scatter = [], [], photometry.scatter
+    monkeypatch.setattr(
+        photometry, "scatter", lambda v, skin, mm: widths.append(mm) or scatter(v, skin, mm)
+    )
+    for share in (0.0, 1.0):
+        recipe = Recipe(person_only=share, mix={"occluder": 1.0}, scattering=(2.0, 2.5))
+        pairs = [render(astronaut, face, seed, recipe, 64) for seed in range(4)]
+        assert {pair.meta["person_only"] for pair in pairs} == {share == 1}
+        for pair in pairs:
+            move, (rows, columns) = np.array(pair.meta["frame"]), face.matte.shape
+            move = move[:, :2] * [512 / columns, 512 / rows], move[:, 2:]
+            shown = cv2.warpAffine(face.matte, np.hstack(move).astype(np.float32), (64, 64),
+                                   borderMode=cv2.BORDER_REFLECT_101)  # fmt: skip
+            wall = cv2.dilate(shown, np.ones((5, 5), np.uint8)) < 20
+            behind.append(pair.mask[wall].max(initial=0))
+            assert widths.pop(0) * pair.meta["scattering"] == pytest.approx(
+                pair.meta["mm_per_pixel"], rel=1e-3
+            )
+            assert 2.0 <= pair.meta["scattering"] <= 2.5
+    assert max(behind[:4]) == 255
+    assert max(behind[4:]) == 0
+
+
+def test_what_is_left_in_a_shadow_and_how_near_the_face_is_are_drawn_as_the_recipe_says(
+    astronaut, face
+):
+    """Strong tints either way, light log-uniform in its range, faces tall or small."""
+    rng, recipe = np.random.default_rng(0), Recipe(outdoor=1.0, ambient=(0.05, 0.4))
+    tints, place = {}, []
+    for kind in ("tint", "occluder"):
+        drawn = [rendering._draw_ambient(rng, recipe, kind) for _ in range(200)]
+        tints[kind] = np.array([meta["tint"] for _, meta in drawn])
+        place += [np.log(meta["ambient"] / 0.05) / np.log(0.4 / 0.05) for _, meta in drawn]
+        for colour, meta in drawn:
+            assert luminance(colour) == pytest.approx(meta["ambient"], rel=1e-4)
+    assert 0.15 <= np.abs(tints["tint"]).min() < 0.17
+    assert 0.33 < np.abs(tints["tint"]).max() <= 0.35
+    assert np.mean(tints["tint"] > 0) == pytest.approx(0.5, abs=0.12)
+    assert np.mean(tints["occluder"]) == pytest.approx(0.2, abs=0.02)
+    assert np.std(tints["occluder"]) == pytest.approx(0.07, abs=0.02)
+    assert 0 <= min(place) < 0.02
+    assert 0.98 < max(place) <= 1
+    assert np.mean(place) == pytest.approx(0.5, abs=0.05)
+    tall = np.hypot(*(face.points[10, :2] - face.points[152, :2])) / 256
+    for share, low, high in ((1.0, 0.62, 0.78), (0.0, 0.28, 0.60)):
+        frames = replace(recipe, close_up=share)
+        for seed in range(5):
+            args = np.random.default_rng(seed), astronaut, face, frames, 256
+            scale = rendering._draw_stage(*args)[0].scale
+            assert low <= scale * tall <= max(high, 1.2 * 256 / 512 * tall)
 
 
 def test_unknown_recipe_names_its_neighbour():
