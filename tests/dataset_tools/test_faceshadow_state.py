@@ -19,7 +19,7 @@ from dataset_tools.cli import main
 from dataset_tools.facts import Facts
 from dataset_tools.formats import Shard
 from dataset_tools.photos import Photo, PhotoError
-from dataset_tools.shards import PairPlan, ShardJob, Source
+from dataset_tools.shards import PairPlan, ShardJob, Source, pairs_of
 from dataset_tools.splits import split_of
 from dataset_tools.verify import verify
 
@@ -107,6 +107,14 @@ def test_markers_of_older_builds_are_made_again(built):
     built()
     assert contents(out) == whole
     assert all("hashes" in json.loads(m.read_text()) for m in out.glob(".faceshadow/done/*"))
+
+
+def test_a_photo_that_changed_since_it_was_looked_at_makes_no_pairs(tmp_path):
+    photo = tmp_path / "a.png"
+    photo.write_bytes(b"other bytes than those that were looked at")
+    source = Source(Photo("a.png", photo), Facts("a.png", "00"), Path("bucket"))
+    with pytest.raises(PhotoError, match=r"a\.png: changed while the build ran"):
+        next(pairs_of(source, None, PairPlan()))
 
 
 @pytest.mark.parametrize(
