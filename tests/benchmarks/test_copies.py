@@ -1,10 +1,15 @@
 """Submissions that are somebody else's results, or the targets."""
 
+from types import SimpleNamespace
+
 import numpy as np
+import pandas as pd
 import pytest
 from sample_methods import speckled, write
 from sample_submissions import edit, report, sign
 
+from benchmarks.copies import refuse_copied_scores, refuse_targets
+from benchmarks.names import BenchmarkError
 from benchmarks.pairs import decoded, open_collection
 from benchmarks.results import load_runs
 from benchmarks.submissions import submit
@@ -57,3 +62,43 @@ def test_the_targets_are_no_results(bundle, data, results, disturbed):
     verdict = submit(bundle, results, data)
     assert verdict.reason.startswith("Brighter: 8 of 8 results are the data set's targets")
     assert not list(results.glob("*"))
+
+
+def rows_of(psnr, ssim):
+    return pd.DataFrame({"name": list("abcdefgh"), "psnr": psnr, "ssim": ssim})
+
+
+DB = 20.0 + np.arange(8)
+STORED = SimpleNamespace(
+    facts={"method": {"name": "theirs"}}, rows=lambda: rows_of(DB - 0.015, 0.8015)
+)
+
+
+def scores(equal, ssim=0.8):
+    """Eight rows, of which so many are about those of ``STORED``, but for ``ssim``."""
+    return rows_of(DB + 0.02 * (np.arange(8) >= equal), ssim)
+
+
+@pytest.mark.parametrize(("equal", "ssim"), [(4, 0.8), (8, 0.81), (0, 0.8)])
+def test_another_method_may_come_near_now_and_then(equal, ssim):
+    """Half of the pictures in both scores, or all of them in one, is no copy."""
+    refuse_copied_scores(scores(equal, ssim), [STORED])
+
+
+def test_more_than_half_is_a_copy():
+    with pytest.raises(BenchmarkError, match="5 of 8 scores are those of 'theirs'"):
+        refuse_copied_scores(scores(5), [STORED])
+
+
+@pytest.mark.parametrize("perfect", [2, 3])
+def test_pictures_that_need_nothing_are_no_stolen_targets(perfect):
+    """Six of ten inputs are their targets: of the other four, more than two tell a thief."""
+    rows = pd.DataFrame(
+        {"input_psnr": 6 * [np.inf] + 4 * [20.0], "psnr": 6 * [np.inf] + 4 * [30.0]}
+    )
+    rows.loc[10 - perfect :, "psnr"] = 61.0
+    if perfect == 2:
+        refuse_targets(rows, "mine")
+    else:
+        with pytest.raises(BenchmarkError, match="mine: 3 of 4 results are the data set's targets"):
+            refuse_targets(rows, "mine")
