@@ -6,6 +6,7 @@ import pytest
 from benchmarks import export
 from benchmarks.leaderboard import board_named, find_run, reproduce, table
 from benchmarks.results import Run
+from benchmarks.summary import cost_of
 from benchmarks.timing_days import MARK, marks, of_other_days
 
 
@@ -64,3 +65,11 @@ def test_a_command_that_was_not_stored_names_split_and_limit(two_runs):
     for expected in (8, None):  # the whole split, and an older row that does not say
         whole = changed(run, dataset={"split": "all", "expected": expected})
         assert reproduce(whole) == f"{command} --split all {ends}"
+
+
+def test_what_a_picture_costs_by_hand():
+    """A slow first picture shows in the mean alone; memory is that of the hungriest."""
+    rows = pd.DataFrame({"seconds": [9.0, 1.0, 2.0, None], "peak_memory_bytes": [5, 7, 6, 6]})
+    costs = {"seconds_median": 2.0, "seconds_mean": 4.0, "peak_memory_bytes": 7.0}
+    assert cost_of(rows) == costs
+    assert cost_of(rows[["seconds"]]) == costs | {"peak_memory_bytes": None}
