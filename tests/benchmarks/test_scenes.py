@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.cli import main
 from benchmarks.comparison import compare_runs
-from benchmarks.leaderboard import board_named, boards, find_run, table
+from benchmarks.leaderboard import board_named, boards, find_run, runs_of, table
 from benchmarks.names import BenchmarkError
 from benchmarks.pairs import open_collection
 from benchmarks.results import load_runs, stored_problems
@@ -55,6 +55,15 @@ def test_the_label_says_what_a_board_is_ranked_by(score, results):
     assert board.label == f"{board.scored}, ranked by psnr"
     ranked_by_another = replace(board, main_score="lab_mae")
     assert ranked_by_another.label == f"{board.scored}, ranked by lab_mae"
+
+
+def test_the_best_stands_first_whichever_way_its_score_goes():
+    """Of the repository's own results: SRD is ranked by an error, UCB by PSNR."""
+    for name, falls in (("srd.test", False), ("ucb.test", True)):
+        board = board_named(name)
+        means = [run.mean(board.main_score) for run in runs_of(board)]
+        assert len(set(means)) > 2
+        assert means == sorted(means, reverse=falls)
 
 
 def test_a_folder_that_is_called_as_a_data_set_is_none(score, data, results):
