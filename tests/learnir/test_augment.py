@@ -98,6 +98,48 @@ def test_a_flat_shadow_drifts_over_the_face_and_from_channel_to_channel():
     assert float(depth.mean()) == pytest.approx(1, abs=0.02)
 
 
+@pytest.mark.parametrize("what", ["exposure", "warmth", "contrast"])
+def test_light_changes_as_asked_for_on_input_and_target_alike(what):
+    """Each range alone, of a picture of two greys: both of its ends are reached, none is passed."""
+    still = Photometry(depth=(1, 1), darkest=0, drift=0, hue=0, exposure=0, warmth=0)
+    still = dataclasses.replace(still, contrast=(1, 1))
+    low, high = (0.8, 1.3) if what == "contrast" else (-0.3, 0.3)
+    ranges = dataclasses.replace(still, **{what: (low, high) if what == "contrast" else high})
+    before = torch.tensor([0.2, 0.5]).expand(400, 3, 2, 2)
+    y = from_linear((before + DARK) * 0.5 - DARK)
+    generator = torch.Generator().manual_seed(0)
+    y2, x2 = redraw_photometry(y, from_linear(before), 0.0, generator, ranges)
+    after = to_linear(x2)
+    assert torch.allclose((to_linear(y2) + DARK) / (after + DARK), torch.tensor(0.5), atol=1e-4)
+    factors = after / before
+    red, green, blue = factors[..., 0].mean(2).unbind(1)
+    if what == "exposure":
+        drawn = factors.log2()
+        assert torch.allclose(drawn, drawn[:, :1, :1, :1].expand_as(drawn), atol=1e-4)
+    elif what == "warmth":
+        drawn = red - 1
+        assert torch.allclose(blue - 1, -drawn, atol=1e-4)
+        assert torch.allclose(green, torch.ones(400), atol=1e-4)
+    else:
+        drawn = after.log() / before.log()
+        assert torch.allclose(drawn, drawn[:, :1, :1, :1].expand_as(drawn), atol=1e-4)
+    assert float(drawn.min()) == pytest.approx(low, abs=0.02)
+    assert float(drawn.max()) == pytest.approx(high, abs=0.02)
+
+
+def test_no_pixel_comes_below_half_of_the_darkest_gain():
+    """The bound is on the deepest fiftieth; single pixels below it are held at a half."""
+    generator = torch.Generator().manual_seed(0)
+    light, gain = torch.full((8, 3, 16, 16), 0.6), torch.full((8, 3, 16, 16), 0.2)
+    gain[..., 0, 0] = 0.02
+    ranges = Photometry(depth=(3, 3), darkest=0.1, drift=0, hue=0)
+    y = from_linear((light + DARK) * gain - DARK)
+    y2, x2 = redraw_photometry(y, from_linear(light), 0.0, generator, ranges)
+    found = (to_linear(y2) + DARK) / (to_linear(x2) + DARK)
+    assert found[..., 0, 0].flatten().tolist() == pytest.approx([0.05] * 24, rel=1e-2)
+    assert found[..., 1:, :].flatten().tolist() == pytest.approx([0.1] * 8 * 720, rel=1e-2)
+
+
 def halved(picture):
     """The mean of every 2 x 2 pixels of (C, H, W)."""
     return sum(picture[:, i::2, j::2] for i, j in product((0, 1), (0, 1))) / 4
