@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import shutil
+from collections import Counter
 
 import cv2
 import numpy as np
@@ -12,7 +13,7 @@ from archives import write_archive
 
 from learnir.cli import main
 from learnir.training.archive import load_archive
-from learnir.training.data import NoSplitError, Pair, PairError, open_pairs
+from learnir.training.data import NoSplitError, Pair, PairError, PairStore, open_pairs
 from learnir.training.presets import PRESETS, Stage, TrainConfig
 from learnir.training.sources import Pairs, Scenes, Source
 
@@ -130,6 +131,36 @@ def test_pairs_are_held_as_fine_as_the_closest_view_needs(side, kept):
     assert min(y.shape[:2]) == kept
     if side == kept:
         assert np.array_equal(x, picture[..., ::-1])
+
+
+def test_views_lie_anywhere_and_are_flipped_half_of_the_time():
+    """Pixels say where they come from: every place occurs, in input and target alike."""
+    places = np.stack([*np.mgrid[:6, :7], np.zeros((6, 7))], axis=-1).astype(np.uint8)
+    encoded = cv2.imencode(".png", places[..., ::-1])[1].tobytes()
+    store = PairStore([Pair("a", lambda: encoded, lambda: encoded)], 64)
+    y, x = store.batch([0] * 600, 3, (0.5, 0.5), np.random.default_rng(0))
+    assert np.array_equal(y, x)
+    flipped, found = 0, Counter()
+    for view in y.astype(int):
+        mirrored = view[0, 0, 1] > view[0, -1, 1]
+        flipped += mirrored
+        top, left = (view[:, ::-1] if mirrored else view)[0, 0, :2]
+        found[top, left] += 1
+        straight = places[top : top + 3, left : left + 3]
+        assert np.array_equal(view, straight[:, ::-1] if mirrored else straight)
+    assert flipped / 600 == pytest.approx(0.5, abs=0.07)
+    assert set(found) == {(top, left) for top in range(4) for left in range(5)}
+    assert min(found.values()) > 10  # of 30 each
+
+
+def test_views_are_as_large_as_asked_for():
+    ramp = np.repeat(np.arange(200, dtype=np.uint8)[:, None, None], 3, axis=2).repeat(260, axis=1)
+    encoded = cv2.imencode(".png", ramp)[1].tobytes()
+    store = PairStore([Pair("a", lambda: encoded, lambda: encoded)], 256)
+    y, _ = store.batch([0] * 300, 200, (0.4, 0.8), np.random.default_rng(0))
+    sides = y[:, -1, 0, 0].astype(int) - y[:, 0, 0, 0] + 1  # of 200 rows
+    assert (sides.min(), sides.max()) == pytest.approx((80, 160), abs=2)
+    assert sides.mean() == pytest.approx(120, abs=4)
 
 
 @pytest.mark.parametrize("augment", ["shadow", "geometric"])
