@@ -109,6 +109,19 @@ def test_rows_without_a_region_or_its_size_are_not_pooled():
     assert found["mean"] == pytest.approx(legacy_rows(0.0, 0.5)["lab_mae_shadow_legacy"][1])
 
 
+def test_masks_never_wrap_around():
+    """The cubic shoots over and under at edges; bytes stop at 0 and 255, and are rounded."""
+    mask = np.zeros((24, 90), np.uint8)
+    mask[:, 31:] = 255
+    mask[:, 60:] = np.arange(30)
+    found = matlab_bicubic(mask, 24, 40)
+    exact = matlab_bicubic(mask.astype(float), 24, 40)
+    assert exact.min() < -5
+    assert exact.max() > 260
+    assert np.abs(found - exact.clip(0, 255)).max() <= 0.5
+    assert not found[:, :11].any()
+
+
 def test_masks_grow_by_the_kernel():
     """imresize of a uint8 mask leaves greys at its edge, and every one counts as shadow."""
     mask = np.zeros((480, 640), np.uint8)
