@@ -117,22 +117,27 @@ def _by_stem(folder: Path) -> dict[str, Path]:
 
 
 def _image_folder(folder: Path) -> list[Pair]:
-    text = (folder / "metadata.jsonl").read_text(encoding="utf-8")
-    rows = [json.loads(line) for line in text.split("\n") if line]  # a name may hold U+2028
+    path = folder / "metadata.jsonl"
+    try:
+        text = path.read_text(encoding="utf-8")
+        rows = [json.loads(line) for line in text.split("\n") if line]  # a name may hold U+2028
+        names = sorted((row["shadow_file_name"], row["clean_file_name"]) for row in rows)
+        files = [(folder / shadow, folder / clean) for shadow, clean in names]
+    except (ValueError, LookupError, TypeError) as error:
+        raise _no_table(path, error) from error
     return [
-        Pair(
-            row["shadow_file_name"],
-            _reader(folder / row["shadow_file_name"]),
-            _reader(folder / row["clean_file_name"]),
-        )
-        for row in sorted(rows, key=lambda r: r["shadow_file_name"])
+        Pair(name, _reader(shadow), _reader(clean))
+        for (name, _), (shadow, clean) in zip(names, files, strict=True)
     ]
 
 
 def _parquet(shard: Path) -> list[Pair]:
     import pyarrow.parquet as pq
 
-    table = pq.read_table(shard, columns=["shadow", "clean"])
+    try:
+        table = pq.read_table(shard, columns=["shadow", "clean"])
+    except ValueError as error:  # PyArrow's own, too
+        raise _no_table(shard, error) from error
 
     def reader(column: str, row: int) -> Read:
         return table[column][row]["bytes"].as_py
@@ -141,6 +146,14 @@ def _parquet(shard: Path) -> list[Pair]:
         Pair(f"{shard.stem}/{i:06d}", reader("shadow", i), reader("clean", i))
         for i in range(table.num_rows)
     ]
+
+
+def _no_table(path: Path, error: Exception) -> PairError:
+    why = str(error).partition("\n")[0]  # PyArrow's lists all columns
+    return PairError(
+        f"{path}: damaged, or not of a FaceShadow ({type(error).__name__}: {why}); build or fetch "
+        "it anew, or give a folder with input/ and target/"
+    )
 
 
 def manifest_hash(pairs: Iterable[Pair]) -> str:

@@ -52,6 +52,42 @@ def test_webdataset_is_refused_by_its_name(tmp_path, capsys, split):
     )
 
 
+def _shard(table):
+    import pyarrow
+    import pyarrow.parquet
+
+    out = pyarrow.BufferOutputStream()
+    pyarrow.parquet.write_table(pyarrow.table(table), out)
+    return out.getvalue().to_pybytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("train/metadata.jsonl", b'{"file_name": "1.png", "text": "of another kind"}\n'),
+        ("train/metadata.jsonl", b'{"shadow_file_name": "shadow/1.png", "clean_fi'),
+        ("train/metadata.jsonl", b'["shadow/1.png", "clean/1.png"]\n'),
+        ("train/metadata.jsonl", b'{"shadow_file_name": "Zo\xeb.png"}\n'),
+        ("data/train-00000-of-00001.parquet", b"version https://git-lfs.github.com/spec/v1\n"),
+        ("data/train-00000-of-00001.parquet", _shard({"image": [b""], "label": [1]})),
+    ],
+    ids=["foreign", "torn", "list", "latin", "pointer", "columns"],
+)
+def test_what_is_damaged_or_no_faceshadow_is_named(tmp_path, capsys, name, content):
+    (tmp_path / name).parent.mkdir()
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(PairError):
+        open_pairs(tmp_path, "train")
+    with pytest.raises(SystemExit) as ended:
+        main(["train", "smoke", "--data", str(tmp_path), "--out", str(tmp_path / "run")])
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"learnir: {tmp_path / name}: damaged, or not of a FaceShadow (")
+    assert said.endswith("); build or fetch it anew, or give a folder with input/ and target/\n")
+    assert said.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize("side", ["input", "target"])
 def test_two_files_of_one_name_are_no_pair(pairs, tmp_path, capsys, side):
     shutil.copy(pairs / side / "3.png", pairs / side / "3.jpg")
