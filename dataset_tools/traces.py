@@ -56,12 +56,22 @@ def traces(out: Path) -> Iterator[Trace]:
 
 
 def curation_lines(out: Path) -> list[dict[str, str]]:
-    """report/curation.csv, one line a photo that was looked at."""
+    """report/curation.csv, one line a photo that was looked at. DatasetError where it was changed
+    so that no photo can be found in it."""
     table = ledger.curation_table(out)
     if not table.is_file():
         return []
-    with table.open(newline="", encoding="utf-8") as lines:
-        return list(csv.DictReader(lines))
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as lines:  # as spreadsheets save it
+            reader = csv.DictReader(lines)
+            if not {"photo", "sha256", "status"} <= set(reader.fieldnames or ()):
+                raise ValueError("its first line does not name the columns")
+            return list(reader)
+    except ValueError as error:
+        raise ledger.DatasetError(
+            f"{table}: another program changed it ({error}); build the dataset again, which writes "
+            "it anew"
+        ) from error
 
 
 def _own_facts(out: Path, hashes: dict[str, str]) -> list[Facts]:

@@ -14,7 +14,7 @@ from PIL import Image
 from dataset_tools import ledger, remove
 from dataset_tools.cli import main
 from dataset_tools.report import statistics
-from dataset_tools.traces import cached_facts, names_of
+from dataset_tools.traces import cached_facts, curation_lines, names_of
 from dataset_tools.verify import verify
 
 
@@ -267,6 +267,29 @@ def test_building_after_everybody_was_removed_is_one_clear_line(tmp_path, photos
     assert f"faceshadow: {out}: holds no pairs" in capsys.readouterr().err
     with (out / "report" / "curation.csv").open(newline="") as lines:
         assert len(list(csv.reader(lines))) == 1
+
+
+TABLE = "photo,status,identity,sha256\r\nZo\xeb.png,dropped,Zo\xeb,1f\r\n"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_a_curation_table_may_have_been_saved_by_a_spreadsheet(tmp_path, encoding):
+    table = ledger.curation_table(tmp_path)
+    table.parent.mkdir()
+    table.write_bytes(TABLE.encode(encoding))
+    found = {"photo": "Zo\xeb.png", "status": "dropped", "identity": "Zo\xeb", "sha256": "1f"}
+    assert curation_lines(tmp_path) == [found]
+
+
+@pytest.mark.parametrize("content", [TABLE.replace(",", ";").encode(), TABLE.encode("cp1252"), b""])
+def test_a_curation_table_that_tells_nothing_stops_a_removal(tmp_path, content):
+    table = ledger.curation_table(tmp_path)
+    table.parent.mkdir()
+    table.write_bytes(content)
+    with pytest.raises(ledger.DatasetError) as caught:  # one that passed it over would leave people
+        curation_lines(tmp_path)
+    assert str(caught.value).startswith(f"{table}: another program changed it (")
+    assert str(caught.value).endswith("); build the dataset again, which writes it anew")
 
 
 @pytest.mark.parametrize("name", ["", "  "])
