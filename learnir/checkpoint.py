@@ -109,6 +109,10 @@ def read_config(folder: Path) -> ModelConfig:
     try:
         return ModelConfig.from_json(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError as error:
+        if (last := folder / "last" / CONFIG).is_file():
+            raise CheckpointError(
+                f"{folder}: the folder of a training; give {last.parent}"
+            ) from error
         raise CheckpointError(f"{path}: missing; a checkpoint is {WEIGHTS} and {CONFIG}") from error
     except (ValueError, TypeError, AttributeError, OSError) as error:
         raise CheckpointError(f"{path}: not a model config ({error}); restore the file") from error

@@ -48,9 +48,24 @@ class ModelConfig:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> ModelConfig:
-        """The config of a parsed JSON object; ValueError names a field that does not belong."""
+        """The config of a parsed JSON object.
+
+        ValueError names a field that does not belong, or one whose value is of another kind.
+        """
         known = {f.name for f in dataclasses.fields(cls)}
         unknown = sorted(set(values) - known)
         if unknown:
             raise ValueError(f"unknown field {unknown[0]!r}; known: {', '.join(sorted(known))}")
+        for name, usual in cls().to_json().items():
+            if name in values and not _fits(values[name], usual):
+                raise ValueError(f"{name} is {values[name]!r}, of another kind than {usual!r}")
         return cls(**{**values, "scales": tuple(values.get("scales", cls.scales))})
+
+
+def _fits(value: Any, usual: Any) -> bool:
+    """Whether a value of JSON is of the kind of its field's default."""
+    if usual is None:
+        return value is None or isinstance(value, dict)
+    if isinstance(usual, tuple):
+        return isinstance(value, list | tuple)
+    return type(value) is type(usual) or (isinstance(usual, float) and type(value) is int)

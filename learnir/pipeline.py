@@ -30,6 +30,7 @@ from learnir.tiling import SMALLEST, NoiseField, with_smaller_sizes
 
 MODES = ("auto", "gain", "tile")
 CARD = "README.md"
+AS_IT_IS = "surrogateescape"  # a card that is not UTF-8 is nothing that stops a restoration
 
 
 class LearnIR:
@@ -71,13 +72,15 @@ class LearnIR:
         folder = find_checkpoint(where)
         pipeline = cls(load_checkpoint(folder, choose_device(device)), read_training(folder))
         card = folder / CARD
-        pipeline.card = card.read_text(encoding="utf-8") if card.exists() else None
+        if card.exists():
+            pipeline.card = card.read_text(encoding="utf-8", errors=AS_IT_IS)
         return pipeline
 
     def save_pretrained(self, folder: str | os.PathLike[str]) -> Path:
         """Weights (float16), config, training record and model card, for ``from_pretrained``."""
         folder = save_checkpoint(folder, self.model, self.training or None)
-        (folder / CARD).write_text(self.card or plain_card(self.model), encoding="utf-8")
+        card = self.card or plain_card(self.model)
+        (folder / CARD).write_text(card, encoding="utf-8", errors=AS_IT_IS)
         return folder
 
     def push_to_hub(

@@ -126,12 +126,19 @@ def test_one_clear_line_for_every_broken_checkpoint(tmp_path, tiny_config):
             "not a model config",
         ),
         "unknown field": (lambda f: break_config(f, colour="red"), None, "colour"),
+        "a number in quotes": (
+            lambda f: break_config(f, work_size="256"),
+            None,
+            "work_size is '256', of another kind than 256",
+        ),
+        "no number": (lambda f: break_config(f, enlarge=None), None, "enlarge is None"),
         "unknown network": (lambda f: break_config(f, network="naff"), None, "did you mean naf"),
         "other network": (
             lambda f: break_config(f, network_args={"width": 16}),
             None,
             "does not fit",
         ),
+        "one number": (lambda f: break_config(f, scales=4), None, "scales is 4"),
         "wrong scales": (lambda f: break_config(f, scales=[1, 2]), None, "scales"),
         "no branch": (lambda f: break_config(f, correction="learned"), None, "branch"),
     }
@@ -142,6 +149,28 @@ def test_one_clear_line_for_every_broken_checkpoint(tmp_path, tiny_config):
             load_checkpoint(tmp_path / where if where else folder)
         assert words in str(caught.value), name
         assert "\n" not in str(caught.value), name
+
+
+def test_a_config_may_hold_whole_numbers_and_lists():
+    read = ModelConfig.from_json({"weight": 1, "enlarge": 2, "scales": [1, 1, 2, 4, 4]})
+    assert read == ModelConfig(weight=1.0, enlarge=2.0)
+    for name, value in {"T": 12.5, "mirror": 1, "weight": True, "corrector": []}.items():
+        with pytest.raises(ValueError, match=f"^{name} is "):
+            ModelConfig.from_json({name: value})
+
+
+def test_the_folder_of_a_run_says_where_its_checkpoint_is(tmp_path, checkpoint):
+    checkpoint.rename(tmp_path / "last")
+    with pytest.raises(CheckpointError) as caught:
+        load_checkpoint(tmp_path)
+    assert str(caught.value) == f"{tmp_path}: the folder of a training; give {tmp_path / 'last'}"
+
+
+def test_a_card_in_another_encoding_is_kept_as_it_is(tmp_path, checkpoint):
+    card = b"# Zo\xeb's weights\n"
+    (checkpoint / "README.md").write_bytes(card)
+    LearnIR.from_pretrained(checkpoint, "cpu").save_pretrained(tmp_path / "copy")
+    assert (tmp_path / "copy" / "README.md").read_bytes() == card
 
 
 def test_a_file_is_not_a_checkpoint_folder(tmp_path):
