@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+from learnir.paths import expanded
+
 WITH_MASK = "ground truth"  # a method's row says so where it is given the pair's mask
 ABOUT = "Scores methods under fixed protocols, and ranks what was scored."
 DATASET = (
@@ -50,7 +52,7 @@ def parser() -> argparse.ArgumentParser:
     verify = commands.add_parser("verify", help="check the files of data sets, or stored results")
     verify.add_argument("names", nargs="*", help="data sets or folders; none: all that are here")
     _data_root(verify)
-    verify.add_argument("--results", type=Path, default=None, help="check this folder's results")
+    verify.add_argument("--results", type=_place, default=None, help="check this folder's results")
     verify.add_argument("--scores", action="store_true", help="also the published do-nothing row")
     commands.add_parser("protocols", help="the versioned protocols and what they fix")
     commands.add_parser("methods", help="the methods that can be named")
@@ -62,12 +64,12 @@ def parser() -> argparse.ArgumentParser:
     _results(table)
     plot = commands.add_parser("plot", help="a board as a scatter plot")
     plot.add_argument("board", help="id of a board, or its beginning")
-    plot.add_argument("kind", choices=["perception-distortion", "quality-time"])
-    plot.add_argument("-o", "--out", type=Path, required=True, help=".png, .svg or .pdf")
+    plot.add_argument("kind", choices=["perception-distortion", "quality-time"], help="of the plot")
+    plot.add_argument("-o", "--out", type=_place, required=True, help=".png, .svg or .pdf")
     _results(plot)
     compare = commands.add_parser("compare", help="two runs, picture by picture")
     compare.add_argument("a", help="id of a run, or its beginning")
-    compare.add_argument("b")
+    compare.add_argument("b", help="of the run it is compared with: a minus b")
     _results(compare)
     submit = commands.add_parser("submit", help="check a submission and add it to the results")
     submit.add_argument("path", type=Path, help="folder or zip with submission.json")
@@ -80,7 +82,7 @@ def parser() -> argparse.ArgumentParser:
     _data_root(template)
     _export(commands.add_parser("export", help="scores for a model card on the Hub"))
     published = commands.add_parser("published", help="numbers copied from papers")
-    published.add_argument("dataset", nargs="?")
+    published.add_argument("dataset", nargs="?", help="as the papers call it; none: all")
     push = commands.add_parser("push", help="mirror the results to a Hub dataset, or a folder")
     push.add_argument("where", help="owner/name, or a folder (/..., ./...)")
     push.add_argument("--public", action="store_true", help="a public Hub repository")
@@ -93,7 +95,11 @@ def parser() -> argparse.ArgumentParser:
 def _results(command: argparse.ArgumentParser) -> None:
     from benchmarks.locations import RESULTS
 
-    command.add_argument("--results", type=Path, default=RESULTS, help=STORED)
+    command.add_argument("--results", type=_place, default=RESULTS, help=STORED)
+
+
+def _place(text: str) -> Path:
+    return Path(expanded(text))
 
 
 def _from(least: int) -> Callable[[str], int]:
@@ -108,15 +114,15 @@ def _from(least: int) -> Callable[[str], int]:
 
 
 def _data_root(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--data-root", default=None, help=DATA_ROOT)
+    command.add_argument("--data-root", type=expanded, default=None, help=DATA_ROOT)
 
 
 def _run_options(run: argparse.ArgumentParser) -> None:
     run.add_argument("--method", help="a name (see methods), results:, python:, exec:, gradio:")
     run.add_argument("--exec", dest="exec_", metavar="COMMAND", help="a command as the method")
-    run.add_argument("--dataset", required=True, help=DATASET)
+    run.add_argument("--dataset", type=expanded, required=True, help=DATASET)
     run.add_argument("--protocol", default=None, help="default: the data set's main one")
-    run.add_argument("--out", type=Path, default=Path("results"), help=OUT)
+    run.add_argument("--out", type=_place, default=Path("results"), help=OUT)
     run.add_argument("--split", default="test", help=SPLIT)
     run.add_argument("--scene", default=None, metavar="REGEX", help=SCENE)
     _data_root(run)
@@ -124,7 +130,7 @@ def _run_options(run: argparse.ArgumentParser) -> None:
     run.add_argument("--clean", action="store_true", help=CLEAN)
     run.add_argument("--limit", type=_from(1), default=None, help="only the first LIMIT pairs")
     run.add_argument("--workers", type=_from(1), default=2, help=WORKERS)
-    run.add_argument("--checkpoint", default=None, help=CHECKPOINT)
+    run.add_argument("--checkpoint", type=expanded, default=None, help=CHECKPOINT)
     run.add_argument("--device", default=None, help="cpu or cuda; default: the GPU if there is one")
     run.add_argument("--name", default=None, help="of an outside method, on the leaderboard")
     run.add_argument("--mask", default="none", choices=["none", "detected", WITH_MASK], help=MASK)
@@ -134,11 +140,19 @@ def _run_options(run: argparse.ArgumentParser) -> None:
 
 
 def _export(export: argparse.ArgumentParser) -> None:
-    export.add_argument("method")
-    export.add_argument("--format", choices=["model-index", "eval-results"], default="model-index")
-    export.add_argument("--board", default=None, help="eval-results: which board")
+    export.add_argument("method", help="its name, as in the table")
+    export.add_argument(
+        "--format",
+        choices=["model-index", "eval-results"],
+        default="model-index",
+        help="what to print; default: model-index",
+    )
+    board = "eval-results: id of a board, or its beginning; may be left out where there is one"
+    export.add_argument("--board", default=None, help=board)
     export.add_argument(
         "--dataset-id", default=None, help="eval-results: Hub id of its data; default: as declared"
     )
-    export.add_argument("--model", default=None, help="model-index: default: the method's name")
+    export.add_argument(
+        "--model", default=None, help="model-index: its name on the Hub; default: METHOD"
+    )
     _results(export)

@@ -8,7 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from learnir.paths import expanded
+
 DESCRIPTION = "Build and look after data sets of shadowed and clean faces."
+DATASET = "folder that build wrote, or a copy of it"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -19,11 +22,13 @@ def parser() -> argparse.ArgumentParser:
     packed = "an archive from which a GPU draws new pairs at every step"
     _pack(commands.add_parser("pack", help=packed))
     verify = commands.add_parser("verify", help="check hashes, splits and a re-rendered sample")
-    verify.add_argument("dataset", type=Path)
+    verify.add_argument("dataset", type=Path, help=DATASET)
     verify.add_argument(
         "--sample", type=_from(0), default=12, help="pairs to render again (default %(default)s)"
     )
-    verify.add_argument("--photos", nargs="*", default=None, help="where the photos are now")
+    verify.add_argument(
+        "--photos", type=expanded, nargs="*", default=None, help="where the photos are now"
+    )
     remove = commands.add_parser(
         "remove",
         help="purge a person or photo from every shard",
@@ -31,10 +36,10 @@ def parser() -> argparse.ArgumentParser:
         "the photos were. removed.txt keeps hashes of names and files, so that no later build "
         "brings them back. Delete photos, published copies and packed archives yourself.",
     )
-    remove.add_argument("dataset", type=Path)
+    remove.add_argument("dataset", type=Path, help=DATASET)
     remove.add_argument("--id", required=True, help="identity, photo or pair id")
     push = commands.add_parser("push", help="publish to the Hub, or to a folder")
-    push.add_argument("dataset", type=Path)
+    push.add_argument("dataset", type=Path, help=DATASET)
     push.add_argument("where", help="owner/name on the Hub, or a folder (/..., ./...)")
     push.add_argument(
         "--allow-unlicensed",
@@ -43,11 +48,15 @@ def parser() -> argparse.ArgumentParser:
     )
     push.add_argument("--public", action="store_true", help="a public Hub repository")
     stats = commands.add_parser("stats", help="counts and histograms, as Markdown")
-    stats.add_argument("dataset", type=Path)
+    stats.add_argument("dataset", type=Path, help=DATASET)
     preview = commands.add_parser("preview", help="contact sheet of random pairs")
-    preview.add_argument("dataset", type=Path)
+    preview.add_argument("dataset", type=Path, help=DATASET)
     preview.add_argument(
-        "-o", "--out", type=Path, default=Path("preview.png"), help="default %(default)s"
+        "-o",
+        "--out",
+        type=_place,
+        default=Path("preview.png"),
+        help="picture to write (default %(default)s)",
     )
     preview.add_argument(
         "--count", type=_from(1), default=48, help="pairs on the sheet (default %(default)s)"
@@ -73,6 +82,10 @@ def _from(least: int, kind: type = int, most: float = math.inf) -> Callable[[str
 
     number.__name__ = "number"  # argparse: invalid number value: 'x'
     return number
+
+
+def _place(text: str) -> Path:
+    return Path(expanded(text))
 
 
 def _archive(text: str) -> Path:
@@ -135,7 +148,12 @@ def _pack(pack: argparse.ArgumentParser) -> None:
         help="one or several (default faceshadow)",
     )
     pack.add_argument(
-        "--pairs", nargs="+", default=[], metavar="DIR", help="folders of pairs to add as they are"
+        "--pairs",
+        type=expanded,
+        nargs="+",
+        default=[],
+        metavar="DIR",
+        help="folders of pairs to add as they are",
     )
     pack.add_argument(
         "--uneven",
@@ -145,7 +163,7 @@ def _pack(pack: argparse.ArgumentParser) -> None:
     )
     pack.add_argument(
         "--splits",
-        type=Path,
+        type=_place,
         default=None,
         help="keep the splits of this data set; people it removed stay out",
     )
@@ -193,5 +211,15 @@ def _photo_options(build: argparse.ArgumentParser) -> None:
     )
     build.add_argument("--address", default="", help="of the Ray cluster; empty starts one here")
     build.add_argument("--workers", type=_from(0), default=0, help="processes; 0 = all cores")
-    build.add_argument("--landmarker", default="", help="face_landmarker.task; default: bundled")
-    build.add_argument("--landmark-cache", type=Path, default=None, help="shared between builds")
+    build.add_argument(
+        "--landmarker",
+        type=expanded,
+        default="",
+        help="face_landmarker.task; default: bundled",
+    )
+    build.add_argument(
+        "--landmark-cache",
+        type=_place,
+        default=None,
+        help="folder that builds may share; default: inside the data set",
+    )

@@ -65,7 +65,9 @@ def _pil(image: Image.Image, restore: Restore) -> Image.Image:
         mode = "RGBA"
     mode = PLAIN_MODES.get(mode, mode)
     if mode not in ("L", "LA", "RGB", "RGBA", "I;16"):
-        raise TypeError(f"PIL mode {mode!r} is not supported; convert the image to RGB")
+        deep = mode.startswith(("I", "F"))  # which Pillow cuts at 255 where it makes RGB of them
+        remedy = "give its pixels as a uint16 array" if deep else "convert the image to RGB"
+        raise TypeError(f"PIL mode {mode!r} is not supported; {remedy}")
     pixels = np.asarray(plain if mode == plain.mode else plain.convert(mode))
     orientation = orientation_of(image)
     colour, alpha, grey = split_channels(upright(pixels, orientation))

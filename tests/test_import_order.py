@@ -16,6 +16,7 @@ MAY_IMPORT = {
         "learnir.decoding",
         "learnir.images",
         "learnir.names",
+        "learnir.paths",
         "learnir.progress",
         "learnir.quiet",
         "learnir.training.data",

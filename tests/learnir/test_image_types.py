@@ -111,6 +111,21 @@ def test_tensors_that_are_no_pictures_are_refused(tensor, words):
         restore_like(tensor, inverted)
 
 
+@pytest.mark.parametrize(
+    ("mode", "remedy"),
+    [
+        ("I", "give its pixels as a uint16 array"),
+        ("I;16B", "give its pixels as a uint16 array"),
+        ("F", "give its pixels as a uint16 array"),
+        ("La", "convert the image to RGB"),
+    ],
+)
+def test_what_is_told_of_an_image_does_not_cost_its_light(mode, remedy):
+    image = Image.new(mode, (6, 8))
+    with pytest.raises(TypeError, match=f"^PIL mode '{mode}' is not supported; {remedy}$"):
+        restore_like(image, inverted)
+
+
 def test_what_resampling_leaves_beyond_black_and_white_is_clipped():
     tensor = torch.linspace(-0.04, 1.04, 144).reshape(3, 8, 6)
     restored = restore_like(tensor, inverted)
