@@ -176,7 +176,7 @@ def info(checkpoint: Positional[Weights | None] = None, /) -> int:
 
 
 def train(
-    preset: Positional[str],
+    preset: Annotated[Positional[str], arg(metavar="PRESET")],
     /,
     data: list[Place],
     out: Place,
