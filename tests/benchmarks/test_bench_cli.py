@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,17 @@ def test_help_loads_nothing_heavy():
     )
     assert done.stderr.strip() == "[]"
     assert "--protocol" in done.stdout
+
+
+def test_a_home_that_a_shell_leaves_behind_an_equals_sign_is_no_new_folder(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/zoe")
+    words = ["--dataset=~/pairs", "--out=~/out", "--data-root=~/data", "--checkpoint=~/last"]
+    run = parser().parse_args(["run", "--method", "learnir", *words])
+    assert (run.dataset, run.data_root) == ("/home/zoe/pairs", "/home/zoe/data")
+    assert (run.checkpoint, run.out) == ("/home/zoe/last", Path("/home/zoe/out"))
+    for command in (["table"], ["verify"], ["push", "a/b"]):
+        given = parser().parse_args([*command, "--results=~/out"])
+        assert given.results == Path("/home/zoe/out")
 
 
 def test_run_table_compare_verify_export_push(data, results, tmp_path, capsys):

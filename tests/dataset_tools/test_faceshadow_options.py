@@ -12,6 +12,7 @@ from dataset_tools import pack as packing
 from dataset_tools.cli import main
 from dataset_tools.curation import Thresholds, judge
 from dataset_tools.facts import Facts
+from dataset_tools.options import parser
 from dataset_tools.pack import PackJob, PackPlan
 from dataset_tools.photos import Photo
 
@@ -39,6 +40,17 @@ def limits_of(monkeypatch, tmp_path):
         return plans[0].limits
 
     return given
+
+
+def test_a_home_that_a_shell_leaves_behind_an_equals_sign_is_no_new_folder(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/zoe")
+    words = ["--splits=~/fs", "--pairs=~/street", "--landmarker=~/a.task", "--landmark-cache=~/c"]
+    packed = parser().parse_args(["pack", "photos", "a.npz", *words])
+    assert (packed.splits, packed.pairs) == (Path("/home/zoe/fs"), ["/home/zoe/street"])
+    assert packed.landmarker == "/home/zoe/a.task"
+    assert packed.landmark_cache == Path("/home/zoe/c")
+    assert parser().parse_args(["preview", "fs", "--out=~/a.png"]).out == Path("/home/zoe/a.png")
+    assert parser().parse_args(["verify", "fs", "--photos=~/b"]).photos == ["/home/zoe/b"]
 
 
 def test_what_may_be_shadowed_is_kept_where_that_is_asked_for(limits_of):
