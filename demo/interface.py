@@ -107,6 +107,7 @@ def launch_options(options: Options) -> dict[str, Any]:
         "footer_links": ["api"],
         "ssr_mode": False,
         "show_error": False,
+        "_frontend": False,  # else Gradio gives up where its own first page takes 3 s
     }
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from demo import leaderboard_reading as leaderboard
 from demo.engine import Engine
-from demo.options import RESULTS, parse_options
+from demo.options import RESULTS, Options, parse_options
 
 
 def test_what_is_done_last_keeps_no_page_waiting(tmp_path):
@@ -106,3 +106,17 @@ def test_whoever_stops_a_server_gets_a_line_at_most(tmp_path, when):
     assert "terminate" not in told
     assert process.returncode == (1 if when == "early" else 0)
     assert not list(tmp_path.glob("learnir-app-*"))
+
+
+def test_a_busy_machine_starts_it_all_the_same(monkeypatch):
+    """Gradio gives its first page 3 s, and would end with a traceback about shareable links."""
+    import gradio as gr
+    from gradio import networking
+
+    from demo.interface import launch_options
+
+    monkeypatch.setattr(networking, "url_ok", lambda _: False)
+    with gr.Blocks(analytics_enabled=False) as page:
+        gr.Markdown("here")
+    page.launch(prevent_thread_lock=True, quiet=True, **launch_options(Options()))
+    page.close(verbose=False)
