@@ -269,8 +269,8 @@ class Page:
             for t, scale, picture in result.trajectory
         ]
         return (
-            (views.preview(before), views.preview(after)),
-            *small,
+            (seen(views.preview(before)), seen(views.preview(after))),
+            *map(seen, small),
             views.gain_map(result.gain),
             views.preview(result.shadow_mask(), views.SMALL_SIDE),
             views.difference(*small),
@@ -310,8 +310,8 @@ class Page:
         if kept is None:
             return gr.skip(), gr.skip()
         after = kept.at_strength(strength)
-        pair = views.preview(kept.photo.picture), views.preview(after)
-        return pair, views.preview(after, views.SMALL_SIDE)
+        pair = seen(views.preview(kept.photo.picture)), seen(views.preview(after))
+        return pair, seen(views.preview(after, views.SMALL_SIDE))
 
     def save(self, token: str, strength: float) -> Any:
         """The download at another strength."""
@@ -376,6 +376,11 @@ def hand_over(path: str) -> tuple[str, str, str | None, str | None, str, str]:
     truth = Path(path).with_name(f"{Path(path).stem}-clean{Path(path).suffix}")
     known = str(truth) if truth.exists() else None
     return path, path, known, known, "", _line(photos.open_photo(path))
+
+
+def seen(picture: Any) -> str:
+    """Path of a preview that is looked at and not saved."""
+    return keep(photos.encode_preview(picture), "preview.jpg")
 
 
 def save_file(kept: Kept, picture: Any) -> str:
