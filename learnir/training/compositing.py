@@ -18,7 +18,7 @@ from torch import Tensor
 from learnir.resolution import area_mean
 
 LUMINANCE = (0.2126, 0.7152, 0.0722)
-SKIN = 0.35  # luminance of lit skin, about
+SKIN = 0.2  # luminance of the skin on which shadows keep their depth behind a curve
 RIM_MM = 2.0  # dataset_tools.fringe
 SCATTER_MM = (0.08, 0.22, 0.432, 0.753, 1.411, 2.722)  # dataset_tools.photometry, as the weights
 SCATTER_WEIGHTS = (
@@ -86,33 +86,45 @@ def composite(base: Tensor, ambient: Tensor, visible: Tensor) -> Tensor:
     return base * (ambient + (1 - ambient) * visible)
 
 
+def highlights(linear: Tensor, skin: Tensor, mm: Tensor) -> Tensor:
+    """What skin's luminance has over its own blur of 8 mm, as a share of it; (B, 1, H, W)."""
+    y = luminance(linear) + 0.01
+    return skin * (1 - blur(y, 8 / mm) / y).clamp(0, 0.5)
+
+
 @dataclass(frozen=True)
 class Camera:
     """The curve behind a shadow, as numbers or (B, 1, 1, 1).
 
     Cameras add contrast to the light that they meet, most of it to the dark. The base is a finished
     photograph, and a shadow that is put into it has not been through that. Scene light s is shown
-    as y with y / (1 - rolloff y) = c s^curve.
+    as y = p^2 / (p + toe), p = c s^curve.
     """
 
     curve: Tensor | float = 1.0
-    rolloff: Tensor | float = 0.0
+    toe: Tensor | float = 0.0
 
     def shown(self, darkened: Tensor, base: Tensor) -> Tensor:
         """What a shadow leaves of the base, (B, 3, H, W), as the camera would show it.
 
-        Of the base's luminance b a share k is left, k^curve / (1 - rolloff b (1 - k^curve)) of it
-        is shown. Colours stay.
+        The curve is that of luminance. Colours stay.
         """
-        light = luminance(base)
-        keep = ((luminance(darkened) + 1e-4) / (light + 1e-4)).clamp(1e-3, 1)
-        k = keep**self.curve
-        return darkened * (k / keep / (1 - (self.rolloff * light).clamp(max=0.9) * (1 - k)))
+        light = luminance(base) + 1e-4
+        keep = ((luminance(darkened) + 1e-4) / light).clamp(1e-3, 1)
+        return darkened * (self.seen(keep, light) / keep)
+
+    def seen(self, share: Tensor, light: Tensor | float = SKIN) -> Tensor:
+        """What is shown, as a share of the luminance ``light``, if that of its light is left."""
+        p = share**self.curve * self._powered(light)
+        return p**2 / (p + self.toe) / light
 
     def met(self, seen: Tensor) -> Tensor:
-        """The share of light that is shown as ``seen`` on skin of usual brightness."""
-        b = self.rolloff * SKIN
-        return (seen * (1 - b) / (1 - b * seen)) ** (1 / self.curve)
+        """The share of light that is shown as ``seen``, both of skin of usual brightness."""
+        return (self._powered(seen * SKIN) / self._powered(SKIN)) ** (1 / self.curve)
+
+    def _powered(self, y: Tensor | float) -> Tensor | float:
+        """p of a luminance."""
+        return (y + (y**2 + 4 * self.toe * y) ** 0.5) / 2
 
 
 def scattered(visible: Tensor, skin: Tensor, mm: Tensor) -> Tensor:
@@ -133,19 +145,19 @@ def bent(visible: Tensor, power: Tensor) -> Tensor:
 
 
 def reduced_visibility(
-    visible: Tensor, f: int, curve: Tensor | float = 1.0, ambient: float = 0.15
+    visible: Tensor, f: int, camera: Camera = Camera(), ambient: float = 0.15
 ) -> Tensor:
     """Visibility for means of f x f blocks, such that compositing gives the mean of sRGB values.
 
     The sampler averages pictures as they are encoded. At an edge that is darker than the encoded
-    mean of the light; the power law of a shadow of typical depth makes up for it. ``curve``: that
-    of the ``Camera`` behind it.
+    mean of the light; a shadow of typical depth on skin behind ``camera``, encoded by a power law,
+    makes up for it.
     """
     if f == 1:
         return visible
-    stays, power = ambient ** (1 / curve), curve / 2.2
-    encoded = area_mean((stays + (1 - stays) * visible) ** power, f)
-    return ((encoded ** (1 / power) - stays) / (1 - stays)).clamp(0, 1)
+    stays = camera.met(torch.full_like(visible[:, :, :1, :1], ambient))
+    encoded = area_mean(camera.seen(stays + (1 - stays) * visible) ** (1 / 2.2), f)
+    return ((camera.met(encoded**2.2) - stays) / (1 - stays)).clamp(0, 1)
 
 
 def shoulder(linear: Tensor) -> Tensor:

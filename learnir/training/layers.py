@@ -30,8 +30,8 @@ class Ranges:
     are constants of the renderer, and three things that it leaves out. noise_a, noise_b and
     scattering are log-uniform; strong: share with a strong tint of either sign; jpeg: share of
     inputs compressed; bend: deviations of ln p where edges are bent by S^p, of a shadow's p and of
-    its channels' own; curve: contrast of the camera behind the shadow, an exponent;
-    rolloff: of its shoulder, over the brightest that it shows (``compositing.Camera``).
+    its channels' own; curve, toe: contrast of the camera behind a shadow (``compositing.Camera``);
+    highlights: how much of them on skin is the key's alone, so that a shadow takes it.
     """
 
     relit: Number
@@ -59,8 +59,9 @@ class Ranges:
     jpeg: Number = 0.25
     quality: tuple[Number, Number] = (60.0, 96.0)
     bend: tuple[Number, Number] = (0.35, 0.05)
-    curve: tuple[Number, Number] = (1.0, 1.7)
-    rolloff: tuple[Number, Number] = (0.0, 0.8)
+    curve: tuple[Number, Number] = (1.0, 1.4)
+    toe: tuple[Number, Number] = (0.0, 0.06)
+    highlights: tuple[Number, Number] = (0.0, 0.5)
 
     @classmethod
     def of(cls, recipe: Mapping[str, Any]) -> Ranges:
@@ -201,7 +202,7 @@ def draw_pairs(
     draws = _Draws(len(scenes), generator)
     which = draws.uniform(0, layers.shadows.shape[1]).view(-1).long()
     ranges = layers.ranges_of(scenes, which)
-    camera = light.Camera(draws.uniform(*ranges.curve), draws.uniform(*ranges.rolloff))
+    camera = light.Camera(draws.uniform(*ranges.curve), draws.uniform(*ranges.toe))
     base, maps, visible = _views(layers, scenes, which, size, view, turn, camera, draws)
     visible = light.scattered(visible, maps.skin, maps.mm / draws.log_uniform(*ranges.scattering))
     visible = light.bent(visible, _powers(draws, ranges))
@@ -220,7 +221,8 @@ def draw_pairs(
     relit = draws.happens(ranges.relit) * (1 - own)
     unchanged = light.mix(light.own_share(ambient, camera.met(maps.shade)), ambient, own)
     base, stays = light.mix(lit, base, relit), light.mix(stays, unchanged, relit)
-    darkened = camera.shown(light.composite(base, stays, visible), base)
+    mirrored = draws.uniform(*ranges.highlights) * light.highlights(base, maps.skin, maps.mm)
+    darkened = camera.shown(light.composite(base, stays * (1 - mirrored), visible), base)
     f = reduction(layers, size)
     noise = _noise(base, darkened, draws, ranges) / f
     target = light.mix(light.shoulder(base), base, relit)
@@ -250,7 +252,7 @@ def _views(
     f = reduction(layers, size)
     pictures = area_mean(torch.cat([layers.base[scenes], layers.maps[scenes]], dim=1) / 255, f)
     shadows = layers.shadows[scenes, which].unsqueeze(1) / 255
-    visible = light.reduced_visibility(shadows, f, camera.curve)
+    visible = light.reduced_visibility(shadows, f, camera)
     stack = torch.cat([pictures, visible], dim=1)
     side = draws.uniform(*view)
     slack = (1 - side).abs()

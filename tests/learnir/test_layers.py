@@ -285,13 +285,13 @@ def test_bending_moves_edges_alone(archive, level, same):
     assert (float((y - y_bent).abs().mean()) < 1e-4) == same
 
 
-@pytest.mark.parametrize("what", ["curve", "rolloff"])
+@pytest.mark.parametrize("what", ["curve", "toe", "highlights"])
 @pytest.mark.parametrize(("level", "same"), [(0, False), (255, True)])
-def test_a_cameras_contrast_changes_what_is_in_shadow_alone(archive, level, same, what):
+def test_cameras_and_highlights_change_what_is_in_shadow_alone(archive, level, same, what):
     loaded = load_archive(archive).layers
     loaded = dataclasses.replace(loaded, shadows=torch.full_like(loaded.shadows, level))
     made = []
-    for drawn in {"curve": (1.0, 1.7), "rolloff": (0.0, 0.8)}[what]:
+    for drawn in {"curve": (1.0, 1.7), "toe": (0.0, 0.06), "highlights": (0.0, 1.0)}[what]:
         changes = {what: (drawn, drawn), "relit": 0.0, "noisy": 0.0}
         ranges = tuple(dataclasses.replace(one, **changes) for one in loaded.ranges)
         made.append(draw(dataclasses.replace(loaded, ranges=ranges), 5))
@@ -302,7 +302,7 @@ def test_a_cameras_contrast_changes_what_is_in_shadow_alone(archive, level, same
 
 
 @pytest.mark.parametrize("own", [False, True])
-@pytest.mark.parametrize("camera", [{}, {"curve": (1.7, 1.7)}, {"rolloff": (0.8, 0.8)}])
+@pytest.mark.parametrize("camera", [{}, {"curve": (1.7, 1.7)}, {"toe": (0.06, 0.06)}])
 def test_a_shadow_over_all_leaves_no_trace_of_where_the_key_was(archive, camera, own):
     """A grey person lit from one side, in new light or in the one it has: all is equally dark."""
     loaded = load_archive(archive).layers
@@ -313,7 +313,7 @@ def test_a_shadow_over_all_leaves_no_trace_of_where_the_key_was(archive, camera,
     if own:  # is in the picture already
         dimmed = linear_to_srgb(srgb_to_linear(np.full(1, 160 / 255, np.float32)) / 2)
         base[..., half:] = round(255 * float(dimmed[0]))
-    nothing = ("sky", "warmth", "relief", "sheen", "exposure", "rolloff")
+    nothing = ("sky", "warmth", "relief", "sheen", "exposure", "toe", "highlights")
     still = dict.fromkeys(nothing, (0.0, 0.0)) | dict.fromkeys(("strength", "curve"), (1.0, 1.0))
     still |= dict.fromkeys(("ambient_spread", "noisy", "jpeg", "backdrop", "dyed"), 0.0)
     still |= {"ambient": (0.1, 0.1), "contrast": (1.0, 1.0), "relit": 1.0}
