@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.arguments import parser
 from benchmarks.names import MethodError
-from learnir.console import INTERRUPTED, UNREAD, unread
+from learnir.console import INTERRUPTED, UNREAD, asked, unread
 
 if TYPE_CHECKING:
     from benchmarks.runner import RunPlan
@@ -271,6 +271,8 @@ def main(arguments: list[str] | None = None) -> int:
         print("learnir-bench: stopped; run the same command again", file=sys.stderr)
         return INTERRUPTED
     except ImportError as error:  # pandas and others say by a plain one what they lack
+        if asked():
+            raise
         remedy = "in the repository run: pip install -e '.[bench]'"
         print(f"learnir-bench: {' '.join(str(error).split())}; {remedy}", file=sys.stderr)
         return 1

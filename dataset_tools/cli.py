@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dataset_tools.options import parser
-from learnir.console import INTERRUPTED, UNREAD, unread
+from learnir.console import INTERRUPTED, UNREAD, asked, unread
 
 if TYPE_CHECKING:
     from dataset_tools.build import BuildPlan
@@ -212,6 +212,8 @@ def _outcome(options: argparse.Namespace) -> int:
         print("faceshadow: stopped; run the same command to go on", file=sys.stderr)
         return INTERRUPTED
     except ImportError as error:  # pandas and others say by a plain one what they lack
+        if asked():
+            raise
         remedy = "in the repository run: pip install -e '.[data]'"
         print(f"faceshadow: {' '.join(str(error).split())}; {remedy}", file=sys.stderr)
         return 1

@@ -52,6 +52,11 @@ def run(command: str, module: str) -> NoReturn:
     sys.exit(code)
 
 
+def asked() -> bool:
+    """Whether a signal has asked this process to stop, whatever error that has come out as."""
+    return bool(_asked)
+
+
 def unread(error: BaseException) -> bool:
     """Whether ``error`` says that nobody reads the output any more, as behind ``| head -1``.
 
