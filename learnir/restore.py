@@ -38,7 +38,7 @@ from learnir.writing import clear_stale, refusal, write_atomically
 COMPARE_SIDE = 2048
 GO_ON = "what was finished is kept, --resume goes on"
 FULL = (errno.ENOSPC, errno.EDQUOT)  # no room for any other file either
-TOLD = 5  # files that are named with a note; of 8,000 from one phone each may have the same
+NAMED = 5  # files by each note; of 8,000 from one phone every one may have the same
 
 
 @dataclass
@@ -150,12 +150,12 @@ class _Batch:
             return self.outcome.failed[-1:]
         self.outcome.skipped += not new
         self.notes.update(notes)
-        return [f"{task.source}: {note}" for note in notes if self.notes[note] <= TOLD]
+        return [f"{task.source}: {note}" for note in notes if self.notes[note] <= NAMED]
 
     @property
     def more(self) -> dict[str, int]:
         """Notes of more files than were named, and of how many."""
-        return {note: number - TOLD for note, number in self.notes.items() if number > TOLD}
+        return {note: number - NAMED for note, number in self.notes.items() if number > NAMED}
 
     def left(self) -> list[Task]:
         """Tasks without a result that have not failed by themselves."""
