@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from learnir.paths import expanded
+from learnir.paths import expanded, place
 
 DESCRIPTION = "Build and look after data sets of shadowed and clean faces."
 DATASET = "folder that build wrote, or a copy of it"
@@ -54,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
     preview.add_argument(
         "-o",
         "--out",
-        type=_place,
+        type=place,
         default=Path("preview.png"),
         help="picture to write (default %(default)s)",
     )
@@ -82,10 +82,6 @@ def _from(least: int, kind: type = int, most: float = math.inf) -> Callable[[str
 
     number.__name__ = "number"  # argparse: invalid number value: 'x'
     return number
-
-
-def _place(text: str) -> Path:
-    return Path(expanded(text))
 
 
 def _archive(text: str) -> Path:
@@ -163,7 +159,7 @@ def _pack(pack: argparse.ArgumentParser) -> None:
     )
     pack.add_argument(
         "--splits",
-        type=_place,
+        type=place,
         default=None,
         help="keep the splits of this data set; people it removed stay out",
     )
@@ -219,7 +215,7 @@ def _photo_options(build: argparse.ArgumentParser) -> None:
     )
     build.add_argument(
         "--landmark-cache",
-        type=_place,
+        type=place,
         default=None,
         help="folder that builds may share; default: inside the data set",
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from learnir.decoding import IMAGE_SUFFIXES, OTHER_PICTURES, READ_ONLY, VIDEO_SUFFIXES
-from learnir.paths import expanded, real
+from learnir.paths import place, real
 
 COMPARE = ".compare.jpg"
 """What the names of before | after pictures end with."""
@@ -69,7 +69,7 @@ def _waits_for_ever(path: Path) -> bool:
 def _expand(text: str) -> list[Path]:
     if not text:  # to Path the same as "."
         return []
-    path = Path(expanded(text))
+    path = place(text)
     if path.exists() or path.is_symlink():
         return [path]
     return [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]
@@ -119,8 +119,8 @@ def _search(folder: Path, out: Path) -> _Folder:
     an earlier run.
     """
     found, results = _Folder(folder), real(out)
-    for place, folders, names in os.walk(folder, onerror=found.refuse):
-        here = Path(place)
+    for inside, folders, names in os.walk(folder, onerror=found.refuse):
+        here = Path(inside)
         folders[:] = [n for n in folders if n[0] != "." and real(here / n) != results]
         found.links += [here / n for n in sorted(folders) if (here / n).is_symlink()]
         for name in names:

@@ -15,6 +15,11 @@ def expanded(text: str) -> str:
     return text if os.path.lexists(text) else os.path.expanduser(text)
 
 
+def place(text: str) -> Path:
+    """The path that ``text`` means, ``expanded``."""
+    return Path(expanded(text))
+
+
 def real(path: Path) -> Path:
     """``path`` without links. A loop of links stays one, where ``Path.resolve`` may raise."""
     return Path(os.path.realpath(path))
