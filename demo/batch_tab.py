@@ -47,7 +47,7 @@ class Page:
         settings = restoring.make_settings(0, correction, restoring.OWN, 0, "auto", strength)
         runs, page = self.context.runs, request.session_hash
         try:
-            with restoring.friendly(), runs.run(TAB, page) as flag:
+            with restoring.friendly(), runs.run(TAB, page, tuple(paths or ())) as flag:
                 done = batch.restore_files(self.context, paths or [], settings, progress, flag)
         except Cancelled:
             gr.Info("Stopped.")
@@ -60,10 +60,15 @@ class Page:
         """Rows and zip of what was made, none where other files are here by now."""
         return made[1:] if made[0] == paths else NOTHING
 
-    def clear(self, request: gr.Request) -> tuple[Any, ...]:
-        """Stops the run of files that are no longer here, and clears what is shown of them."""
-        self.cancel(request)
-        return NOTHING
+    def clear(
+        self, made: tuple[Any, ...], paths: list[str] | None, request: gr.Request
+    ) -> tuple[Any, ...]:
+        """Stops the run of files that are no longer here, and clears what is shown of them.
+
+        A busy server may hear of files after their own run has begun, or ended: that one stays.
+        """
+        self.context.runs.cancel_other(TAB, request.session_hash, tuple(paths or ()))
+        return (gr.skip(), gr.skip()) if paths and made[0] == paths else NOTHING
 
     def cancel(self, request: gr.Request) -> None:
         """Ends this page's run after the evaluation under way."""
@@ -106,6 +111,6 @@ def build(context: Context, blocks: gr.Blocks) -> None:
     ended = running.success(page.show, [made, files], shown, **DIRECT)
     ended.success(None, None, None, js=ENDED, **QUIET)
     for other in (files.upload, files.delete, files.clear):
-        other(page.clear, None, shown, **REMOVED)
+        other(page.clear, [made, files], shown, **REMOVED)
     restoring.offer_corrections(context, blocks, correction)
     cancel.click(page.cancel, None, None, **DIRECT)

@@ -224,8 +224,13 @@ def test_on_a_phone_both_halves_of_a_tall_picture_are_one(page, tmp_path):
     replaced(page, tmp_path / "tall.png")
     page.locator("#restore-facts").get_by_text("tall.png").wait_for(timeout=LONG)
     page.get_by_role("button", name="Remove the shadow").click()
-    finished(page)
     slider = page.locator("#restore-slider")
+    page.wait_for_function(
+        "() => { const two = [...document.querySelectorAll('#restore-slider img')];"
+        " return two.length === 2 && two.every(e => e.naturalHeight) }",
+        timeout=LONG,
+    )
+    finished(page)
     before, after = (picture.bounding_box() for picture in slider.locator("img").all())
     box = slider.bounding_box()
     assert before == after

@@ -68,9 +68,11 @@ def context(monkeypatch, tmp_path, told, model):
     return Context(Options(), engine)
 
 
+PATHS = [str(EXAMPLES / f"{name}.jpg") for name in NAMES]
+
+
 def restore_batch(context, progress=lambda *_, **__: None):
-    paths = [str(EXAMPLES / f"{name}.jpg") for name in NAMES]
-    return batch_tab.Page(context).restore(paths, "as trained", 1.0, PAGE, progress)
+    return batch_tab.Page(context).restore(PATHS, "as trained", 1.0, PAGE, progress)
 
 
 def column(rows, name):
@@ -221,6 +223,21 @@ def test_a_batch_stopped_before_its_first_file_leaves_nothing(context, model, to
     assert len(paths) == len(NAMES)
     assert told == ["Stopped."]
     assert files_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("present", [PATHS, PATHS[:2], None])
+def test_files_that_a_busy_server_hears_of_late_keep_their_batch(context, model, told, present):
+    """A run is stopped by files that are not its own, whenever the page's event gets here."""
+    page, before = batch_tab.Page(context), (None, *batch_tab.NOTHING)
+    model.seen = at_evaluation(5, lambda: page.clear(before, present, PAGE))
+    made = restore_batch(context)
+    kept = present == PATHS
+    assert told == ([] if kept else ["Stopped."])
+    assert column(made[1], "output")[1:] == (
+        ["wall-restored.jpg", "brim-restored.jpg"] if kept else ["", ""]
+    )
+    shown = page.clear(made, present, PAGE)  # or when all is done
+    assert shown == ((gr.skip(), gr.skip()) if kept else batch_tab.NOTHING)
 
 
 def test_the_zip_grows_on_the_disk_and_goes_where_a_run_fails(context, model, tmp_path):
