@@ -175,14 +175,14 @@ def test_private_handlers_are_not_in_the_documentation(app, client):
 
 
 def choosing(app) -> dict[str, int]:
-    """Numbers of the handlers that are given a picture somebody chose, by its component."""
+    """Numbers of the handlers that open a picture somebody chose, by its component."""
     page = httpx.get(f"{app.url}/config").json()
     names = {part["id"]: part["props"].get("elem_id") for part in page["components"]}
     return {
         names[part]: d["id"]
         for d in page["dependencies"]
         for part, event in d["targets"]
-        if event == "upload" and d["inputs"]
+        if event == "upload" and d["inputs"][:1] == [part]
     }
 
 
