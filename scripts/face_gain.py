@@ -6,7 +6,7 @@ The true gain log(target / input) at the 468 landmarks that lie in shadow, each 
 landmark is in its own picture, so that pairs need not lie on each other; the input's are found on
 the restored picture. Means over pairs: of its median (depth), of its deviation over the face, of
 the share of the variance that order-2 harmonics of the normals explain, and those together with
-what of an even sky reaches each point; of the restored gain's deviation, its correlation with the
+what of an even sky reaches each point, and of the slope on that one's logarithm; of the restored gain's deviation, its correlation with the
 true one and the deviation of its error. Of archives pairs are drawn as a training draws them.
 """
 
@@ -35,7 +35,7 @@ DEEP = 0.6  # log units, of the deepest tenth: a shadow worth measuring
 FEW = 150  # landmarks in shadow that say nothing yet
 FINE, WIDE = 2.5, 4.0  # pixels, blur of the light that is read and of where the shadow is
 EVEN = Surroundings(np.array([0, -1, 0], np.float32), slant=0.0, hidden=0.0)
-HEAD = ("pairs", "number", "depth", "deviation", "by normals", "and the sky")
+HEAD = ("pairs", "number", "depth", "deviation", "by normals", "and the sky", "slope")
 HEAD += ("restored", "correlation", "error")
 
 
@@ -82,6 +82,7 @@ def measured(
         float(true.std()),
         explained(true, normals),
         explained(true, np.column_stack([normals, np.log(sky)])),
+        float(np.polyfit(np.log(sky), true, 1)[0]),
         float(found.std()),
         float(np.corrcoef(true, found)[0, 1]),
         float((found - true).std()),

@@ -59,17 +59,17 @@ def mix(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
 
 
 def ambient_colour(share: Tensor, tint: Tensor, skew: float = 0.5) -> Tensor:
-    """A_c = A (1 - (1-w) d, 1, 1 + (1+w) d), renormalised to luminance A; (B, 3, 1, 1)."""
+    """A_c = A (1 - (1-w) d, 1, 1 + (1+w) d), renormalised to luminance A; in three channels."""
     colour = torch.cat([1 - (1 - skew) * tint, torch.ones_like(tint), 1 + (1 + skew) * tint], dim=1)
     return share * colour / luminance(colour)
 
 
 def ambient_field(
-    colour: Tensor, wave: Tensor, spread: float | Tensor, sky: Tensor | float = 1.0
+    share: Tensor, wave: Tensor, spread: float | Tensor, sky: Tensor | float = 1.0
 ) -> Tensor:
-    """The ambient share varying in space; ``wave`` (B, 1, H, W): unit variance, clipped at 1.5;
+    """The ambient ``share`` varying in space; ``wave`` (B, 1, H, W): unit variance, clipped at 1.5;
     ``sky`` (B, 1, H, W): what of it reaches each point, over its mean."""
-    return (colour * (1 + spread * wave.clamp(-1.5, 1.5) / 1.5) * sky).clamp(0, 1)
+    return (share * (1 + spread * wave.clamp(-1.5, 1.5) / 1.5) * sky).clamp(0, 1)
 
 
 def own_share(ambient: Tensor, shade: Tensor) -> Tensor:

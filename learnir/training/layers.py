@@ -207,11 +207,12 @@ def draw_pairs(
     visible = light.scattered(visible, maps.skin, maps.mm / draws.log_uniform(*ranges.scattering))
     visible = light.bent(visible, _powers(draws, ranges))
     visible = torch.where(draws.happens(clean) > 0, torch.ones_like(visible), visible)
-    share = camera.met(draws.log_uniform(*ranges.ambient))
-    colour = light.ambient_colour(share, _tint(draws, ranges))
+    share, tint = draws.log_uniform(*ranges.ambient), _tint(draws, ranges)
     wave = light.upsampled(draws.white(1, 4, 4), size)
     sky = maps.sky ** draws.uniform(*ranges.sky)
-    ambient = light.ambient_field(colour, wave, ranges.ambient_spread, sky)
+    # how uneven shadows are was measured on finished photographs: the curve is in it already
+    seen = light.ambient_field(share, wave, ranges.ambient_spread, sky)
+    ambient = light.ambient_colour(camera.met(seen), tint).clamp(max=1)
     if any(one.dyed for one in layers.ranges):
         changed = light.dyed(base, maps.cloth, _dyes(draws))
         base = light.mix(changed, base, draws.happens(ranges.dyed))

@@ -330,6 +330,31 @@ def test_a_shadow_over_all_leaves_no_trace_of_where_the_key_was(archive, camera,
     assert float(y.amax(3).sub(y.amin(3)).mean()) < 0.02
 
 
+@pytest.mark.parametrize("camera", [{"curve": (1.7, 1.7)}, {"toe": (0.06, 0.06)}])
+def test_skin_in_shadow_is_seen_as_uneven_behind_any_camera(archive, camera):
+    """Skin of usual brightness: the sky that reaches it differs, and a curve does not add to it."""
+    loaded = load_archive(archive).layers
+    full, none = torch.full_like(loaded.maps[:, 0], 255), torch.zeros_like(loaded.maps[:, 0])
+    sky = torch.full_like(full, 90)
+    sky[..., sky.shape[-1] // 2 :] = 180
+    skin = linear_to_srgb(np.full(1, layers.light.SKIN, np.float32))
+    still = dict.fromkeys(("relit", "ambient_spread", "noisy", "jpeg", "dyed"), 0.0)
+    still |= {"highlights": (0.0, 0.0), "ambient": (0.1, 0.1), "sky": (1.0, 1.0)}
+    made = []
+    for behind in ({"curve": (1.0, 1.0), "toe": (0.0, 0.0)}, {"toe": (0.0, 0.0)} | camera):
+        grey = dataclasses.replace(
+            loaded,
+            base=torch.full_like(loaded.base, round(255 * float(skin[0]))),
+            maps=torch.stack([full, full, full, none, none, full, sky], dim=1),
+            shadows=torch.zeros_like(loaded.shadows),
+            ranges=tuple(dataclasses.replace(one, **still | behind) for one in loaded.ranges),
+        )
+        made.append(draw(grey, 5)[0])
+    plain, curved = made
+    assert float(plain.amax(3).sub(plain.amin(3)).mean()) > 0.1
+    assert float((plain - curved).abs().max()) < 0.03
+
+
 def test_archives_and_folders_train_together(archive, tmp_path, rng):
     for side in ("input", "target"):
         (tmp_path / "pairs" / "train" / side).mkdir(parents=True)
