@@ -6,8 +6,9 @@ The true gain log(target / input) at the 468 landmarks that lie in shadow, each 
 landmark is in its own picture, so that pairs need not lie on each other; the input's are found on
 the restored picture. Means over pairs: of its median (depth), of its deviation over the face, of
 the share of the variance that order-2 harmonics of the normals explain, and those together with
-what of an even sky reaches each point, and of the slope on that one's logarithm; of the restored gain's deviation, its correlation with the
-true one and the deviation of its error. Of archives pairs are drawn as a training draws them.
+what of an even sky reaches each point, and of the slope on that one's logarithm; of the restored
+gain's deviation, its correlation with the true one and the deviation of its error. Of archives
+pairs are drawn as a training draws them.
 """
 
 from __future__ import annotations
