@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from demo import batch, restoring
-from demo.context import DIRECT, QUIET, REMOVED, RUN, Context, look_at
+from demo.context import DIRECT, EACH, QUIET, RUN, Context, look_at
 from demo.runs import Cancelled
 
 TAB = "batch"
@@ -111,6 +111,6 @@ def build(context: Context, blocks: gr.Blocks) -> None:
     ended = running.success(page.show, [made, files], shown, **DIRECT)
     ended.success(None, None, None, js=ENDED, **QUIET)
     for other in (files.upload, files.delete, files.clear):
-        other(page.clear, [made, files], shown, **REMOVED)
+        other(page.clear, [made, files], shown, **EACH)
     restoring.offer_corrections(context, blocks, correction)
     cancel.click(page.cancel, None, None, **DIRECT)

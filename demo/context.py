@@ -35,14 +35,19 @@ RUN: dict[str, Any] = {**PRIVATE, "concurrency_limit": None}
 """Event arguments of a run: it waits for the model by itself, and can be stopped then too."""
 MODEL: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
 """Of whatever else is long: one at a time, the rest queue."""
+LATEST: dict[str, Any] = {**PRIVATE, "trigger_mode": "always_last"}
 QUIET: dict[str, Any] = {**PRIVATE, "show_progress": "hidden"}
 LIVE: dict[str, Any] = {**QUIET, "trigger_mode": "always_last"}
 SCORED: dict[str, Any] = {**LIVE, "concurrency_id": "scores", "concurrency_limit": 1}
 """Of scoring a result: one after the other, so that the scores asked for last come last."""
-DIRECT: dict[str, Any] = {**QUIET, "queue": False}
+DIRECT: dict[str, Any] = {**LIVE, "queue": False}
 """Answered by the request itself. There is no stream of events then, which Gradio closes after the
 last one and may so lose the next; but only queued events can show a message or a bar, and only they
-tell that a gr.State has changed.
+tell that a gr.State has changed. What comes while the one before is being answered is answered
+after it: by default Gradio drops it, and a slow line would show what was chosen first.
+"""
+EACH: dict[str, Any] = {**DIRECT, "trigger_mode": "multiple"}
+"""Of what another one follows at once, and of gr.SelectData: Gradio would replay the first of it.
 """
 CHOSEN: dict[str, Any] = {
     **QUIET,
@@ -55,9 +60,6 @@ CHOSEN: dict[str, Any] = {
 LIVE ones are replayed later, for what the answer before them has put there; and Gradio replays a
 component's event, to all who listen: so whoever uses this listens alone.
 """
-REMOVED: dict[str, Any] = {**DIRECT, "trigger_mode": "multiple"}
-"""Of removing a picture, which another choice follows at once."""
-LATEST: dict[str, Any] = {**DIRECT, "trigger_mode": "always_last"}
 
 
 def look_at(results: str, given: str) -> str:

@@ -9,7 +9,7 @@ import gradio as gr
 import numpy as np
 
 from demo import dataset_browsing as browsing
-from demo.context import DIRECT, LATEST, PRIVATE, QUIET, SHOWN_BUTTONS, Context, shown_picture
+from demo.context import DIRECT, EACH, LATEST, QUIET, SHOWN_BUTTONS, Context, shown_picture
 from demo.dataset_browsing import CHOICES, PAGE, SPANS, Wanted
 
 LABELS = {
@@ -70,7 +70,7 @@ def build(context: Context, tab: gr.Tab) -> None:
         [where],
         fresh,
         show_progress_on=[status],
-        **PRIVATE,
+        **LATEST,
     )
     opening.success(find, [opened, chosen, *filters], found, **DIRECT)
     if own is not None:
@@ -80,8 +80,8 @@ def build(context: Context, tab: gr.Tab) -> None:
             fresh,
             **DIRECT,
         ).success(find, [opened, chosen, *filters], found, **DIRECT)
-    gr.on([f.input for f in filters], find, [opened, chosen, *filters], found, **LATEST)
-    gallery.select(_choose, [opened, shown, page], [chosen, *pair], **DIRECT).success(
+    gr.on([f.input for f in filters], find, [opened, chosen, *filters], found, **DIRECT)
+    gallery.select(_choose, [opened, shown, page], [chosen, *pair], **EACH).success(
         None, js=TO_THE_PAIR, **QUIET
     )
     _connect_pages(gallery, turn, opened, shown)
@@ -93,7 +93,7 @@ def _connect_pages(
     """The page typed, or the one before or after it, of the pairs ``shown``."""
     before, page, after = turn
     now, turned = [opened, shown, page], [gallery, page]
-    page.input(_turn, now, turned, **LATEST)
+    page.input(_turn, now, turned, **DIRECT)
     for button, step in ((before, -1), (after, 1)):
         button.click(
             lambda number, indices, step=step: _step(number, len(indices), step),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from demo import leaderboard_reading as reading
-from demo.context import DIRECT, MODEL, PRIVATE, QUIET, Context
+from demo.context import DIRECT, EACH, LATEST, MODEL, PRIVATE, QUIET, Context
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -158,21 +158,22 @@ def _drill_down(context: Context, shown: Shown) -> None:
     compare = gr.Button("Compare A with B", elem_id="board-compare")
     views = _comparison_views()
     metrics, rows, slider = views
-    # the latest comparison and pictures made; the comparison that is shown
-    made, drawn, now = gr.State(), gr.State(), gr.State()
+    # the latest comparison, row chosen and pictures made; the comparison that is shown
+    made, picked, drawn, now = gr.State(), gr.State(), gr.State(), gr.State()
     chosen = [shown.a, shown.b]
 
-    def draw(found: reading.Comparison | None, event: gr.SelectData) -> Any:
-        if found is None:
-            return gr.skip()
-        return reading.drawn(context, found, str(event.row_value[0]))
+    def pick(event: gr.SelectData) -> list[Any]:
+        return event.row_value
+
+    def draw(found: reading.Comparison | None, row: list[Any]) -> Any:
+        return gr.skip() if found is None else reading.drawn(context, found, str(row[0]))
 
     compare.click(
         lambda a, b: reading.comparison(folder, a, b),
         chosen,
         made,
         show_progress_on=[metrics, rows],
-        **PRIVATE,
+        **LATEST,
     ).success(_compared, [made, *chosen], [now, *views], **RAW)
     gr.on(
         [c.change for c in chosen],
@@ -180,11 +181,10 @@ def _drill_down(context: Context, shown: Shown) -> None:
         [now, *chosen],
         [now, *views],
         **RAW,
-        trigger_mode="always_last",
     )
-    rows.select(draw, [now], drawn, show_progress_on=[slider], **MODEL, **PRIVATE).success(
-        _drawn, [drawn, now], slider, **DIRECT
-    )
+    rows.select(pick, None, picked, **EACH).success(
+        draw, [now, picked], drawn, show_progress_on=[slider], **MODEL, **LATEST
+    ).success(_drawn, [drawn, now], slider, **DIRECT)
 
 
 def _compared(found: reading.Comparison | None, a: str | None, b: str | None) -> tuple[Any, ...]:

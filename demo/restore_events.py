@@ -17,11 +17,9 @@ from demo.checking import SEED, checked
 from demo.context import (
     CHOSEN,
     DIRECT,
-    LATEST,
+    EACH,
     LIVE,
-    PRIVATE,
     QUIET,
-    REMOVED,
     RUN,
     SCORED,
     Context,
@@ -139,7 +137,7 @@ class Page:
             self.then_score(gone(self.clear, now, self.cleared, **DIRECT))
         for judged in (source.truth_path.change, unjudged.then):
             self.score_on(judged)
-        samples.click(lambda number: hand_over(paths[number]), [samples], source.outputs, **PRIVATE)
+        samples.click(lambda number: hand_over(paths[number]), [samples], source.outputs, **CHOSEN)
 
     def connect_run(self, run: gr.Button, cancel: gr.Button) -> None:
         """Run and cancel; strength re-blends while it moves, and the download follows."""
@@ -155,7 +153,7 @@ class Page:
         cancel.click(self.cancel, None, None, **DIRECT)
         strength, now = self.controls.strength, [self.token, self.controls.strength]
         view = [self.shown.slider, self.shown.after]
-        moved = strength.input(self.blend, now, view, **LATEST)  # arrow keys have no release
+        moved = strength.input(self.blend, now, view, **DIRECT)  # arrow keys have no release
         self.then_score(moved.then(self.save, now, [self.shown.save], **LIVE))
 
     def connect_load(self, blocks: gr.Blocks) -> None:
@@ -343,7 +341,7 @@ def on_choice(
     """
     outputs = [picture, *others]
     chosen = picture.upload(lambda raw: answer(*take(raw)), [picture], outputs, **CHOSEN)
-    return chosen, picture.clear(lambda: answer(*take(None)), None, outputs, **REMOVED)
+    return chosen, picture.clear(lambda: answer(*take(None)), None, outputs, **EACH)
 
 
 def take(raw: dict[str, Any] | None) -> tuple[Any, str | None, str]:

@@ -10,7 +10,7 @@ import gradio as gr
 
 from demo import shadow_making
 from demo.checking import MOST_SEED
-from demo.context import DIRECT, LIVE, PRIVATE, REMOVED, Context, shown_picture
+from demo.context import CHOSEN, DIRECT, EACH, LATEST, LIVE, PRIVATE, Context, shown_picture
 from demo.restore_events import Source, hand_over, on_choice
 from demo.storage import EXAMPLES
 
@@ -163,12 +163,12 @@ def _connect_portrait(
         return *pictures, shadow_making.facts_line(made[1])
 
     chosen, removed = on_choice(portrait, [path, reason], lambda *taken: taken)
-    taken = example.click(lambda: (PORTRAIT, PORTRAIT), None, [portrait, path], **PRIVATE)
+    taken = example.click(lambda: (PORTRAIT, PORTRAIT), None, [portrait, path], **CHOSEN)
     moved = [getattr(c, "change" if isinstance(c, gr.Slider) else "input") for c in controls]
     return [
         chosen.success(draw, asked, shown.outputs, **LIVE),
         removed.success(draw, asked, shown.outputs, **DIRECT),
-        taken.success(draw, asked, shown.outputs, **PRIVATE),
+        taken.success(draw, asked, shown.outputs, **LATEST),
         gr.on([tab.select, *moved], draw, asked, shown.outputs, **LIVE),
     ]
 
@@ -235,4 +235,4 @@ def _connect_dataset(run: gr.Button, asked: list[Any], results: list[Any]) -> No
         build, asked, built, show_progress_on=results[:3], concurrency_limit=1, **PRIVATE
     ).success(fitting, [built, portraits], results, **DIRECT)
     for other in (portraits.upload, portraits.delete, portraits.clear):
-        other(lambda: nothing, None, results, **REMOVED)
+        other(lambda: nothing, None, results, **EACH)

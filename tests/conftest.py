@@ -15,7 +15,9 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 if not torch.cuda.is_available():  # then Triton, which is not imported yet, interprets its kernels
     os.environ.setdefault("TRITON_INTERPRET", "1")
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ("browser", "restore_page", "stopping", "tabs_pages", "touching_up", "uploads")
+PAGES = (
+    "browser", "restore_page", "slow_line", "stopping", "tabs_pages", "touching_up", "uploads",
+)  # fmt: skip
 ENDPOINTS = ("by_hand", "crowd", "endpoints", "hostile", "tabs_endpoints")
 TOGETHER = {
     f"tests/demo/test_app_{name}.py": kind
