@@ -190,13 +190,15 @@ class Page:
         """What is set where a result is cleared."""
         return [self.token, *self.shown.results]
 
-    def clear(self, token: str, path: str | None, request: gr.Request) -> dict[Any, Any]:
+    def clear(self, token: str, path: str | None, request: gr.Request) -> Any:
         """Stops the run and forgets the result of a picture that is no longer here.
 
-        ``path`` is that of the present one. Values of ``cleared``.
+        ``path`` is that of the present one, which may have its own result already where a busy
+        server hears of it late. Values of ``cleared``.
         """
         self.context.runs.cancel_other(TAB, request.session_hash, path)
-        return self.forget(token)
+        kept = self.context.shelf.get(token)
+        return gr.skip() if kept is not None and kept.path == path else self.forget(token)
 
     def forget(self, token: str) -> dict[Any, Any]:
         """Drops a result, but for the one that all pages open with: values of ``cleared``."""

@@ -214,25 +214,34 @@ def _small_dataset() -> None:
     _connect_dataset(run, asked, [archive, report, statistics, more])
 
 
+UNBUILT: tuple[Any, ...] = (None, "", "", gr.update(visible=False))
+"""What is shown without a built data set: no zip, no texts, nothing to unfold."""
+
+
+def unbuilt(built: tuple[Any, ...], files: list[str] | None) -> tuple[Any, ...]:
+    """``UNBUILT`` where other portraits are here by now than those of the latest data set, which a
+    busy server may hear of when it is built."""
+    return (gr.skip(),) * len(UNBUILT) if files and built[0] == files else UNBUILT
+
+
 def _connect_dataset(run: gr.Button, asked: list[Any], results: list[Any]) -> None:
     """A built data set is shown while its portraits, the first of ``asked``, are there.
 
     ``results`` are the zip, two texts, and what unfolds the second.
     """
     portraits = asked[0]
-    nothing = None, "", "", gr.update(visible=False)
-    built = gr.State((None, *nothing))
+    built = gr.State((None, *UNBUILT))
 
     def build(files: list[str] | None, n: float, s: float | None, *how: Any) -> tuple[Any, ...]:
         made = shadow_making.build_dataset(files or [], int(n), int(s or 0), *how)
         return files, *made, gr.update(visible=True)
 
     def fitting(last: tuple[Any, ...], files: list[str] | None) -> tuple[Any, ...]:
-        return last[1:] if last[0] == files else nothing
+        return last[1:] if last[0] == files else UNBUILT
 
-    cleared = run.click(lambda: nothing, None, results, **DIRECT)
+    cleared = run.click(lambda: UNBUILT, None, results, **DIRECT)
     cleared.then(
         build, asked, built, show_progress_on=results[:3], concurrency_limit=1, **PRIVATE
     ).success(fitting, [built, portraits], results, **DIRECT)
     for other in (portraits.upload, portraits.delete, portraits.clear):
-        other(lambda: nothing, None, results, **EACH)
+        other(unbuilt, [built, portraits], results, **EACH)

@@ -14,7 +14,7 @@ import httpx
 import numpy as np
 import pytest
 
-from demo import leaderboard_reading, restore_events, restoring
+from demo import leaderboard_reading, restore_events, restoring, shadow_tab
 from demo.views import Score, scores
 
 
@@ -194,6 +194,25 @@ def test_a_result_of_another_picture_than_the_present_one_is_forgotten(app, hand
         assert page.show("mine", 1.0, HAND)["slider"] is not None
         assert gone(late())
         assert shelf.get("mine") is None
+
+
+def test_a_picture_that_a_busy_server_hears_of_late_keeps_its_result(app, handlers):
+    page, shelf = handlers(app.context), app.context.shelf
+    visitor = SimpleNamespace(session_hash="a page")
+    shelf.put("mine", shelf.get(restore_events.FIRST))
+    assert page.clear("mine", HAND, visitor) == gr.skip()
+    assert shelf.get("mine") is not None
+    assert gone(page.clear("mine", "another.jpg", visitor))
+    assert shelf.get("mine") is None
+
+
+@pytest.mark.parametrize("present", [["a.jpg"], ["b.jpg"], [], None])
+def test_portraits_that_a_busy_server_hears_of_late_keep_their_data_set(present):
+    kept = present == ["a.jpg"]
+    assert shadow_tab.unbuilt((["a.jpg"], "faceshadow.zip", "", "", {}), present) == (
+        (gr.skip(),) * 4 if kept else shadow_tab.UNBUILT
+    )
+    assert shadow_tab.unbuilt((None, *shadow_tab.UNBUILT), present) == shadow_tab.UNBUILT
 
 
 def test_scores_are_those_of_the_present_ground_truth(app, handlers, monkeypatch):
