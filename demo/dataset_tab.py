@@ -186,9 +186,14 @@ def _filters() -> list[Any]:
             label = names.get(column, "Direction of the light, degrees")
             step = 0.01 if column == "coverage" else 1
             with gr.Row():
-                chosen.append(gr.Slider(low, high, low, step=step, label=f"{label}, from"))
-                chosen.append(gr.Slider(low, high, high, step=step, label="to"))
+                ends = (low, f"{label}, from"), (high, "to")
+                chosen += [_slider(low, high, value, step, name) for value, name in ends]
     return chosen
+
+
+def _slider(low: float, high: float, value: float, step: float, label: str) -> gr.Slider:
+    """As wide as its ends need: two beside each other would be cut."""
+    return gr.Slider(low, high, value, step=step, label=label, min_width=200)
 
 
 def _gallery() -> tuple[gr.Gallery, tuple[gr.Button, gr.Number, gr.Button]]:

@@ -1,4 +1,4 @@
-"""One look for all tabs: system fonts (nothing is fetched), light and dark, 390 px and up."""
+"""One look for all tabs: system fonts (nothing is fetched), light and dark, 320 px and up."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ def theme() -> gr.themes.Base:
         body_text_color_subdued_dark="*neutral_400",
         block_info_text_color="*neutral_600",
         block_info_text_color_dark="*neutral_400",
+        input_border_color_focus="*primary_500",
+        input_border_color_focus_dark="*primary_400",
         input_placeholder_color="*neutral_600",
         input_placeholder_color_dark="*neutral_300",
         block_shadow="none",
@@ -67,7 +69,9 @@ CSS = """
 #board-slider label {
   max-width: calc(100% - 110px); overflow: hidden; white-space: nowrap; text-overflow: ellipsis;}
 .about {max-width: 860px;}
-.about table, .about .katex-display {display: block; overflow-x: auto; overflow-y: hidden;}
+.about table, .about .katex-display, #shadow-statistics table {
+  display: block; overflow-x: auto; overflow-y: hidden;}
+#shadow-statistics :is(td, th) {white-space: nowrap;}
 #board-choice input {text-overflow: ellipsis;}
 button:focus-visible, input:focus-visible, [role="tab"]:focus-visible {
   outline: 2px solid var(--primary-500); outline-offset: 2px;}
@@ -85,6 +89,11 @@ footer .divider:last-child {display: none;}
   #board-bar > .form {flex-basis: 100% !important;}
   #board-choice input {font-size: 0.8rem;}
   .named .sizing-body td:nth-child(2) {max-width: 150px !important;}
+  .file-preview .filename {padding-left: 4px !important;}
+  .file-preview .download {min-width: 90px !important;}
+  .caption-label {
+    right: 0 !important; bottom: 0 !important; max-width: 100% !important;
+    padding: 2px 4px !important; white-space: normal !important;}
   #dataset-gallery .grid-container {grid-template-columns: repeat(4, minmax(0, 1fr)) !important;}
 }
 """

@@ -16,6 +16,7 @@ from demo.storage import EXAMPLES, keep
 
 pytestmark = pytest.mark.slow
 PHONE = {"viewport": {"width": 390, "height": 844}}
+NARROW = {"viewport": {"width": 320, "height": 640}}
 LAPTOP = {"viewport": {"width": 1280, "height": 800}}
 CELLS = "#board-metrics [role=gridcell], #board-pictures [role=gridcell], #board-slider img"
 
@@ -86,6 +87,47 @@ def test_on_a_phone_numbers_keep_their_methods_and_tables_their_names(page):
             assert edge <= box["x"] < edge + 4
             assert box["width"] <= 160
         assert place.locator(".label p").bounding_box()["x"] >= edge
+
+
+@pytest.mark.parametrize("page", [NARROW], indirect=True)
+def test_names_and_numbers_are_whole_on_a_narrow_screen(page, monkeypatch):
+    """Or on a laptop at 400 %."""
+    cut = "all => all.filter(e => e.scrollWidth > e.clientWidth + 1).length"
+    text = "### kind\n\n| kind | count | |\n| --- | --- | --- |\n"
+    made = f"{text}| occluder_self | 4 | {'#' * 30} |\n"
+    monkeypatch.setattr(
+        shadow_making, "build_dataset", lambda *_: (keep(b"a zip", "faceshadow.zip"), "", made)
+    )
+    open_tab(page, "Batch")
+    page.locator("#batch-files input[type=file]").set_input_files(str(EXAMPLES / "leaves.jpg"))
+    page.locator("#batch-files .stem").wait_for(timeout=LONG)
+    assert page.locator("#batch-files .stem").evaluate_all(cut) == 0
+    open_tab(page, "Make a shadow")
+    page.get_by_text("A small data set from several portraits").click()
+    page.locator("#shadow-build").click()
+    page.get_by_role("button", name="Statistics").click()
+    words = [page.locator(f"#shadow-statistics {cell}").first for cell in ("td", "th")]
+    words[0].wait_for(timeout=LONG)
+    assert all(word.bounding_box()["height"] < 60 for word in words)
+    open_tab(page, "Dataset")
+    page.locator("#dataset-gallery button img").nth(23).wait_for(timeout=LONG, state="attached")
+    assert page.locator("#dataset-gallery .caption-label").evaluate_all(cut) == 0
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+def test_the_ends_of_every_slider_are_seen(page):
+    open_tab(page, "Dataset")
+    page.get_by_role("button", name="Coverage and light").click()
+    sliders = page.locator("#dataset-parts input[type=range]")
+    sliders.first.wait_for(timeout=LONG)
+    assert (
+        sliders.evaluate_all(
+            "all => all.filter(e => { const box = e.closest('.block').parentElement"
+            ".getBoundingClientRect(), end = e.parentElement.lastElementChild"
+            ".getBoundingClientRect(); return end.right > box.right - 4 }).length"
+        )
+        == 0
+    )
 
 
 @pytest.mark.parametrize("page", [PHONE, LAPTOP], indirect=True)

@@ -24,14 +24,28 @@ def luminance(colour: str) -> float:
     return 0.2126 * r + 0.7152 * g + 0.0722 * b
 
 
-@pytest.mark.parametrize("mode", ["", "_dark"])
-@pytest.mark.parametrize(("text", "ground"), READ)
-def test_text_stands_out_from_its_ground(text, ground, mode):
+def contrast(text: str, ground: str) -> float:
+    """WCAG 2's, of two of the theme's colours."""
     look = theme()
 
     def value(name: str) -> str:
         given = getattr(look, name)
         return value(given[1:]) if given.startswith("*") else given.replace("white", "#ffffff")
 
-    dark, light = sorted((luminance(value(text + mode)), luminance(value(ground + mode))))
-    assert (light + 0.05) / (dark + 0.05) >= 4.5
+    dark, light = sorted((luminance(value(text)), luminance(value(ground))))
+    return (light + 0.05) / (dark + 0.05)
+
+
+SEEN = [("input_border_color_focus", "block_background_fill")]
+
+
+@pytest.mark.parametrize("mode", ["", "_dark"])
+@pytest.mark.parametrize(("edge", "ground"), SEEN)
+def test_where_one_types_is_seen(edge, ground, mode):
+    assert contrast(edge + mode, ground + mode) >= 3
+
+
+@pytest.mark.parametrize("mode", ["", "_dark"])
+@pytest.mark.parametrize(("text", "ground"), READ)
+def test_text_stands_out_from_its_ground(text, ground, mode):
+    assert contrast(text + mode, ground + mode) >= 4.5
