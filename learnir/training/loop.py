@@ -33,7 +33,7 @@ from learnir.training.pace import Pace, learning_rate, pace_of
 from learnir.training.presets import Stage, TrainConfig
 from learnir.training.recorded import RecordedSteps
 from learnir.training.sources import Prepared, Source, Store
-from learnir.training.state import load_state, save_state
+from learnir.training.state import check_owned, load_state, save_state, take_over
 from learnir.training.step import Draw, TrainStep, draw_step
 from learnir.training.stops import stop_requests
 from learnir.training.validate import validate
@@ -64,6 +64,7 @@ class Run:
     folder: Path
     record: dict[str, Any]
     accelerator: Accelerator
+    mark: str = ""
     step: int = 0
     best: float = float("-inf")
     scores: dict[str, float] = field(default_factory=dict)
@@ -76,6 +77,7 @@ class Run:
         self.prepare()
         if self.accelerator.is_main_process:
             _start_folder(self.folder, self.config)  # a refused state leaves it as it was
+            self.mark = take_over(self.folder)
         with stop_requests() as stopped, self._progress() as bar:
             for stage, draw, y, x in self.drawn():
                 loss = self.optimise(stage, draw, y, x)
@@ -325,7 +327,9 @@ class Run:
         save_checkpoint(folder, self.ema.model, record)
 
     def _log(self, values: dict[str, float]) -> None:
+        """Adds a line; all that a run writes besides, it writes after one."""
         if self.accelerator.is_main_process:
+            check_owned(self.folder, self.mark)
             with (self.folder / LOG).open("a", encoding="utf-8") as file:
                 file.write(json.dumps(values) + "\n")
 

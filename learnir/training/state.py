@@ -2,10 +2,15 @@
 
 Every random number of the training is a pure function of (seed, step) and, with ``--processes``, of
 their number, so the step alone restores the data position and all generators.
+
+A folder belongs to the run that started there last: an earlier one stops. A lock would not hold on
+every network drive, and may outlive who held it.
 """
 
 from __future__ import annotations
 
+import os
+import platform
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +18,33 @@ import torch
 
 from learnir.checkpoint import CheckpointError
 from learnir.training.presets import TrainConfig
-from learnir.writing import beside
+from learnir.writing import beside, clear_stale, write_atomically
 
-STATE = "state.pt"
+STATE, OWNER = "state.pt", "run.txt"
+FOLDERS = (".", "last", "best", "grids")  # of a run
+
+
+def take_over(folder: Path) -> str:
+    """From now on ``folder`` is this run's; what ``check_owned`` knows it by.
+
+    Parts that killed runs left there are removed.
+    """
+    mark = f"process {os.getpid()} on {platform.node()}\n{os.urandom(8).hex()}\n"
+    write_atomically(folder / OWNER, mark.encode())
+    for name in FOLDERS:
+        clear_stale(folder / name)
+    return mark
+
+
+def check_owned(folder: Path, mark: str) -> None:
+    """CheckpointError where another run has taken over ``folder`` since that of ``mark``."""
+    path = folder / OWNER
+    found = path.read_text(encoding="utf-8") if path.is_file() else mark
+    if found != mark:
+        raise CheckpointError(
+            f"{folder}: another training was started there ({found.splitlines()[0]}), so this one "
+            "has stopped; for both, give each an --out of its own"
+        )
 
 
 def save_state(folder: Path, state: dict[str, Any]) -> None:

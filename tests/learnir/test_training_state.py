@@ -1,18 +1,18 @@
 """The state that a training goes on from: damaged, of other data, on a full disk."""
 
 import json
+import os
 import shutil
+from itertools import count
 
 import pytest
 import torch
+from trained_runs import same, state
 
 from learnir.checkpoint import CheckpointError
 from learnir.training import command
-from learnir.training.state import load_state, save_state
-
-
-def state(folder):
-    return torch.load(folder / "state.pt", weights_only=True)
+from learnir.training.state import load_state, save_state, take_over
+from learnir.training.validate import validate
 
 
 def test_a_damaged_state_says_so(tmp_path):
@@ -59,6 +59,34 @@ def test_a_run_that_lost_its_state_is_not_replaced(tmp_path, pairs_folder, resum
     with pytest.raises(CheckpointError, match=r"without its state\.pt.* another --out.*--init"):
         command.train("smoke", [pairs_folder], tmp_path / "run", resume=resume, device="cpu")
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["last"]
+
+
+def test_of_two_runs_in_one_folder_the_earlier_stops(
+    tmp_path, pairs_folder, smoke_run, monkeypatch
+):
+    """Without a lock, which a drive may lack; what the later one has written is left alone."""
+    out, validations = tmp_path / "run", count()
+
+    def begun_meanwhile(*given):
+        if next(validations) == 0:
+            command.train("smoke", [pairs_folder], out, resume=True, device="cpu")
+        return validate(*given)
+
+    monkeypatch.setattr("learnir.training.loop.validate", begun_meanwhile)
+    with pytest.raises(CheckpointError, match=rf"another training .*process {os.getpid()} on"):
+        command.train("smoke", [pairs_folder], out, device="cpu")
+    steps = [json.loads(line)["step"] for line in (out / "log.jsonl").open()]
+    assert steps == [json.loads(line)["step"] for line in (smoke_run / "log.jsonl").open()]
+    assert same(state(out)["model"], state(smoke_run)["model"])
+
+
+def test_parts_that_a_killed_run_left_are_removed(tmp_path):
+    part = tmp_path / "run" / "last" / f".{0:012x}.part"
+    part.parent.mkdir(parents=True)
+    part.touch()
+    os.utime(part, (0, 0))
+    take_over(tmp_path / "run")
+    assert not part.exists()
 
 
 @pytest.mark.parametrize("name", ["best", "log.jsonl"])
