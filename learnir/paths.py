@@ -33,3 +33,12 @@ def is_hub_id(text: str) -> bool:
 def composed(name: str) -> str:
     """``name`` with its accents within their letters; macOS and some archives write them apart."""
     return unicodedata.normalize("NFC", name)
+
+
+def as_spelled(folder: Path, name: Path) -> Path:
+    """``folder / name``, its accents as they are written in what is there, if anything is."""
+    place = folder
+    for part in name.parts:
+        forms = (part, composed(part), unicodedata.normalize("NFD", part))
+        place /= next((form for form in forms if os.path.lexists(place / form)), part)
+    return place

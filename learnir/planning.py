@@ -18,7 +18,7 @@ from learnir.decoding import (
 )
 from learnir.files import FORMAT_OF, SUFFIX_OF
 from learnir.finding import COMPARE, OTHER_VIDEOS, find
-from learnir.paths import composed, real
+from learnir.paths import as_spelled, composed, real
 
 FOLDS_CASE = sys.platform in ("darwin", "win32")
 """Whether names that differ in capitals alone are one file, as disks are set up there."""
@@ -130,6 +130,8 @@ def plan(paths: Sequence[str], out: Path, writing: Writing, masks: Path | None =
     ]
     tasks, links = _without_links(tasks)
     tasks, claims = _apart(tasks), tasks
+    if writing.resume and not single:
+        tasks = _as_left(tasks, out)
     _check_outputs(tasks, writing)
     _check_new(tasks, writing)
     if writing.resume:
@@ -165,8 +167,8 @@ def _masks(masks: Path, found: Sequence[Input]) -> dict[Path, Path]:
     mask_of = {
         path: mask
         for path, name in pictures
-        for mask in (masks / f"{name}.png", (masks / name).with_suffix(".png"), masks / name)
-        if os.path.isfile(mask)  # Path.is_file raises where a name is too long
+        for own in (name.with_name(f"{name.name}.png"), name.with_suffix(".png"), name)
+        if os.path.isfile(mask := as_spelled(masks, own))  # Path.is_file may raise
     }
     if found and not mask_of:
         raise PlanError(f"{masks}: no mask for any picture; name them as the pictures, or NAME.png")
@@ -209,6 +211,20 @@ def _apart(tasks: Sequence[Task]) -> list[Task]:
         else task
         for task in tasks
     ]
+
+
+def _as_left(tasks: Sequence[Task], out: Path) -> list[Task]:
+    """Tasks whose targets are the results of earlier runs, however their accents are written.
+
+    Copying to another system may change that. A result that is another task's stays so.
+    """
+    claimed = {task.target for task in tasks}
+
+    def left(target: Path) -> Path:
+        there = as_spelled(out, target.relative_to(out))
+        return target if there in claimed else there
+
+    return [replace(task, target=left(task.target)) for task in tasks]
 
 
 def _notes_on_resuming(tasks: Sequence[Task], claims: Sequence[Task]) -> list[str]:

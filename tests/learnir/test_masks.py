@@ -2,6 +2,7 @@
 
 import io
 import os
+from unicodedata import normalize
 
 import cv2
 import numpy as np
@@ -185,6 +186,16 @@ def test_a_mask_has_the_name_of_its_picture_or_ends_in_png(album, masks, name):
     made = plan([str(album)], album.parent / "out", Writing(), masks)
     assert [t.mask for t in made.tasks] == [masks / "a.png", masks / "deep" / name]
     assert not made.notes
+
+
+@pytest.mark.parametrize("forms", [("NFC", "NFD"), ("NFD", "NFC")])
+def test_an_accent_is_the_same_within_its_letter_and_behind_it(tmp_path, forms):
+    of_picture, of_mask = (normalize(form, "caf\u00e9") for form in forms)
+    picture = save(tmp_path / "in" / of_picture / f"{of_picture}.png", np.zeros((4, 4), np.uint8))
+    mask = save(tmp_path / "masks" / of_picture / f"{of_mask}.png", np.zeros((4, 4), np.uint8))
+    todo = plan([str(tmp_path / "in")], tmp_path / "out", Writing(), tmp_path / "masks")
+    assert [(task.source, task.mask) for task in todo.tasks] == [(picture, mask)]
+    assert todo.notes == []
 
 
 def test_masks_that_belong_to_nothing_are_told(album, masks):
