@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import math
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -43,6 +44,7 @@ Weights = Annotated[str, _named(str, "STR")]
 On = Annotated[bool, arg(help_behavior_hint="(default: False)")]  # of --no-..., all that is shown
 Device = Annotated[str | None, arg(help="cpu, cuda or cuda:1; a GPU if there is one")]
 CANNOT_START, FAILED = 2, 1
+NARROWEST = 20  # columns; below 6, tyro breaks the lines of --help for ever
 
 
 @signals_interrupt()
@@ -371,6 +373,8 @@ def main(arguments: list[str] | None = None) -> None:
     code: int
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")  # as stderr: any file name can be printed
+    if shutil.get_terminal_size().columns < NARROWEST:
+        os.environ["COLUMNS"] = str(NARROWEST)
     try:
         code = tyro.extras.subcommand_cli_from_dict(
             COMMANDS,

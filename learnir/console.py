@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from types import FrameType
+from types import FrameType, TracebackType
 from typing import NoReturn
 
 STDOUT, STDERR = 1, 2  # their file descriptors
@@ -34,7 +34,9 @@ def run(command: str, module: str) -> NoReturn:
     Ctrl-C that ``main`` does not take is one line that names ``command``, and 130. Output that
     nobody reads is no line, and 141.
     """
+    _open_closed_streams()
     _handle(signal.SIGINT, signal.default_int_handler)
+    sys.excepthook = _tell
     try:
         try:
             code = import_module(module).main()
@@ -50,6 +52,20 @@ def run(command: str, module: str) -> NoReturn:
         else:
             raise
     sys.exit(code)
+
+
+def _open_closed_streams() -> None:
+    """Streams that are closed (``>&-``) lead nowhere: their numbers are free for files, into which
+    libraries would print otherwise."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - for as long as the process
+
+
+def _tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Prints an error, but no request to stop: NumPy prints what interrupts its import in C."""
+    if not isinstance(error, Stopped):
+        sys.__excepthook__(kind, error, trace)
 
 
 def asked() -> bool:

@@ -71,6 +71,22 @@ def test_sigterm_while_restore_loads_is_one_line(tmp_path):
     assert (done.returncode, done.stderr) == (143, "learnir: stopped\n")
 
 
+@pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
+def test_a_stop_that_an_extension_prints_itself_is_one_line_all_the_same(tmp_path):
+    """NumPy's ``import_array`` prints what stops it, in C, and raises something else."""
+    printed = "    sys.excepthook(type(error), error, None)\n    raise"
+    (tmp_path / "torch.py").write_text("import sys" + IN_OTHER_WORDS.replace("    raise", printed))
+    (tmp_path / "stopped_in_here.py").write_text(INTERRUPTED)
+    paths = os.pathsep.join([str(tmp_path), str(ROOT)])
+    done = start(
+        "learnir", "info",
+        env=os.environ | {"PYTHONPATH": paths},
+        timeout=60,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (130, "learnir: stopped\n")
+
+
 def test_an_error_while_loading_is_not_taken_for_ctrl_c(tmp_path):
     (tmp_path / "tyro.py").write_text("raise ImportError('broken here')")
     paths = os.pathsep.join([str(tmp_path), str(ROOT)])
@@ -112,6 +128,30 @@ def test_a_reader_that_has_seen_enough_ends_the_output_quietly(command, words, b
     swallowed = "--help" in words and command == "faceshadow"  # by argparse
     assert done.returncode in ({0, 141} if swallowed else {141}), done.stderr
     assert not done.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="closes streams as POSIX has them")
+@pytest.mark.parametrize("command", MODULES)
+@pytest.mark.parametrize("stream", [0, 1, 2])
+def test_a_stream_that_is_closed_stops_nothing(command, stream):
+    words = {"learnir": ["--help"], "faceshadow": ["stats", "gone"], "learnir-bench": ["methods"]}
+    done = start(command, *words[command], cwd=ROOT, preexec_fn=lambda: os.close(stream))
+    assert done.returncode == (command == "faceshadow"), done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="closes streams as POSIX has them")
+def test_no_file_takes_the_place_of_a_closed_stream(tmp_path):
+    (tmp_path / "tyro.py").write_text("import sys\nprint(open(__file__).fileno() > 2)\nsys.exit()")
+    paths = os.pathsep.join([str(tmp_path), str(ROOT)])
+    given = {"env": os.environ | {"PYTHONPATH": paths}, "preexec_fn": lambda: os.close(2)}
+    assert start("learnir", **given).stdout == "True\n"
+
+
+@pytest.mark.parametrize("columns", ["1", "5"])
+def test_help_ends_however_narrow_a_terminal_is(columns):
+    given = {"env": os.environ | {"COLUMNS": columns}, "cwd": ROOT, "timeout": 60}
+    assert start("learnir", "info", "--help", **given).returncode == 0
 
 
 def test_another_broken_pipe_is_an_error():
