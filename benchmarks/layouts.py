@@ -6,12 +6,13 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path, PurePath
 from typing import Any
 
 from benchmarks.names import BenchmarkError
 from benchmarks.pictures import SUFFIXES
-from learnir.paths import composed
+from learnir.paths import composed, contents
 
 Read = Callable[[], bytes]
 
@@ -79,8 +80,8 @@ class Layout:
         pairs = [
             Source(
                 _key(inputs[k], root / self.input, self.input_ending),
-                inputs[k].read_bytes,
-                targets[k].read_bytes,
+                partial(contents, inputs[k]),
+                partial(contents, targets[k]),
                 _reader(masks.get(k)),
             )
             for k in both
@@ -190,8 +191,8 @@ def _row(folder: Path, row: dict[str, Any]) -> Source:
         )
     return Source(
         shadow.stem,
-        shadow.read_bytes,
-        clean.read_bytes,
+        partial(contents, shadow),
+        partial(contents, clean),
         _reader(folder / mask if mask else None),
         _scene(row),
     )
@@ -236,4 +237,4 @@ def _scene(row: dict[str, Any]) -> str | None:
 
 
 def _reader(path: Path | None) -> Read | None:
-    return None if path is None else path.read_bytes
+    return None if path is None else partial(contents, path)

@@ -27,6 +27,7 @@ from learnir.decoding import (
     upright_rgb,
 )
 from learnir.images import ImageError
+from learnir.paths import contents
 
 SUFFIXES = IMAGE_SUFFIXES | READ_ONLY | {".bmp"}
 NOT_READ = OTHER_PICTURES - SUFFIXES
@@ -293,7 +294,7 @@ def person(name: str) -> str:
 def read_bytes(path: Path) -> bytes:
     """The file's bytes, or a PhotoError."""
     try:
-        return path.read_bytes()
+        return contents(path)
     except OSError as error:
         raise PhotoError(f"{path}: cannot be read ({error.strerror}); check the file") from error
 

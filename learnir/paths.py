@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import unicodedata
 from pathlib import Path
@@ -23,6 +24,13 @@ def place(text: str) -> Path:
 def real(path: Path) -> Path:
     """``path`` without links. A loop of links stays one, where ``Path.resolve`` may raise."""
     return Path(os.path.realpath(path))
+
+
+def contents(path: Path) -> bytes:
+    """Of a file; OSError as well for a pipe or device, which may never come to an end."""
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "not a file", str(path))
+    return path.read_bytes()
 
 
 def is_hub_id(text: str) -> bool:

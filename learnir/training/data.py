@@ -8,14 +8,14 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from learnir.decoding import IMAGE_SUFFIXES, decode_rgb
-from learnir.paths import composed
+from learnir.paths import composed, contents
 
 Read = Callable[[], bytes]
 PLAIN_SPLITS = ("train", "val", "all")
@@ -84,7 +84,7 @@ def _share(name: str) -> float:
 
 
 def _reader(path: Path) -> Read:
-    return path.read_bytes
+    return partial(contents, path)
 
 
 def _plain(folder: Path) -> list[Pair]:
