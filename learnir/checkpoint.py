@@ -62,7 +62,8 @@ def load_checkpoint(
             f"{folder / WEIGHTS}: does not fit {CONFIG} ({reason[:160]}); "
             "take both files from the same training"
         ) from error
-    model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model.to(device, torch.float32)  # whatever the caller's default is
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return model.eval()
 
 

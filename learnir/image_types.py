@@ -42,10 +42,12 @@ def restore_like(image: Any, restore: Restore) -> Any:
 
 
 def _array(pixels: np.ndarray, restore: Restore) -> np.ndarray:
-    if pixels.dtype not in (np.uint8, np.uint16):
+    native = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
+    if native.dtype not in (np.uint8, np.uint16):
         raise TypeError(f"an array must be uint8 or uint16, not {pixels.dtype}; scale and round it")
-    rgb, alpha, grey = split_channels(pixels)
-    return join_channels(restore(rgb), alpha, grey).reshape(pixels.shape)
+    rgb, alpha, grey = split_channels(native)
+    restored = join_channels(restore(rgb), alpha, grey).reshape(pixels.shape)
+    return restored.astype(pixels.dtype, copy=False)
 
 
 PLAIN_MODES = {"1": "L", "P": "RGB"}

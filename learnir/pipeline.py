@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -219,8 +220,14 @@ class LearnIR:
             close = usual if size == sizes[0] else size  # after memory ran out, smaller as well
             return restore_at(job, picture, mode, size, squares, close)
 
-        with torch.inference_mode():
+        with self._as_ever():
             return with_smaller_sizes(at, *sizes)
+
+    @contextmanager
+    def _as_ever(self) -> Iterator[None]:
+        """No gradients, and full precision where the caller's own network runs with less."""
+        with torch.inference_mode(), torch.autocast(self.device.type, enabled=False):
+            yield
 
     def restore_all(
         self,
@@ -244,13 +251,16 @@ class LearnIR:
         options = Sampling(**sampling)
         job = Job(self._folded, options, options.check(self.model), NoiseField(seed), progress)
         job.start(len(pictures))
-        with torch.inference_mode():
+        with self._as_ever():
             return from_signed(job.run_all(pictures), pictures.dtype.type)
 
 
 def _check_picture(picture: np.ndarray) -> None:
     if not isinstance(picture, np.ndarray) or picture.dtype not in (np.uint8, np.uint16):
-        raise TypeError("a picture is a uint8 or uint16 array; see images.from_unit for floats")
+        given = getattr(picture, "dtype", type(picture).__name__)
+        raise TypeError(
+            f"a picture is a uint8 or uint16 array, not {given}; see images.from_unit for floats"
+        )
     if picture.ndim != 3 or picture.shape[2] != 3 or 0 in picture.shape:
         raise ValueError(f"a picture is RGB, (H, W, 3) and not empty; got {picture.shape}")
 

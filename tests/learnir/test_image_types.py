@@ -48,6 +48,14 @@ def test_an_image_with_a_profile_is_restored_as_its_file_is(scene, mode, icc):
     assert np.abs(np.asarray(restored).astype(int) - by_file).max() <= 2
 
 
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_an_array_may_have_the_byte_order_of_files(channels):
+    pixels = np.random.default_rng(0).integers(0, 65536, (5, 7, channels)).astype(np.uint16)
+    restored = restore_like(pixels.astype(">u2"), inverted)
+    assert restored.dtype == np.dtype(">u2")
+    assert np.array_equal(restored, restore_like(pixels, inverted))
+
+
 def test_our_profile_is_the_same_file_at_any_time():
     first = srgb_icc()
     time.sleep(1.1)  # LittleCMS counts seconds

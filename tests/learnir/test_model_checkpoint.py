@@ -1,6 +1,7 @@
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 import torch
 
@@ -164,6 +165,16 @@ def test_the_folder_of_a_run_says_where_its_checkpoint_is(tmp_path, checkpoint):
     with pytest.raises(CheckpointError) as caught:
         load_checkpoint(tmp_path)
     assert str(caught.value) == f"{tmp_path}: the folder of a training; give {tmp_path / 'last'}"
+
+
+def test_weights_are_single_precision_whatever_the_callers_default(checkpoint, scene):
+    expected = LearnIR.from_pretrained(checkpoint).restore(scene(), faces=False).picture
+    torch.set_default_dtype(torch.float64)
+    try:
+        learnir = LearnIR.from_pretrained(checkpoint)
+        assert np.array_equal(learnir.restore(scene(), faces=False).picture, expected)
+    finally:
+        torch.set_default_dtype(torch.float32)
 
 
 def test_a_card_in_another_encoding_is_kept_as_it_is(tmp_path, checkpoint):

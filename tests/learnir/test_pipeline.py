@@ -30,6 +30,15 @@ class Pointwise(torch.nn.Module):
         return 0.5 * torch.tanh(z_y) - 0.1 + 0.05 * z_t
 
 
+def test_a_picture_is_the_same_within_autocast(learnir, scene):
+    """A caller's own network may run with less precision around it."""
+    picture = scene(64, 48)
+    as_ever, all_as_ever = learnir.restore(picture).picture, learnir.restore_all(picture[None])
+    with torch.autocast("cpu", torch.bfloat16):
+        assert np.array_equal(learnir.restore(picture).picture, as_ever)
+        assert np.array_equal(learnir.restore_all(picture[None]), all_as_ever)
+
+
 @pytest.mark.parametrize(
     "size", [(1, 1), (1, 40), (5, 3), (16, 16), (64, 64), (65, 130), (300, 41)]
 )
