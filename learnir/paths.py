@@ -27,7 +27,7 @@ def real(path: Path) -> Path:
 
 
 def contents(path: Path) -> bytes:
-    """Of a file; OSError as well for a pipe or device, which may never come to an end."""
+    """The bytes of a file. OSError for a pipe or device as well, which may never come to an end."""
     if path.exists() and not path.is_file():
         raise OSError(errno.EINVAL, "not a file", str(path))
     return path.read_bytes()
@@ -45,8 +45,8 @@ def composed(name: str) -> str:
 
 def as_spelled(folder: Path, name: Path) -> Path:
     """``folder / name``, its accents as they are written in what is there, if anything is."""
-    place = folder
+    path = folder
     for part in name.parts:
         forms = (part, composed(part), unicodedata.normalize("NFD", part))
-        place /= next((form for form in forms if os.path.lexists(place / form)), part)
-    return place
+        path /= next((form for form in forms if os.path.lexists(path / form)), part)
+    return path
