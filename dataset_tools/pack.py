@@ -24,18 +24,15 @@ from dataset_tools.backdrops import backdrop
 from dataset_tools.clean_target import own_light
 from dataset_tools.dye import cloth
 from dataset_tools.engines import run
-from dataset_tools.frame import draw_frame, sharpen, warp_landmarks, warp_picture
-from dataset_tools.geometry import surface
 from dataset_tools.landmarks import Landmarks
-from dataset_tools.light import draw_light, smoothstep
 from dataset_tools.photos import PhotoError, decode_picture, read_bytes
 from dataset_tools.recipe import Recipe, RecipeError
 from dataset_tools.relight import carried_outward, direct_shading, highlight
-from dataset_tools.render import pair_seed, render
+from dataset_tools.render import draw_photo, draw_stage, pair_seed, render
 from dataset_tools.shards import Source
 from dataset_tools.sky import MOST, draw_surroundings, reaching
 from dataset_tools.survey import load_landmarks
-from dataset_tools.worn import put_on
+from dataset_tools.visibility import Stage
 from learnir.images import decode_linear, encode_linear
 from learnir.progress import progress
 from learnir.training.data import open_pairs, reduced
@@ -88,23 +85,13 @@ def scene(
     picture: np.ndarray, face: Landmarks, seed: tuple[int, ...], plan: PackPlan, own: bool
 ) -> Scene:
     """Draws a crop, its light, unless the picture keeps its ``own``, and every recipe's shadows."""
-    rng, size = np.random.default_rng(seed), plan.size
-    shape = (picture.shape[0], picture.shape[1])
-    recipe = plan.recipes[0]
-    close = recipe.face_height if rng.random() < recipe.close_up else recipe.wide_height
-    frame = draw_frame(rng, face, shape, size, close)
-    moved = warp_landmarks(face, frame, shape, size)
-    bare, light = surface(moved.points, (size, size)), draw_light(rng)
-    person = smoothstep((moved.matte.astype(np.float32) / 255 - 0.25) / 0.5)
-    crisp = float(rng.uniform(0, 0.7)) if frame.scale > 1 else 0.0
-    base = sharpen(warp_picture(picture, frame, size), crisp, frame.scale)
-    if recipe.worn and rng.random() < recipe.worn:
-        linear, bare, _ = put_on(rng, decode_linear(base), moved.points, bare)
-        base = encode_linear(linear)
-    stage = visibility.Stage(bare, moved, light)
-    maps = _maps(rng, stage, person, base, own)
+    rng, recipe = np.random.default_rng(seed), plan.recipes[0]
+    frame, stage = draw_stage(rng, picture, face, recipe, plan.size)
+    photo, stage = draw_photo(rng, picture, frame, stage, recipe)
+    base = encode_linear(photo.linear)
+    maps = _maps(rng, stage, base, own)
     cast = [
-        _shadow(rng, stage, person, recipe)
+        _shadow(rng, stage, recipe)
         for recipe, count in zip(plan.recipes, plan.shadows, strict=True)
         for _ in range(count)
     ]
@@ -112,15 +99,10 @@ def scene(
     return Scene([_webp(base, "base"), _webp(maps, "maps"), *shadow_files], stage.scene.mm)
 
 
-def _maps(
-    rng: np.random.Generator,
-    stage: visibility.Stage,
-    person: np.ndarray,
-    base: np.ndarray,
-    own: bool,
-) -> np.ndarray:
+def _maps(rng: np.random.Generator, stage: Stage, base: np.ndarray, own: bool) -> np.ndarray:
     """MAPS side by side, uint8 (H, 7 W); shade is that of a new light or of the picture's own."""
     scene, light, linear = stage.scene, stage.light, decode_linear(base)
+    person = stage.face.person
     shade = (
         carried_outward(own_light(linear, scene), scene) if own else direct_shading(scene, light)
     )
@@ -136,9 +118,7 @@ def _maps(
     return np.round(255 * np.clip(np.concatenate(maps, axis=1), 0, 1)).astype(np.uint8)
 
 
-def _shadow(
-    rng: np.random.Generator, stage: visibility.Stage, person: np.ndarray, recipe: Recipe
-) -> np.ndarray:
+def _shadow(rng: np.random.Generator, stage: Stage, recipe: Recipe) -> np.ndarray:
     """V, the visibility before it scatters in the skin, uint8 (H, W), linear.
 
     Not S: WebP keeps colours at half the resolution, and with them half of the red that an edge
@@ -149,7 +129,7 @@ def _shadow(
     kind = str(rng.choice(list(kinds), p=shares / shares.sum()))
     visible, _ = visibility.draw(rng, stage, kind, recipe)
     if rng.random() < recipe.person_only:
-        visible = shadows.within(visible, person)
+        visible = shadows.within(visible, stage.face.person)
     return np.round(255 * np.clip(visible, 0, 1)).astype(np.uint8)
 
 

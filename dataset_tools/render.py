@@ -15,7 +15,7 @@ from dataset_tools.frame import Frame, draw_frame, sharpen, warp_landmarks, warp
 from dataset_tools.fringe import unmixed
 from dataset_tools.geometry import surface
 from dataset_tools.landmarks import Landmarks
-from dataset_tools.light import draw_light, smoothstep
+from dataset_tools.light import draw_light
 from dataset_tools.recipe import Recipe
 from dataset_tools.relight import Look, draw_look, relight, shoulder
 from dataset_tools.sky import draw_surroundings, reaching
@@ -41,7 +41,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class _Photo:
+class FramedPhoto:
     """The framed photograph. linear: (H, W, 3). crisp: how much it was sharpened. worn: what was
     put on its face, "" for nothing."""
 
@@ -78,15 +78,14 @@ def render(
     """
     rng = np.random.default_rng(seed)
     kind = str(rng.choice(list(recipe.mix), p=_shares(recipe)))
-    frame, stage = _draw_stage(rng, picture, face, recipe, size)
-    person = smoothstep((stage.face.matte.astype(np.float32) / 255 - 0.25) / 0.5)
+    frame, stage = draw_stage(rng, picture, face, recipe, size)
     colour, meta = _draw_ambient(rng, recipe, kind)
-    photo, stage = _draw_photo(rng, picture, frame, stage, recipe=recipe, size=size)
-    base = _draw_base(rng, photo.linear, stage, person=person, colour=colour, recipe=recipe)
+    photo, stage = draw_photo(rng, picture, frame, stage, recipe)
+    base = _draw_base(rng, photo.linear, stage, colour, recipe)
     visible, layers = visibility.draw(rng, stage, kind, recipe)
     on_person = kind == "none" or bool(rng.random() < recipe.person_only)
     if on_person:
-        visible = shadows.within(visible, person)
+        visible = shadows.within(visible, stage.face.person)
     spread = recipe.draw_scattering(rng)
     seen = photometry.scatter(visible, stage.scene.skin, stage.scene.mm / spread)
     darkened = photometry.composite(base.clean, base.stays, seen)
@@ -112,9 +111,10 @@ def _shares(recipe: Recipe) -> np.ndarray:
     return shares / shares.sum()
 
 
-def _draw_stage(
+def draw_stage(
     rng: np.random.Generator, picture: np.ndarray, face: Landmarks, recipe: Recipe, size: int
 ) -> tuple[Frame, Stage]:
+    """A frame of (size, size) pixels, the face and its surface in it, and a key light."""
     shape = (picture.shape[0], picture.shape[1])
     close = recipe.face_height if rng.random() < recipe.close_up else recipe.wide_height
     frame = draw_frame(rng, face, shape, size, close)
@@ -122,33 +122,23 @@ def _draw_stage(
     return frame, Stage(surface(face.points, (size, size)), face, draw_light(rng))
 
 
-def _draw_photo(
-    rng: np.random.Generator,
-    picture: np.ndarray,
-    frame: Frame,
-    stage: Stage,
-    *,
-    recipe: Recipe,
-    size: int,
-) -> tuple[_Photo, Stage]:
-    """The photograph, and the stage without what of the skin is covered."""
+def draw_photo(
+    rng: np.random.Generator, picture: np.ndarray, frame: Frame, stage: Stage, recipe: Recipe
+) -> tuple[FramedPhoto, Stage]:
+    """The photograph in its frame, and the stage without what of the skin is covered."""
+    size = len(stage.scene.depth)
     crisp = float(rng.uniform(0, 0.7)) if frame.scale > 1 else 0.0
     linear = decode_linear(sharpen(warp_picture(picture, frame, size), crisp, frame.scale))
     if not (recipe.worn and rng.random() < recipe.worn):
-        return _Photo(linear, crisp, ""), stage
+        return FramedPhoto(linear, crisp, ""), stage
     linear, scene, worn = put_on(rng, linear, stage.face.points, stage.scene)
-    return _Photo(linear, crisp, worn), replace(stage, scene=scene)
+    return FramedPhoto(linear, crisp, worn), replace(stage, scene=scene)
 
 
 def _draw_base(
-    rng: np.random.Generator,
-    base: np.ndarray,
-    stage: Stage,
-    *,
-    person: np.ndarray,
-    colour: np.ndarray,
-    recipe: Recipe,
+    rng: np.random.Generator, base: np.ndarray, stage: Stage, colour: np.ndarray, recipe: Recipe
 ) -> _Base:
+    person = stage.face.person
     dye = draw_dye(rng) if recipe.dyed and rng.random() < recipe.dyed else None
     if dye is not None:
         base = dyed(base, cloth(base, stage.scene, stage.face.points, person), dye)
@@ -204,7 +194,7 @@ def _draw_noise(rng: np.random.Generator, recipe: Recipe, base, darkened):
     return noise, {"noise_a": a, "noise_b": b}
 
 
-def _describe(stage: Stage, frame: Frame, photo: _Photo, base: _Base) -> dict[str, Any]:
+def _describe(stage: Stage, frame: Frame, photo: FramedPhoto, base: _Base) -> dict[str, Any]:
     points = stage.face.points
     worn = {"worn": photo.worn} if photo.worn else {}  # pairs of other recipes stay as they are
     return _darkened_by(base.darkening) | {

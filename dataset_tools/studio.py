@@ -17,7 +17,7 @@ import numpy as np
 from dataset_tools import occluders, photometry, shadows, visibility
 from dataset_tools.geometry import Surface, surface
 from dataset_tools.landmarks import Detector, Landmarks, open_detector
-from dataset_tools.light import Light, attached, self_shadow, smoothstep
+from dataset_tools.light import Light, attached, self_shadow
 from learnir.images import decode_linear, encode_linear, shrunk
 
 RANDOM, NONE = "random", "none"
@@ -55,13 +55,16 @@ class ShadowSettings:
 
 @dataclass(frozen=True)
 class Portrait:
-    """A picture with what the renderer knows of it. picture: uint8 RGB (H, W, 3); person: float
-    [0, 1] (H, W)."""
+    """A picture, uint8 RGB (H, W, 3), with what the renderer knows of it."""
 
     picture: np.ndarray
     face: Landmarks
     scene: Surface
-    person: np.ndarray
+
+    @property
+    def person(self) -> np.ndarray:
+        """Where the person is: float32 (H, W) in [0, 1]."""
+        return self.face.person
 
 
 @dataclass(frozen=True)
@@ -94,8 +97,8 @@ def open_portrait(picture: np.ndarray) -> Portrait:
         raise StudioError("no face found; take a portrait seen roughly from the front")
     H, W = picture.shape[:2]
     matte = cv2.resize(face.matte, (W, H), interpolation=cv2.INTER_LINEAR)
-    person = smoothstep((matte.astype(np.float32) / 255 - 0.25) / 0.5)
-    return Portrait(picture, replace(face, matte=matte), surface(face.points, (H, W)), person)
+    face = replace(face, matte=matte)
+    return Portrait(picture, face, surface(face.points, (H, W)))
 
 
 def _reduced(picture: np.ndarray) -> np.ndarray:

@@ -196,7 +196,7 @@ def test_what_is_left_in_a_shadow_and_how_near_the_face_is_are_drawn_as_the_reci
         frames = replace(recipe, close_up=share)
         for seed in range(5):
             args = np.random.default_rng(seed), astronaut, face, frames, 256
-            scale = rendering._draw_stage(*args)[0].scale
+            scale = rendering.draw_stage(*args)[0].scale
             assert low <= scale * tall <= max(high, 1.2 * 256 / 512 * tall)
 
 
