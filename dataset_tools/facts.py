@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -137,8 +136,3 @@ def thumbnail(picture: np.ndarray) -> str:
     """16 x 16 grey of the whole source photo, as hex."""
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
     return cv2.resize(grey, (16, 16), interpolation=cv2.INTER_AREA).tobytes().hex()
-
-
-def fingerprint(data: bytes) -> str:
-    """SHA-256 of a source file."""
-    return hashlib.sha256(data).hexdigest()

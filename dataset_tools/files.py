@@ -35,6 +35,11 @@ def clear_parts(folder: Path) -> None:
             part.unlink(missing_ok=True)
 
 
+def content_hash(data: bytes) -> str:
+    """SHA-256, hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
 def file_hash(path: Path) -> str:
     """SHA-256 of a file, hex, read in pieces."""
     with path.open("rb") as handle:

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from dataset_tools.files import csv_bytes
-from dataset_tools.ledger import Removed, content_hash
+from dataset_tools.files import content_hash, csv_bytes
+from dataset_tools.ledger import Removed
 from dataset_tools.photos import PhotoError, person
 from learnir.writing import write_atomically
 

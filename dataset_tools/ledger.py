@@ -7,7 +7,6 @@ never published.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import tarfile
@@ -19,7 +18,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from dataset_tools.files import file_hash, filled, read_record, write_lines
+from dataset_tools.files import content_hash, file_hash, filled, read_record, write_lines
 from dataset_tools.formats import PICTURES, Shard, imagefolder_line, read_pictures
 from dataset_tools.landmarker import Landmarker
 from dataset_tools.landmarks import MODEL_VARIABLE
@@ -265,7 +264,7 @@ def photo_digest(path: Path) -> str:
 
 
 def tombstone(name: str) -> str:
-    return hashlib.sha256(f"faceshadow:{name}".encode()).hexdigest()
+    return content_hash(f"faceshadow:{name}".encode())
 
 
 def removed(out: Path) -> Removed:
@@ -305,10 +304,6 @@ def _public(path: Path, out: Path) -> bool:
     parts = path.relative_to(out).parts
     hidden = any(part.startswith(".") for part in parts)
     return not hidden and parts[0] != REPORT and path.name != MANIFEST
-
-
-def content_hash(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
 
 
 def card_parts(path: Path) -> tuple[bytes, bytes]:

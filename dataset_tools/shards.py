@@ -8,7 +8,6 @@ a fitting marker.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -18,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from dataset_tools.facts import Facts
-from dataset_tools.files import file_hash, read_record, write_lines
+from dataset_tools.files import content_hash, file_hash, read_record, write_lines
 from dataset_tools.formats import WRITERS, Shard, metadata
 from dataset_tools.landmarker import identify
 from dataset_tools.landmarks import Landmarks
@@ -71,7 +70,7 @@ class ShardJob:
         found_by = identify(self.model).name
         what = [VERSION, asdict(self.plan), asdict(self.shard), found_by, sources]
         text = json.dumps(what, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return content_hash(text.encode())
 
 
 def _provenance(photo: Photo) -> list[str]:
@@ -171,7 +170,7 @@ def _faces(job: ShardJob) -> Iterator[tuple[Source, Landmarks]]:
 def pairs_of(source: Source, face: Landmarks, plan: PairPlan) -> Iterator[dict[str, Any]]:
     """All rows of one photo."""
     data = read_bytes(source.photo.path)
-    if hashlib.sha256(data).hexdigest() != source.facts.sha256:
+    if content_hash(data) != source.facts.sha256:
         raise PhotoError(f"{source.photo.path}: changed while the build ran; run it again")
     picture = decode_picture(data, str(source.photo.path))
     for index in range(plan.pairs_per_photo):

@@ -18,8 +18,8 @@ import cv2
 import numpy as np
 from filelock import FileLock
 
-from dataset_tools.facts import Facts, fingerprint, measure
-from dataset_tools.files import filled
+from dataset_tools.facts import Facts, measure
+from dataset_tools.files import content_hash, filled
 from dataset_tools.landmarker import identify
 from dataset_tools.landmarks import Detector, Landmarks, open_detector
 from dataset_tools.photos import Photo, PhotoError, decode_picture, read_bytes
@@ -103,7 +103,7 @@ def _row(
         data = read_bytes(photo.path)
     except PhotoError as error:
         return _pack(Facts(photo.key, unreadable=str(error)), None, landmarker)
-    digest = fingerprint(data)
+    digest = content_hash(data)
     found = known.get((photo.key, digest, landmarker))
     if found and not found["unreadable"]:  # a decoder may have been installed since
         return found

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from dataset_tools import ledger
+from dataset_tools.files import content_hash
 from dataset_tools.formats import PICTURES, Shard, decode_png, encode_png
 from dataset_tools.hub import PREFIX, fetched
 from dataset_tools.landmarker import Landmarker, carries_models, identify
@@ -176,7 +177,7 @@ def render_again(out: Path, row: dict[str, Any], photo: Photo | None) -> Pair | 
         data = read_bytes(photo.path)
     except PhotoError:
         return None
-    if ledger.content_hash(data) != row["photo_sha256"]:
+    if content_hash(data) != row["photo_sha256"]:
         return None
     picture = decode_picture(data, str(photo.path))
     face = _detect(out, picture)

@@ -11,6 +11,7 @@ import pytest
 from hub_server import serving
 
 from dataset_tools import hub, ledger
+from dataset_tools.files import content_hash
 from dataset_tools.hub import COMMIT, fetch, fetched
 from dataset_tools.photos import PhotoError, find_photos
 
@@ -112,7 +113,7 @@ def test_a_new_commit_replaces_what_was_fetched_but_for_the_removed(tmp_path, on
     manifest = fetch("hub:a/b", tmp_path, removed())
     assert (manifest.parent / COMMIT).read_text() == "1"
     on_the_hub({"face": faces(b"e", b"y2", b"a"), "identity": ["", " y ", ""]}, "2", **kinds)
-    gone = removed("y", ledger.content_hash(b"a"))
+    gone = removed("y", content_hash(b"a"))
     assert fetch("hub:a/b", tmp_path, gone) == manifest
     assert "hub:a/b: fetched again" in capsys.readouterr().err
     assert [photo.path.read_bytes() for photo in find_photos(manifest)] == [b"e"]
