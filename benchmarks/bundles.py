@@ -20,7 +20,7 @@ from benchmarks.names import BenchmarkError
 CARD = "submission.json"
 RESULTS = "results"
 SCORES = "scores.csv"
-
+CARD_BYTES = 1 << 20  # at most
 
 # what zipfile raises for a file that is none, a method it lacks, and streams that are damaged
 DAMAGED = (zipfile.BadZipFile, zipfile.LargeZipFile, RuntimeError, zlib.error, LZMAError, EOFError)
@@ -36,7 +36,6 @@ class Limits:
     files: int = 20_000
     file_bytes: int = 64 << 20
     total_bytes: int = 4 << 30
-    card_bytes: int = 1 << 20
     ratio: int = 100
     ratio_from: int = 1 << 20
 
@@ -64,13 +63,13 @@ def _inside(folder: Path) -> Path:
     return seen[0] if len(seen) == 1 and seen[0].is_dir() else folder
 
 
-def read_card(folder: Path, limits: Limits = Limits()) -> dict[str, Any]:
+def read_card(folder: Path) -> dict[str, Any]:
     """The object in submission.json, with no NaN and no infinity in it."""
     path = folder / CARD
     if not path.is_file():
         raise BenchmarkError(f"{CARD}: missing; `learnir-bench template` writes one to fill in")
-    if path.stat().st_size > limits.card_bytes:
-        raise BenchmarkError(f"{CARD}: larger than {limits.card_bytes >> 20} MiB")
+    if path.stat().st_size > CARD_BYTES:
+        raise BenchmarkError(f"{CARD}: larger than {CARD_BYTES >> 20} MiB")
     try:
         card = json.loads(path.read_text(encoding="utf-8"), parse_constant=_not_a_number)
     except (ValueError, RecursionError) as error:

@@ -139,13 +139,10 @@ def find_folder(entry: Dataset, root: Path) -> Path | None:
     return next((root / f for f in entry.folders if (root / f).is_dir()), None)
 
 
-def decoded(
-    collection: Collection, workers: int = 2, limit: int | None = None, skip: Iterable[str] = ()
-) -> Iterator[Pair]:
+def decoded(collection: Collection, workers: int = 2, skip: Iterable[str] = ()) -> Iterator[Pair]:
     """The pairs in order, decoded ahead by ``workers`` threads; ``skip`` names keys left out."""
     done = set(skip)
-    chosen = [s for s in collection.sources[:limit] if s.key not in done]
-    waiting = iter(chosen)
+    waiting = iter([s for s in collection.sources if s.key not in done])
     with ThreadPoolExecutor(workers) as pool:
         ahead = [pool.submit(load, collection, s) for s in islice(waiting, workers + 1)]
         while ahead:

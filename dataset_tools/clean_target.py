@@ -17,6 +17,7 @@ from dataset_tools.photometry import luminance
 
 DARK_RESIDUAL = -0.35  # log units below what the shape explains
 FLOOR = 0.03  # linear; keeps highlights and noise on dark skin from looking like shadows
+ROUNDS = 6  # of the robust fit
 LEAST_SKIN = 100  # pixels of a 128-pixel face
 EDGE_STEP = 0.25  # log units across three pixels of a 128-pixel face
 
@@ -44,12 +45,12 @@ def spherical_harmonics(normals: np.ndarray) -> np.ndarray:
     )
 
 
-def explained(log_light: np.ndarray, normals: np.ndarray, rounds: int = 6) -> np.ndarray:
+def explained(log_light: np.ndarray, normals: np.ndarray) -> np.ndarray:
     """What the shape explains of log brightness (N,), whose normals are (N, 3); (N,)."""
-    return spherical_harmonics(normals) @ explaining(log_light, normals, rounds)
+    return spherical_harmonics(normals) @ explaining(log_light, normals)
 
 
-def explaining(log_light: np.ndarray, normals: np.ndarray, rounds: int = 6) -> np.ndarray:
+def explaining(log_light: np.ndarray, normals: np.ndarray) -> np.ndarray:
     """Robust fit of log brightness (N,) by order-2 harmonics of the normals (N, 3): (9,).
 
     Reweighted least squares that trusts the brighter side: shadows must not pull the fit down.
@@ -57,7 +58,7 @@ def explaining(log_light: np.ndarray, normals: np.ndarray, rounds: int = 6) -> n
     basis = spherical_harmonics(normals)
     weight = np.ones(len(log_light))
     coefficients = np.zeros(9)
-    for _ in range(rounds):
+    for _ in range(ROUNDS):
         gram = basis.T @ (basis * weight[:, None]) + 0.01 * len(basis) * np.eye(9)
         coefficients = np.linalg.solve(gram, basis.T @ (weight * log_light))
         residual: np.ndarray = log_light - basis @ coefficients

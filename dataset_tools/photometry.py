@@ -19,6 +19,7 @@ SCATTER_WEIGHTS = np.array(
     np.float32,
 )
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
+SKEW = 0.5  # w of ``ambient_colour``
 
 
 def luminance(linear: np.ndarray) -> np.ndarray:
@@ -39,19 +40,19 @@ def scatter(visibility: np.ndarray, skin: np.ndarray, mm: float) -> np.ndarray:
     return (cv2.merge(channels) * weight + visibility[..., None] * (1 - weight)).astype(np.float32)
 
 
-def ambient_colour(luminance_share: float, tint: float, skew: float = 0.5) -> np.ndarray:
+def ambient_colour(luminance_share: float, tint: float) -> np.ndarray:
     """A_c = A (1 - (1-w) d, 1, 1 + (1+w) d), renormalised to luminance A; (3,).
 
-    w = 0 is the symmetric tint; w = 0.5 follows shadows measured on skin in sunlight, where blue
-    rises about four times as far (B/G 1.27) as red falls (R/G 0.93).
+    w = SKEW: 0 would be the symmetric tint; 0.5 follows shadows measured on skin in sunlight, where
+    blue rises about four times as far (B/G 1.27) as red falls (R/G 0.93).
     """
-    colour = np.array([1 - (1 - skew) * tint, 1.0, 1 + (1 + skew) * tint], np.float32)
+    colour = np.array([1 - (1 - SKEW) * tint, 1.0, 1 + (1 + SKEW) * tint], np.float32)
     return luminance_share * colour / float(luminance(colour))
 
 
 def share_and_tint(colour: np.ndarray) -> tuple[float, float]:
-    """Luminance and blueness d of the light (3,) that stays: the inverse of ``ambient_colour``
-    with its own skew; of any other colour, d = (B - R) / 2 G."""
+    """Luminance and blueness d of the light (3,) that stays: the inverse of ``ambient_colour``;
+    of any other colour, d = (B - R) / 2 G."""
     red, green, blue = (float(channel) for channel in colour)
     return float(luminance(colour)), (blue - red) / (2 * green)
 

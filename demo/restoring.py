@@ -24,9 +24,9 @@ CORRECTIONS = [OWN, "none", "paper", "exact", BRANCH]
 MODES = ["auto", "gain", "tile"]
 
 
-def refusal(message: str, title: str = "Not possible") -> gr.Error:
+def refusal(message: str) -> gr.Error:
     """A message to the user; nothing of it goes to the log."""
-    return gr.Error(html.escape(message), title=title, print_exception=False)
+    return gr.Error(html.escape(message), title="Not possible", print_exception=False)
 
 
 def corrections(context: Context) -> list[str]:

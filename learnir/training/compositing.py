@@ -18,7 +18,9 @@ from torch import Tensor
 from learnir.resolution import area_mean
 
 LUMINANCE = (0.2126, 0.7152, 0.0722)
+SKEW = 0.5  # dataset_tools.photometry
 SKIN = 0.2  # luminance of the skin on which shadows keep their depth behind a curve
+TYPICAL = 0.15  # share of the light that stays in a shadow of typical depth
 RIM_MM = 2.0  # dataset_tools.fringe
 SCATTER_MM = (0.08, 0.22, 0.432, 0.753, 1.411, 2.722)  # dataset_tools.photometry, as the weights
 SCATTER_WEIGHTS = (
@@ -58,9 +60,9 @@ def mix(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
     return b + (a - b) * weight
 
 
-def ambient_colour(share: Tensor, tint: Tensor, skew: float = 0.5) -> Tensor:
-    """A_c = A (1 - (1-w) d, 1, 1 + (1+w) d), renormalised to luminance A; in three channels."""
-    colour = torch.cat([1 - (1 - skew) * tint, torch.ones_like(tint), 1 + (1 + skew) * tint], dim=1)
+def ambient_colour(share: Tensor, tint: Tensor) -> Tensor:
+    """A_c = A (1 - (1-w) d, 1, 1 + (1+w) d) of luminance A, w = SKEW; in three channels."""
+    colour = torch.cat([1 - (1 - SKEW) * tint, torch.ones_like(tint), 1 + (1 + SKEW) * tint], dim=1)
     return share * colour / luminance(colour)
 
 
@@ -144,9 +146,7 @@ def bent(visible: Tensor, power: Tensor) -> Tensor:
     return visible.clamp(0, 1) ** power
 
 
-def reduced_visibility(
-    visible: Tensor, f: int, camera: Camera = Camera(), ambient: float = 0.15
-) -> Tensor:
+def reduced_visibility(visible: Tensor, f: int, camera: Camera = Camera()) -> Tensor:
     """Visibility for means of f x f blocks, such that compositing gives the mean of sRGB values.
 
     The sampler averages pictures as they are encoded. At an edge that is darker than the encoded
@@ -155,7 +155,7 @@ def reduced_visibility(
     """
     if f == 1:
         return visible
-    stays = camera.met(torch.full_like(visible[:, :, :1, :1], ambient))
+    stays = camera.met(torch.full_like(visible[:, :, :1, :1], TYPICAL))
     encoded = area_mean(camera.seen(stays + (1 - stays) * visible) ** (1 / 2.2), f)
     return ((camera.met(encoded**2.2) - stays) / (1 - stays)).clamp(0, 1)
 
