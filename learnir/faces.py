@@ -52,6 +52,15 @@ class Square:
     left: int
     side: int
 
+    @classmethod
+    def around(cls, row: float, column: float, side: int, height: int, width: int) -> Square:
+        """With its middle at (row, column), or as near as a picture (height, width) allows."""
+        top, left = (
+            round(float(np.clip(middle - side / 2, 0, whole - side)))
+            for middle, whole in ((row, height), (column, width))
+        )
+        return cls(top, left, side)
+
     @property
     def area(self) -> tuple[slice, slice]:
         """Index of the part."""
@@ -97,11 +106,7 @@ def close_ups(boxes: Sequence[Box], height: int, width: int) -> list[Square]:
         row, column = y + h / 2 - ABOVE * h, x + w / 2
         if any(s.side < 2 * side and _inside(s, row, column) for s in squares):
             continue
-        top, left = (
-            round(float(np.clip(middle - side / 2, 0, whole - side)))
-            for middle, whole in ((row, height), (column, width))
-        )
-        squares.append(Square(top, left, side))
+        squares.append(Square.around(row, column, side, height, width))
     return squares
 
 
@@ -135,9 +140,13 @@ def way_up(picture: np.ndarray) -> int:
 
 def _certainty(finders: Sequence[Finder], picture: np.ndarray) -> float:
     """The best score of a face; 0 without one."""
-    with _TURN:
-        looks = [finder(np.ascontiguousarray(picture)).detections or () for finder in finders]
+    looks = (_detections(finder, picture) for finder in finders)
     return max((face.score[0] for found in looks for face in found), default=0.0)
+
+
+def _detections(finder: Finder, picture: np.ndarray) -> Sequence[Any]:
+    with _TURN:
+        return finder(np.ascontiguousarray(picture)).detections or ()
 
 
 def find_faces(picture: np.ndarray) -> list[Box]:
@@ -189,9 +198,7 @@ def _holds(a: Box, b: Box) -> bool:
 
 def _boxes(finder: Finder, part: np.ndarray, area: tuple[slice, slice]) -> Iterator[Scored]:
     h, w = part.shape[:2]
-    with _TURN:
-        found = finder(np.ascontiguousarray(part)).detections or ()
-    for face in found:
+    for face in _detections(finder, part):
         if face.score[0] < CERTAIN:  # MediaPipe keeps to limits of its own, 0.5 and 0.6
             continue
         b = face.location_data.relative_bounding_box

@@ -56,11 +56,7 @@ class Followed:
     def square(self, height: int, width: int) -> Square:
         """Its square, moved into a picture (height, width)."""
         side = min(round(self.side), height, width)
-        top, left = (
-            round(float(np.clip(middle - side / 2, 0, whole - side)))
-            for middle, whole in ((self.row, height), (self.column, width))
-        )
-        return Square(top, left, side)
+        return Square.around(self.row, self.column, side, height, width)
 
     def is_at(self, row: float, column: float, side: float) -> bool:
         """Whether a square found there shows this face."""
