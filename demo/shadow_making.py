@@ -22,7 +22,7 @@ from demo.engine import Shelf
 from demo.photos import encode_png, open_photo
 from demo.restoring import friendly, refusal
 from demo.storage import AGE_S, keep
-from learnir.images import from_unit, to_unit
+from learnir.images import eight_bits, from_unit
 
 if TYPE_CHECKING:
     from dataset_tools.studio import Portrait, ShadowSettings, StudioPair
@@ -73,9 +73,7 @@ def _detected(path: str) -> Portrait:
     from dataset_tools import studio
 
     with friendly():
-        picture = open_photo(path).picture
-    if picture.dtype != np.uint8:
-        picture = from_unit(to_unit(picture))
+        picture = eight_bits(open_photo(path).picture)
     with sayable():
         return studio.open_portrait(picture)
 

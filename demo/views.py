@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from learnir.images import from_unit, shrunk, to_unit
+from learnir.images import eight_bits, from_unit, shrunk, to_unit
 
 PREVIEW_SIDE = 1600
 SMALL_SIDE = 900
@@ -21,7 +21,7 @@ DARKER, SAME, LIGHTER = np.array(
 
 def preview(picture: np.ndarray, side: int = PREVIEW_SIDE) -> np.ndarray:
     """A uint8 picture of at most ``side`` pixels a side, for the screen."""
-    return shrunk(picture if picture.dtype == np.uint8 else from_unit(to_unit(picture)), side)
+    return shrunk(eight_bits(picture), side)
 
 
 def gain_map(gain: np.ndarray) -> np.ndarray:

@@ -39,7 +39,15 @@ from learnir.decoding import (
     straight_alpha,
 )
 from learnir.exif import SIDEWAYS, fitted, orientation_of, upright_exif, written_turn
-from learnir.images import ImageError, from_unit, join_channels, split_channels, to_unit, upright
+from learnir.images import (
+    ImageError,
+    eight_bits,
+    from_unit,
+    join_channels,
+    split_channels,
+    to_unit,
+    upright,
+)
 from learnir.tiff import encode_tiff, page_kinds
 
 FORMAT_OF = {
@@ -335,8 +343,6 @@ def loses_depth(photo: Photo, format: str) -> bool:
 def _by_pillow(
     pixels: np.ndarray, format: str, photo: Photo, exif: Image.Exif | None, icc: bytes | None
 ) -> bytes:
-    if pixels.dtype == np.uint16:
-        pixels = from_unit(to_unit(pixels))
     options: dict[str, object] = {"icc_profile": icc}
     if exif is not None:
         options["exif"] = (fitted(exif)[0] if format == "jpeg" else exif).tobytes()
@@ -352,7 +358,7 @@ def _by_pillow(
         keep = photo.format == "webp" and photo.lossless
         options |= {"lossless": keep, "quality": 80 if keep else WEBP_QUALITY, "exact": True}
     out = io.BytesIO()
-    Image.fromarray(pixels).save(out, format, **options)
+    Image.fromarray(eight_bits(pixels)).save(out, format, **options)
     return out.getvalue()
 
 

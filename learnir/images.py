@@ -43,6 +43,11 @@ def from_unit(unit: np.ndarray, dtype: type = np.uint8) -> np.ndarray:
     return (np.clip(unit, 0.0, 1.0) * scale + 0.5).astype(dtype)
 
 
+def eight_bits(picture: np.ndarray) -> np.ndarray:
+    """uint8 picture as it is, uint16 rounded to 8 bits."""
+    return picture if picture.dtype == np.uint8 else from_unit(to_unit(picture))
+
+
 def to_signed(picture: np.ndarray) -> np.ndarray:
     """uint8 or uint16 picture -> float32 in [-1, 1]."""
     return to_unit(picture) * 2.0 - 1.0
@@ -194,7 +199,7 @@ def grid(rows: Sequence[Sequence[np.ndarray]], labels: Sequence[str] | None = No
 def _fit(cell: np.ndarray, picture: np.ndarray) -> None:
     if picture.ndim == 2:
         picture = np.repeat(picture[..., None], 3, axis=2)
-    picture = picture if picture.dtype == np.uint8 else from_unit(to_unit(picture))
+    picture = eight_bits(picture)
     (H, W), (h, w) = cell.shape[:2], picture.shape[:2]
     f = min(H / h, W / w)
     h, w = max(round(h * f), 1), max(round(w * f), 1)
