@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from dataset_tools.geometry import Surface
-from dataset_tools.photometry import luminance
+from learnir.images import luminance
 
 DARK_RESIDUAL = -0.35  # log units below what the shape explains
 FLOOR = 0.03  # linear; keeps highlights and noise on dark skin from looking like shadows

@@ -14,7 +14,7 @@ from dataset_tools.gaussian import blur
 from dataset_tools.geometry import Surface
 from dataset_tools.landmarks import CHIN
 from dataset_tools.light import smoothstep
-from dataset_tools.photometry import luminance
+from learnir.images import luminance
 
 NECK_MM = 8.0  # cloth begins so far below the chin,
 SHOULDERS_MM = 40.0  # and so much higher beside the neck

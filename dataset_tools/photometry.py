@@ -7,6 +7,7 @@ import numpy as np
 
 from dataset_tools.gaussian import blur
 from dataset_tools.noise import smooth_field
+from learnir.images import luminance
 
 # Skin scattering: widths in mm and weights per channel (sum to 1), d'Eon and Luebke 2007.
 SCATTER_MM = (0.08, 0.22, 0.432, 0.753, 1.411, 2.722)
@@ -18,13 +19,7 @@ SCATTER_WEIGHTS = np.array(
     ],
     np.float32,
 )
-LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 SKEW = 0.5  # w of ``ambient_colour``
-
-
-def luminance(linear: np.ndarray) -> np.ndarray:
-    """Rec. 709 relative luminance of linear RGB (..., 3)."""
-    return linear @ LUMINANCE
 
 
 def scatter(visibility: np.ndarray, skin: np.ndarray, mm: float) -> np.ndarray:

@@ -17,8 +17,9 @@ from dataset_tools.backdrops import backdrop
 from dataset_tools.gaussian import blur
 from dataset_tools.geometry import Surface, unit
 from dataset_tools.light import Light, lambert, self_shadow
-from dataset_tools.photometry import luminance, mix
+from dataset_tools.photometry import mix
 from dataset_tools.recipe import Recipe
+from learnir.images import luminance
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from dataset_tools.gaussian import blur
 from dataset_tools.geometry import Surface, unit
 from dataset_tools.landmarks import CHIN, FOREHEAD
 from dataset_tools.noise import fractal, smooth_field
-from dataset_tools.photometry import luminance
+from learnir.images import luminance
 
 EYES = ((33, 133), (362, 263))  # corners, the picture's left eye first
 TEMPLES = (127, 356)

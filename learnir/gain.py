@@ -14,13 +14,12 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from learnir.images import decode_linear, encode_linear_quickly
+from learnir.images import decode_linear, encode_linear_quickly, luminance
 from learnir.strips import each_strip
 
 FLOOR = 1.0 / 1024  # added to linear light: below it a ratio is noise
 LARGEST = 6.0  # stops; deeper shadows hold nothing to bring back
 ROUNDING = 1e-4  # variance, in stops^2, below which a correlation is that of rounding errors
-LUMINANCE = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)  # Rec. 709
 Strength = float | np.ndarray
 """How much of a gain: 0 none, 1 all of it. One number, or a map float32 (h, w) of any size."""
 RADIUS = 1  # pixels at working resolution
@@ -47,7 +46,7 @@ def strength_of_rows(strength: Strength, rows: slice, H: int, W: int) -> Strengt
 
 def log_luminance(linear: np.ndarray) -> np.ndarray:
     """The guide: log2 of the luminance of linear light (H, W, 3) -> (H, W), in stops."""
-    return np.log2(linear @ LUMINANCE + FLOOR)
+    return np.log2(luminance(linear) + FLOOR)
 
 
 def slope(guide: np.ndarray, gain: np.ndarray) -> np.ndarray:
@@ -162,6 +161,6 @@ def shadow_mask(gain: np.ndarray, H: int, W: int) -> np.ndarray:
 
     Rises from 0 at a quarter stop to 255 at three quarters of a stop; half is half a stop.
     """
-    light = (gain @ LUMINANCE).astype(np.float32)
+    light = luminance(gain).astype(np.float32)
     soft = np.clip((light - 0.25) / 0.5, 0, 1)
     return np.rint(cv2.resize(soft, (W, H), interpolation=cv2.INTER_LINEAR) * 255).astype(np.uint8)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     import torch
 
 
+LUMINANCE = (0.2126, 0.7152, 0.0722)  # Rec. 709
+
+
 class ImageError(ValueError):
     """A picture that cannot be used: one line that names the file and the remedy."""
 
@@ -86,6 +89,11 @@ def linear_to_srgb(linear: np.ndarray) -> np.ndarray:
     return np.where(
         linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055
     ).astype(np.float32)
+
+
+def luminance(linear: np.ndarray) -> np.ndarray:
+    """Rec. 709 relative luminance of linear RGB (..., 3)."""
+    return linear @ np.array(LUMINANCE, np.float32)
 
 
 @cache

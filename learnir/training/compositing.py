@@ -15,9 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from learnir.images import LUMINANCE
 from learnir.resolution import area_mean
 
-LUMINANCE = (0.2126, 0.7152, 0.0722)
 SKEW = 0.5  # dataset_tools.photometry
 SKIN = 0.2  # luminance of the skin on which shadows keep their depth behind a curve
 TYPICAL = 0.15  # share of the light that stays in a shadow of typical depth

@@ -13,11 +13,10 @@ from dataset_tools.geometry import Surface, surface
 from dataset_tools.landmarks import CHIN
 from dataset_tools.light import Light, smoothstep
 from dataset_tools.occluders import OCCLUDERS, choose
-from dataset_tools.photometry import luminance
 from dataset_tools.recipe import RECIPES
 from dataset_tools.relight import Look, relief, relight
 from dataset_tools.render import render
-from learnir.images import decode_linear
+from learnir.images import decode_linear, luminance
 
 
 @pytest.fixture(scope="module")

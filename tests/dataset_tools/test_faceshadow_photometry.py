@@ -10,6 +10,7 @@ import pytest
 from dataset_tools import photometry
 from dataset_tools.noise import fractal
 from dataset_tools.zhang2020 import draw_darkening, remaining_share
+from learnir.images import luminance
 
 
 def test_scatter_weights_sum_to_one():
@@ -69,7 +70,7 @@ def test_scatter_leaves_other_things_than_skin_alone():
 @pytest.mark.parametrize("tint", [-0.3, 0.0, 0.16, 0.35])
 def test_ambient_colour_has_the_asked_luminance(tint):
     colour = photometry.ambient_colour(0.25, tint)
-    assert photometry.luminance(colour) == pytest.approx(0.25, abs=1e-6)
+    assert luminance(colour) == pytest.approx(0.25, abs=1e-6)
     assert np.sign(colour[2] - colour[0]) == np.sign(tint)
     assert photometry.share_and_tint(colour) == pytest.approx((0.25, tint), abs=1e-6)
 

@@ -15,10 +15,9 @@ from dataset_tools import photometry, pose, visibility
 from dataset_tools import render as rendering
 from dataset_tools.frame import sharpen
 from dataset_tools.noise import fractal
-from dataset_tools.photometry import luminance
 from dataset_tools.recipe import RECIPES, Recipe, RecipeError, recipe_named
 from dataset_tools.render import pair_seed, render
-from learnir.images import decode_linear, encode_linear
+from learnir.images import decode_linear, encode_linear, luminance
 
 SIZE = 96
 quick = settings(

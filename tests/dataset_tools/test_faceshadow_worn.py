@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 
 from dataset_tools.geometry import surface
-from dataset_tools.photometry import luminance
 from dataset_tools.recipe import RECIPES
 from dataset_tools.render import render
 from dataset_tools.worn import EYES, THINGS, Canvas, _lens_outline, draw_colour, put_on
-from learnir.images import decode_linear
+from learnir.images import decode_linear, luminance
 
 SEEDS = range(12)
 OPAQUE = ("glasses", "mask", "band", "patch")
