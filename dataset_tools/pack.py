@@ -27,7 +27,7 @@ from dataset_tools.engines import run
 from dataset_tools.landmarks import Landmarks
 from dataset_tools.photos import PhotoError, decode_picture, read_bytes
 from dataset_tools.recipe import Recipe, RecipeError
-from dataset_tools.relight import carried_outward, direct_shading, highlight
+from dataset_tools.relight import BRIGHTEST, carried_outward, direct_shading, highlight
 from dataset_tools.render import draw_photo, draw_stage, pair_seed, render
 from dataset_tools.shards import Source
 from dataset_tools.sky import MOST, draw_surroundings, reaching
@@ -38,7 +38,6 @@ from learnir.progress import progress
 from learnir.training.data import open_pairs, reduced
 from learnir.writing import replacing
 
-SHADE_MAX = 1.25  # direct_shading's ceiling, stored as 255
 MAPS = ("matte", "face", "shade", "gloss", "cloth", "skin", "sky")  # in one grey picture
 BACKDROPS = 192
 QUALITY = {"base": 72, "maps": 48, "shadow": 72, "backdrop": 80, "pair": 60}
@@ -109,7 +108,7 @@ def _maps(rng: np.random.Generator, stage: Stage, base: np.ndarray, own: bool) -
     maps = [
         person,
         scene.face.astype(np.float32),
-        shade / SHADE_MAX,
+        shade / BRIGHTEST,
         highlight(scene, light),
         cloth(linear, scene, stage.face.points, person),
         scene.skin,
@@ -213,7 +212,7 @@ def pack(
     files += [*_backdrops(plan), *pairs["train"], *pairs["val"]]
     counts = {split: len(encoded) // 2 for split, encoded in pairs.items()}
     about: dict[str, Any] = {"scenes": len(scenes), "shadows": plan.shadows, "size": plan.size}
-    about |= {"seed": plan.seed, "maps": MAPS, "shade_max": SHADE_MAX, "sky_max": MOST}
+    about |= {"seed": plan.seed, "maps": MAPS, "shade_max": BRIGHTEST, "sky_max": MOST}
     about |= {"backdrops": BACKDROPS, "pairs": counts}
     about |= {"recipes": [asdict(recipe) for recipe in plan.recipes]}
     with replacing(out) as handle:

@@ -21,6 +21,8 @@ from dataset_tools.photometry import mix
 from dataset_tools.recipe import Recipe
 from learnir.images import luminance
 
+BRIGHTEST = 1.25  # of the shading; the best-lit tenth of the skin is near 1
+
 
 @dataclass(frozen=True)
 class Look:
@@ -62,11 +64,11 @@ def draw_look(rng: np.random.Generator, recipe: Recipe) -> Look:
 
 
 def direct_shading(scene: Surface, light: Light) -> np.ndarray:
-    """n.l V_self, scaled so that the best-lit tenth of the skin is near 1; (H, W)."""
+    """n.l V_self over that of the best-lit tenth of the skin, at most BRIGHTEST; (H, W)."""
     shading = lambert(scene.normals, light) * self_shadow(scene.depth, scene.mm, light)
     shading = carried_outward(shading, scene)
     best = float(np.percentile(shading[scene.face], 90)) if scene.face.any() else 1.0
-    return np.minimum(shading / max(best, 0.15), 1.25)
+    return np.minimum(shading / max(best, 0.15), BRIGHTEST)
 
 
 def carried_outward(shading: np.ndarray, scene: Surface) -> np.ndarray:

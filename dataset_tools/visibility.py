@@ -52,9 +52,9 @@ def draw(
     own, layers = _own(stage, kind)
     if kind == "self" and layers:  # nothing to draw anew; the number above was taken all the same
         return np.clip(own, 0, 1), layers
-    best, best_miss = _once(rng, stage, kind, recipe, own, layers), np.inf
-    for attempt in range(ATTEMPTS):
-        tried = best if attempt == 0 else _once(rng, stage, kind, recipe, own, layers)
+    best, best_miss = (own, layers), np.inf
+    for _ in range(ATTEMPTS):
+        tried = _once(rng, stage, kind, recipe, own, layers)
         miss = _miss(coverage(tried[0], stage.scene), wanted, recipe.coverage)
         if miss < best_miss:
             best, best_miss = tried, miss
