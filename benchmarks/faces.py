@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import Self
 
 import cv2
 import numpy as np
 
 from benchmarks.regions import true_scores
-
-RIGHT_IRIS, LEFT_IRIS = 468, 473
+from dataset_tools.landmarks import LEFT_IRIS, RIGHT_IRIS, open_detector
 
 
 class FaceJudge:
@@ -21,21 +19,14 @@ class FaceJudge:
     """
 
     def __init__(self) -> None:
-        from dataset_tools.landmarks import open_detector
-
         self._detector = open_detector()
 
     def __enter__(self) -> Self:
         self._detector.__enter__()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._detector.__exit__(kind, error, trace)
+    def __exit__(self, *error: object) -> None:
+        self._detector.__exit__(*error)
 
     def scores(self, result: np.ndarray, target: np.ndarray) -> dict[str, float]:
         """psnr_face, ssim_face, lab_mae_face and landmark_shift; empty where no face is found."""

@@ -167,12 +167,10 @@ def load(collection: Collection, source: Source) -> Pair:
 
 def manifest(collection: Collection) -> dict[str, str]:
     """SHA-256 of every file, by key and role: which test set exactly was scored."""
-    roles = (("input", 0), ("target", 1), ("mask", 2))
     files: dict[str, str] = {}
     for source in collection.sources:
-        for role, i in roles:
-            read = (source.input, source.target, source.mask)[i]
-            if read is not None:
+        for role in ("input", "target", "mask"):
+            if (read := getattr(source, role)) is not None:
                 files[f"{source.key}/{role}"] = hashlib.sha256(read()).hexdigest()
     return files
 

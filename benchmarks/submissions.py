@@ -25,7 +25,7 @@ from benchmarks.methods import METHODS, MethodCard, MethodOptions
 from benchmarks.metrics import METRICS
 from benchmarks.names import BenchmarkError, as_ascii, look_up, one_alphabet
 from benchmarks.pairs import Collection, is_path, manifest, manifest_hash, open_collection
-from benchmarks.pictures import header
+from benchmarks.pictures import MOST_PIXELS, header
 from benchmarks.protocols import protocol_named
 from benchmarks.results import Run, move, readable_runs, store
 from benchmarks.runner import RunPlan, run
@@ -36,7 +36,6 @@ from benchmarks.verification import do_nothing_row
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST_PIXELS = 64_000_000
 FINGERPRINT = {"psnr": 0.02, "ssim": 0.0005}  # how far the input row may be off: rounding only
 OURS = "learnir"  # no other method's name begins with it
 FIELDS = ("method", "dataset", "protocol", "split", "mask", "training_data", "source", "by")
