@@ -70,15 +70,19 @@ Progress = Callable[[int, int, float], None]  # made, of how many, PSNR of those
 Say = Callable[[str], None]
 
 
+def _quiet(*_: object) -> None: ...
+
+
 def run(plan: RunPlan, progress: Progress | None = None, say: Say | None = None) -> Run:
     """Restores and scores every pair, then stores the result in ``plan.out``.
 
     Results are written down as they come; the same plan started again with the same code goes on
     where it stopped, and one that is finished is returned as it was stored. Methods that are not
     settled start anew each time: rows of what may have been another version are not mixed with
-    today's. ``progress``
-    is told of every result, ``say``, one line each, what is left out.
+    today's. ``progress`` is called after every result, ``say`` with a line for whatever is left
+    out.
     """
+    progress, say = progress or _quiet, say or _quiet
     check_folder(plan.out)
     _check_seeds(plan.seeds)
     plan = replace(plan, by=plan.by or user())
@@ -97,9 +101,8 @@ def run(plan: RunPlan, progress: Progress | None = None, say: Say | None = None)
     key = _plan_key(collection, method, protocol, files, seeds, judged)
     code = commit()  # as it is loaded: it may be edited while this runs
     stored, unreadable = readable_runs(plan.out)
-    if say is not None:
-        for line in (*_without_partner(collection), *unreadable):
-            say(line)
+    for line in (*_without_partner(collection), *unreadable):
+        say(line)
     finished = [r for r in stored if r.facts["provenance"].get("plan") == key]
     if finished and method.card.settled:
         _tell_of_other_code(finished[0], code, say)
@@ -118,20 +121,20 @@ def run(plan: RunPlan, progress: Progress | None = None, say: Say | None = None)
     return _finish(plan.out, facts, journal, judge)
 
 
-def _tell_of_other_code(stored: Run, now: str, say: Say | None) -> None:
+def _tell_of_other_code(stored: Run, now: str, say: Say) -> None:
     """Says so where a stored row was made by other code, which is no part of the plan."""
     made = stored.facts["provenance"]["commit"]
-    if say is not None and made != now:
+    if made != now:
         say(
             f"{stored.id}: stored with the code of {made}, here is {now}; to run it anew, move "
             f"{stored.path} away"
         )
 
 
-def _tell_of_other_journals(path: Path, key: str, say: Say | None) -> None:
+def _tell_of_other_journals(path: Path, key: str, say: Say) -> None:
     """Says which rows of other code are not continued: one result is of one version."""
     for other in sorted(path.parent.glob(f"{key}-*.jsonl")):
-        if say is not None and other != path:
+        if other != path:
             say(f"{other}: begun with other code and not continued; delete it")
 
 
@@ -168,9 +171,7 @@ class Tasks:
     workers: int
 
 
-def _run_seed(
-    tasks: Tasks, seed: int, journal: Journal, progress: Progress | None, seeds: int
-) -> None:
+def _run_seed(tasks: Tasks, seed: int, journal: Journal, progress: Progress, seeds: int) -> None:
     before = journal.rows()
     total, done = len(tasks.collection.sources) * seeds, len(before)
     names = {row["name"] for row in before if row["seed"] == seed}
@@ -180,13 +181,11 @@ def _run_seed(
         made = []
         for pair in batch:
             made.append(_made(tasks, pair, seed, journal))
-            if progress is not None:
-                progress(done + len(made), total, psnr)
+            progress(done + len(made), total, psnr)
         rows = _scored(tasks.judge, batch, made, seed)
         journal.append(rows)
         done, psnr = done + len(rows), float(np.mean([row["psnr"] for row in rows]))
-    if progress is not None:
-        progress(done, total, psnr)
+    progress(done, total, psnr)
 
 
 def _made(tasks: Tasks, pair: Pair, seed: int, journal: Journal) -> Made:
