@@ -29,20 +29,13 @@ def push(folder: Path, where: str, private: bool = True) -> str:
     return _upload(folder, where, private)
 
 
-def _not_reached() -> tuple[type[Exception], ...]:
-    """What stands for "no network": the Hub's client is built on requests, httpx or httpx2."""
-    from huggingface_hub.errors import HfHubHTTPError
-
-    bases = HfHubHTTPError.__bases__
-    return (OSError, *(base for base in bases if issubclass(base, Exception)))
-
-
 def _upload(folder: Path, name: str, private: bool) -> str:
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
+
+    from dataset_tools.hub import uploading
 
     api = HfApi()
-    try:
+    with uploading(name, BenchmarkError):
         api.create_repo(name, repo_type="dataset", private=private, exist_ok=True)
         done = api.upload_folder(
             repo_id=name,
@@ -51,15 +44,4 @@ def _upload(folder: Path, name: str, private: bool) -> str:
             allow_patterns=["*.json", "*.parquet"],
             commit_message="LearnIR benchmark results",
         )
-    except HFValidationError as error:
-        raise BenchmarkError(
-            f"{name}: not the owner/name of a data set on the Hub; write ./{name} for a folder"
-        ) from error
-    except (HfHubHTTPError, LocalTokenNotFoundError) as error:
-        raise BenchmarkError(f"{name}: the Hub refused ({error}); run hf auth login") from error
-    except _not_reached() as error:
-        raise BenchmarkError(
-            f"{name}: the Hub was not reached ({error}); check the network, or write ./{name} for "
-            "a folder"
-        ) from error
     return str(done)

@@ -1,4 +1,4 @@
-"""Portraits from a Hugging Face dataset: written once to a folder with a manifest, then read."""
+"""The Hugging Face Hub: a dataset's portraits fetched to a folder, and errors of uploads."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,24 @@ def not_reached() -> tuple[type[Exception], ...]:
 
     bases = HfHubHTTPError.__bases__
     return (OSError, ValueError, *(base for base in bases if issubclass(base, Exception)))
+
+
+@contextmanager
+def uploading(name: str, failure: type[Exception]) -> Iterator[None]:
+    """Within it, errors of the Hub, or of the way there, are raised as ``failure``, one line."""
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
+
+    try:
+        yield
+    except HFValidationError as error:
+        raise failure(f"{name}: not owner/name; for a folder write ./{name}") from error
+    except (HfHubHTTPError, LocalTokenNotFoundError) as error:
+        raise failure(f"{name}: the Hub refused ({said(error)}); run hf auth login") from error
+    except not_reached() as error:
+        raise failure(
+            f"{name}: not uploaded ({said(error.__cause__ or error)}); check the network, or "
+            f"write ./{name} for a folder"
+        ) from error
 
 
 def _unreadable() -> tuple[type[Exception], ...]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dataset_tools import card, ledger
-from dataset_tools.hub import PREFIX, not_reached, said
+from dataset_tools.hub import PREFIX, uploading
 from dataset_tools.shards import STATE
 from dataset_tools.splits import SPLITS
 from dataset_tools.verify import verify
@@ -121,10 +121,9 @@ def _removed_on_the_hub(api: Any, name: str) -> ledger.Removed:
 
 def _upload(out: Path, name: str, private: bool) -> str:
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
 
     api = HfApi()
-    try:
+    with uploading(name, PublishError):
         _check_removed(out, name, _removed_on_the_hub(api, name))
         api.create_repo(name, repo_type="dataset", private=private, exist_ok=True)
         done = api.upload_folder(
@@ -135,13 +134,4 @@ def _upload(out: Path, name: str, private: bool) -> str:
             delete_patterns=list(STORED),
             commit_message=f"FaceShadow {ledger.read_plan(out)['version']}",
         )
-    except HFValidationError as error:
-        raise PublishError(f"{name}: not owner/name; for a folder write ./{name}") from error
-    except (HfHubHTTPError, LocalTokenNotFoundError) as error:
-        raise PublishError(f"{name}: the Hub refused ({said(error)}); run hf auth login") from error
-    except not_reached() as error:
-        raise PublishError(
-            f"{name}: not uploaded ({said(error.__cause__ or error)}); check the network, or "
-            f"write ./{name} for a folder"
-        ) from error
     return str(done)

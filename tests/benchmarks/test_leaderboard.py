@@ -325,10 +325,10 @@ def test_a_push_that_cannot_be_says_what_to_do(filled, monkeypatch):
     def unreachable(*_, **__):
         raise HfHubHTTPError.__bases__[0]("no route to host")  # the network library's own
 
-    with pytest.raises(BenchmarkError, match=r"write \./out/ for a folder"):
+    with pytest.raises(BenchmarkError, match=r"for a folder write \./out/"):
         push(filled, "out/")
     monkeypatch.setattr(HfApi, "create_repo", unreachable)
-    with pytest.raises(BenchmarkError, match=r"not reached \(no route to host\); check"):
+    with pytest.raises(BenchmarkError, match=r"not uploaded \(no route to host\); check"):
         push(filled, "owner/name")
 
 
