@@ -35,7 +35,6 @@ def save_checkpoint(
     from safetensors.torch import save
 
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     weights = {name: w.detach().to("cpu", torch.float16) for name, w in model.state_dict().items()}
     state = {name: w.contiguous() for name, w in weights.items()}
     write_atomically(folder / WEIGHTS, save(state, metadata={"format": "pt"}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 import warnings
@@ -164,24 +165,20 @@ class _Batch:
         return [task for task in rest if not _is_there(task, self.writing)]
 
     def so_far(self) -> str:
-        """How far a run that replaces results has come."""
-        return _so_far(self.tasks, self.restored, self.failed)
+        """How far a run that replaces results has come, which --resume cannot tell."""
+        if not self.restored:
+            return f"none of {len(self.tasks)} restored"
+        done = {id(task) for task in self.restored}
+        last = max(place for place, task in enumerate(self.tasks) if id(task) in done)
+        tried = done | {id(task) for task in self.failed}
+        left = [task for task in self.tasks[:last] if id(task) not in tried]
+        gaps = "".join(f", without {task.source}" for task in left)
+        return f"{len(done)} of {len(self.tasks)} restored, up to {self.tasks[last].source}{gaps}"
 
 
 def _is_there(task: Task, writing: Writing) -> bool:
     """Whether an earlier run has left a result that stays."""
     return writing.resume and os.path.exists(task.target)  # Path's may raise
-
-
-def _so_far(tasks: Sequence[Task], restored: Sequence[Task], failed: Sequence[Task]) -> str:
-    """How far results have replaced what was there, which --resume cannot tell."""
-    if not restored:
-        return f"none of {len(tasks)} restored"
-    done, tried = {id(t) for t in restored}, {id(t) for t in (*restored, *failed)}
-    last = max(place for place, t in enumerate(tasks) if id(t) in done)
-    left = [t for t in tasks[:last] if id(t) not in tried]
-    gaps = "".join(f", without {task.source}" for task in left)
-    return f"{len(restored)} of {len(tasks)} restored, up to {tasks[last].source}{gaps}"
 
 
 def _pixels(path: Path) -> int:
@@ -246,7 +243,6 @@ def restore_file(
     photo = read_photo(task.source, writing.most_pixels)
     format = FORMAT_OF.get(task.target.suffix.lower(), photo.written_as)
     check_format(photo, format)  # before the work, not after it
-    task.target.parent.mkdir(parents=True, exist_ok=True)
     if task.mask is not None:
         mask = read_mask(task.mask, photo.picture.shape[:2], writing.most_pixels)
         options = {**options, "strength": options.get("strength", 1.0) * mask}
@@ -292,8 +288,6 @@ def _restore_video(
 
 
 def _before_after(before: np.ndarray, after: np.ndarray) -> bytes:
-    import io
-
     out = io.BytesIO()
     sheet = grid([[shrunk(p, COMPARE_SIDE) for p in (before, after)]], ["before", "after"])
     Image.fromarray(sheet).save(out, "JPEG", quality=92)

@@ -108,7 +108,6 @@ def main() -> None:
         builds = json.loads(RESULT.read_text(encoding="utf-8"))["builds"]
     else:
         builds = [build_size(options.photos * k, 4) for k in (1, 4)]
-    RESULT.parent.mkdir(parents=True, exist_ok=True)
     write_json(RESULT, {"cores": os.cpu_count(), "stages": timed, "builds": builds})
     print(json.dumps({"stages": timed, "builds": builds}, indent=1))
     names = list(timed[256])

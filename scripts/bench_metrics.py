@@ -107,7 +107,6 @@ def main() -> None:
     for name in scorers:
         print(f"ours / {name}: {seconds['ours'] / seconds[name]:.2f} of the time")
     if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
         write_json(options.out, {"pairs": options.pairs, "seconds": seconds})
 
 

@@ -99,7 +99,6 @@ def main() -> None:
     ]
     if found:
         table.append(row("real photographs (UCB dev)", found))
-    RESULT.parent.mkdir(parents=True, exist_ok=True)
     write_json(RESULT, {"rows": table})
     cells = [[r["set"], r["pairs"], r["auc"]] for r in table]
     fill(PAGE, "auc", markdown([["shadowed against clean", "faces", "AUC"], *cells]))

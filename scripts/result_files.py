@@ -17,7 +17,6 @@ shipped_hash = cache(lambda: checkpoint_hash(None))
 
 def write_result(path: Path, found: dict[str, Any], checkpoint: str | None = None) -> None:
     """Writes a result with the hash of the checkpoint that it is of (None: the shipped one)."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, {"weights": checkpoint_hash(checkpoint)} | found)
 
 

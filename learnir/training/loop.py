@@ -76,7 +76,8 @@ class Run:
         """Runs from the saved state, if any, to the end of the last stage."""
         self.prepare()
         if self.accelerator.is_main_process:
-            _start_folder(self.folder, self.config)  # a refused state leaves it as it was
+            # not before: a refused state leaves the folder as it was
+            write_json(self.folder / "train_config.json", self.config.to_json())
             self.mark = take_over(self.folder)
         with stop_requests() as stopped, self._progress() as bar:
             for stage, draw, y, x in self.drawn():
@@ -371,9 +372,3 @@ def _png(picture: np.ndarray) -> bytes:
     import cv2
 
     return cv2.imencode(".png", picture[..., ::-1])[1].tobytes()
-
-
-def _start_folder(folder: Path, config: TrainConfig) -> None:
-    """Creates the run's folder with its resolved config."""
-    (folder / "grids").mkdir(parents=True, exist_ok=True)
-    write_json(folder / "train_config.json", config.to_json())

@@ -97,10 +97,13 @@ def test_in_place_one_is_told_how_far_it_came_and_not_to_resume(command, album, 
 def test_what_is_left_out_before_the_last_is_told(album):
     from learnir.planning import Writing, plan
 
-    tasks = plan([str(album)], album, Writing(overwrite=True)).tasks
-    told = restore._so_far(tasks, tasks[1:], [])
-    assert told == f"1 of 2 restored, up to {tasks[1].source}, without {tasks[0].source}"
-    assert restore._so_far(tasks, tasks[1:], tasks[:1]).endswith(str(tasks[1].source))
+    writing = Writing(overwrite=True)
+    first, second = tasks = plan([str(album)], album, writing).tasks
+    batch = restore._Batch(None, tasks, writing, {})
+    batch.restored.append(second)
+    assert batch.so_far() == f"1 of 2 restored, up to {second.source}, without {first.source}"
+    batch.failed.append(first)
+    assert batch.so_far().endswith(str(second.source))
 
 
 def test_replacing_results_cannot_be_resumed_either(command, album, tmp_path, interrupted):
