@@ -19,7 +19,7 @@ from learnir.resolution import relative_cost
 
 SCORES = "scores.json"
 STALE = ", measured with weights that others have replaced since"
-IDENTICAL_DB = 80.0  # what identical pictures count as there: their PSNR is infinite
+IDENTICAL_DB = 80.0  # of identical pictures, whose PSNR is infinite; benchmarks take 100
 
 
 def describe(where: str | os.PathLike[str] | None = None) -> list[str]:

@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 import sys
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -189,13 +188,16 @@ def _run(
     if processes > 1:
         _check_processes(config, processes)
         opened = _open_data(config, data, validation, torch.device("cpu"), limit)
-        rank = partial(_run_opened, config, model, out, "cpu", opened)
-        in_processes(processes, rank, (ValueError, OSError, Interrupted, TrainingDiverged))
+        in_processes(
+            processes,
+            lambda: _make_run(config, model, out, "cpu", opened).train(),
+            (ValueError, OSError, Interrupted, TrainingDiverged),
+        )
     else:
         accelerator = _accelerator(config, device)
         _check_processes(config, accelerator.num_processes)
         opened = _open_data(config, data, validation, accelerator.device, limit)
-        _run_opened(config, model, out, device, opened)
+        _make_run(config, model, out, device, opened).train()
     return out / "last"
 
 
@@ -229,12 +231,6 @@ def prepare_run(
 
 Opened = tuple[Source, Sequence[Pair], dict[str, Any]]
 """The batches' source, the pairs to validate on, and what the record says of the data."""
-
-
-def _run_opened(
-    config: TrainConfig, model: LearnIRModel, out: Path, device: str | None, opened: Opened
-) -> None:
-    _make_run(config, model, out, device, opened).train()
 
 
 def _make_run(

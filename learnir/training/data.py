@@ -122,13 +122,12 @@ def _image_folder(folder: Path) -> list[Pair]:
         text = path.read_text(encoding="utf-8")
         rows = [json.loads(line) for line in text.split("\n") if line]  # a name may hold U+2028
         names = sorted((row["shadow_file_name"], row["clean_file_name"]) for row in rows)
-        files = [(folder / shadow, folder / clean) for shadow, clean in names]
+        return [
+            Pair(shadow, _reader(folder / shadow), _reader(folder / clean))
+            for shadow, clean in names
+        ]
     except (ValueError, LookupError, TypeError) as error:
         raise _no_table(path, error) from error
-    return [
-        Pair(name, _reader(shadow), _reader(clean))
-        for (name, _), (shadow, clean) in zip(names, files, strict=True)
-    ]
 
 
 def _parquet(shard: Path) -> list[Pair]:
@@ -172,7 +171,7 @@ class PairStore:
     Pictures whose shorter side exceeds ``max_side`` are reduced to it (area mean) when read.
     """
 
-    def __init__(self, pairs: Sequence[Pair], max_side: int, workers: int | None = None) -> None:
+    def __init__(self, pairs: Sequence[Pair], max_side: int) -> None:
         if not pairs:
             raise PairError("no pairs to train on; check --data and its split")
 
@@ -180,7 +179,7 @@ class PairStore:
             y, x = pair.load()
             return reduced(y, max_side), reduced(x, max_side)
 
-        with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
             self.pictures = list(pool.map(load, pairs))
 
     def __len__(self) -> int:

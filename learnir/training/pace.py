@@ -107,7 +107,8 @@ class Clock:
         self.stages, self.now = config.stages, now
         seconds = 60 * config.minutes
         self.total = round(seconds)
-        self.ends = [seconds * n / config.iterations for n in accumulate(_iterations(config))]
+        iterations = accumulate(stage.iterations for stage in config.stages)
+        self.ends = [seconds * n / config.iterations for n in iterations]
         self.began = [(0, 0)]  # of every stage so far: its first step, pairs before it
         self.asked = 0
         self.spent, self.since = 0.0, now()
@@ -153,10 +154,6 @@ class Clock:
 
     def restore(self, state: dict[str, Any]) -> None:
         self.spent, self.began = state["seconds"], list(state["began"])
-
-
-def _iterations(config: TrainConfig) -> list[int]:
-    return [stage.iterations for stage in config.stages]
 
 
 def learning_rate(peak: float, in_stage: int, share: float, warmup: int) -> float:

@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from learnir.describe import IDENTICAL_DB
 from learnir.images import grid, to_picture, to_tensor
 from learnir.model import LearnIRModel
 from learnir.training.data import Pair
 
 GRID_ROWS = 6
 BATCH = 8
-MOST = 80.0  # dB that identical pictures count as; as in the model card, while benchmarks take 100
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,10 @@ class Validation:
 
 
 def psnr(a: Tensor, b: Tensor) -> Tensor:
-    """PSNR in dB of each signed picture of (B, 3, H, W), after rounding to 8 bits; at most 80."""
+    """PSNR in dB of signed pictures (B, 3, H, W), each rounded to 8 bits; at most IDENTICAL_DB."""
     levels = [((x.clamp(-1, 1) * 0.5 + 0.5) * 255).round() for x in (a.double(), b.double())]
     mse = ((levels[0] - levels[1]) ** 2).mean(dim=(1, 2, 3))
-    return (10 * torch.log10(255.0**2 / mse)).clamp(max=MOST)
+    return (10 * torch.log10(255.0**2 / mse)).clamp(max=IDENTICAL_DB)
 
 
 def load_validation(pairs: Sequence[Pair], count: int, size: int) -> tuple[Tensor, Tensor]:
