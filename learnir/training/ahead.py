@@ -8,21 +8,20 @@ import torch
 from torch import Tensor
 
 
-def beside(stream: torch.cuda.Stream, work: Callable[[], tuple[Tensor, ...]]) -> Callable:
-    """Starts ``work`` on ``stream`` and returns at once.
+def start_on(stream: torch.cuda.Stream, work: Callable[[], tuple[Tensor, ...]]) -> Callable:
+    """Starts ``work`` on ``stream``; returns at once a function that gives the work's tensors.
 
-    Calling what it returns gives the work's tensors to the stream that is then current, which waits
-    for them; the host does not.
+    The stream that is current when it is called waits for them; the host does not.
     """
     with torch.cuda.stream(stream):
         tensors = work()
         done = stream.record_event()
 
-    def taken() -> tuple[Tensor, ...]:
+    def result() -> tuple[Tensor, ...]:
         current = torch.cuda.current_stream()
         current.wait_event(done)
         for tensor in tensors:
             tensor.record_stream(current)
         return tensors
 
-    return taken
+    return result

@@ -26,7 +26,7 @@ from learnir.model import LearnIRModel
 from learnir.networks.blocks import can_fuse, fuse
 from learnir.progress import progress
 from learnir.resolution import scale_at
-from learnir.training.ahead import beside
+from learnir.training.ahead import start_on
 from learnir.training.ema import EMA
 from learnir.training.half import HalfCopy
 from learnir.training.pace import Pace, learning_rate, pace_of
@@ -148,7 +148,7 @@ class Run:
         step = TrainStep(worker, config)
         self.train_step, self.optimizer = self.accelerator.prepare(step, self.optimizer)
         self.recorded = RecordedSteps(self._backward, self.trained) if recorded else None
-        self.aside = torch.cuda.Stream() if self.on_gpu else None
+        self.side_stream = torch.cuda.Stream() if self.on_gpu else None
 
     def _data(self) -> dict[str, Any]:
         """What the record says of the data."""
@@ -193,15 +193,16 @@ class Run:
 
     def drawn(self) -> Iterator[tuple[Stage, Draw, Tensor, Tensor]]:
         """Batches as the training device made them; a GPU makes one ahead, beside a step."""
+        side = self.side_stream
         ahead: deque[tuple[Stage, Draw, Callable]] = deque()
         for step, (stage, draw, prepared) in enumerate(self.batches(), self.step):
-            work = partial(self.pairs, stage, prepared, step)
-            ahead.append((stage, draw, beside(self.aside, work) if self.aside else work))
-            if len(ahead) > (self.aside is not None):
-                *what, taken = ahead.popleft()
-                yield *what, *taken()
-        for *what, taken in ahead:
-            yield *what, *taken()
+            pairs = partial(self.pairs, stage, prepared, step)
+            ahead.append((stage, draw, start_on(side, pairs) if side else pairs))
+            if len(ahead) > (side is not None):
+                *what, result = ahead.popleft()
+                yield *what, *result()
+        for *what, result in ahead:
+            yield *what, *result()
 
     def pairs(
         self, stage: Stage, prepared: list[tuple[Store, Prepared]], step: int

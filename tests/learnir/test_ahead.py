@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from learnir.training import loop
-from learnir.training.ahead import beside
+from learnir.training.ahead import start_on
 from learnir.training.command import prepare_run
 from learnir.training.presets import PRESETS
 
@@ -22,8 +22,8 @@ def test_drawing_ahead_changes_neither_batches_nor_their_order(pairs, tmp_path, 
         tensors = work()
         return lambda: events.append(f"taken {number}") or tensors
 
-    monkeypatch.setattr(loop, "beside", noted)
-    run.aside = "a stream"
+    monkeypatch.setattr(loop, "start_on", noted)
+    run.side_stream = "a stream"
     for (stage, draw, y, x), (stage_, draw_, y_, x_) in zip(run.drawn(), expected, strict=True):
         assert (stage, draw) == (stage_, draw_)
         assert torch.equal(y, y_)
@@ -52,7 +52,7 @@ def test_a_result_is_waited_for_on_the_stream_that_takes_it():
             product = a @ a
         return (product,)
 
-    torch.cuda.synchronize()  # ``beside`` waits for nothing that was begun before
-    taken = beside(torch.cuda.Stream(), work)
+    torch.cuda.synchronize()  # ``start_on`` waits for nothing that was begun before
+    taken = start_on(torch.cuda.Stream(), work)
     (product,) = taken()
     assert torch.allclose(product.sum(), expected, rtol=1e-4)
