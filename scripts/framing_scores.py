@@ -21,13 +21,12 @@ import numpy as np
 from left_alone import listed
 from PIL import Image
 from result_files import write_result
+from score_weights import finite_psnr
 
-from benchmarks.metrics import psnr
 from dataset_tools.landmarks import open_detector
 from dataset_tools.recipe import RECIPES
 from dataset_tools.render import render
 from learnir import LearnIR
-from learnir.describe import IDENTICAL_DB
 from learnir.faces import Box, find_faces
 from learnir.files import read_photo
 
@@ -87,7 +86,7 @@ def row(learnir: LearnIR, pairs: list[Pair]) -> dict[str, Any]:
     found = []
     for shadowed, clean in pairs:
         looks = (learnir.restore(shadowed, faces=faces).picture for faces in (False, True))
-        found.append([min(psnr(x, clean), IDENTICAL_DB) for x in (shadowed, *looks)])
+        found.append([finite_psnr(x, clean) for x in (shadowed, *looks)])
     scores = np.array(found)
     gain = scores[:, 2] - scores[:, 1]
     return {

@@ -23,15 +23,14 @@ import numpy as np
 from fill_page import markdown
 from odd_pictures import grey as black_and_white
 from result_files import write_result
+from score_weights import finite_psnr
 
-from benchmarks.metrics import psnr
 from dataset_tools.curation import Thresholds
 from dataset_tools.facts import Facts, skin_bin
 from dataset_tools.photos import Photo
 from dataset_tools.splits import names_of, remembered
 from learnir import LearnIR
 from learnir.decoding import decode_rgb
-from learnir.describe import IDENTICAL_DB
 from learnir.writing import write_json
 
 GROUPS = {
@@ -64,11 +63,11 @@ def listed(dataset: Path, splits: Sequence[str]) -> list[dict[str, str]]:
 
 
 def unchanged(learnir: LearnIR, path: Path, grey: bool) -> float:
-    """PSNR of a restored picture against itself, at most IDENTICAL_DB."""
+    """PSNR of a restored picture against itself."""
     picture = decode_rgb(path.read_bytes(), str(path))
     if grey:
         picture = black_and_white(picture)
-    return min(psnr(learnir.restore(picture, seed=0).picture, picture), IDENTICAL_DB)
+    return finite_psnr(learnir.restore(picture, seed=0).picture, picture)
 
 
 def changes(values: np.ndarray) -> dict[str, float]:

@@ -25,12 +25,10 @@ from candidate_scores import UNHARMED, Pictures
 from fill_page import markdown
 from PIL import Image
 from result_files import write_result
-from score_weights import load, pairs_of, split_by_shadow
+from score_weights import finite_psnr, load, pairs_of, split_by_shadow
 from tqdm import tqdm
 
-from benchmarks.metrics import psnr
 from learnir import LearnIR
-from learnir.describe import IDENTICAL_DB
 from learnir.gain import brighten, log_gain
 from learnir.images import decode_linear, encode_linear_quickly
 from learnir.side_by_side import default_workers, side_by_side
@@ -143,7 +141,7 @@ def scored(learnir: LearnIR, odd: Odd, pictures: Pictures) -> list[list[float]]:
         results = [y, learnir.restore(y, seed=0).picture]
         if not odd.both:
             results.append(relit(y, *pair))
-        return [min(psnr(picture, x), IDENTICAL_DB) for picture in results]
+        return [finite_psnr(picture, x) for picture in results]
 
     return [result() for _, result in side_by_side(work, pictures, default_workers())]
 

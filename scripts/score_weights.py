@@ -53,11 +53,16 @@ def restore(learnir: LearnIR, pictures: Sequence[np.ndarray], options: dict) -> 
     return [learnir.restore(p, seed=0, faces=False, **options).picture for p in pictures]
 
 
+def finite_psnr(result: np.ndarray, target: np.ndarray) -> float:
+    """PSNR in dB, at most IDENTICAL_DB, so that means can be taken."""
+    return min(psnr(result, target), IDENTICAL_DB)
+
+
 def score(results: Sequence[np.ndarray], targets: Sequence[np.ndarray]) -> dict[str, float]:
     """Means of per-picture metrics; LPIPS only where its weights are at hand."""
     pairs = list(zip(results, targets, strict=True))
     row = {
-        "psnr": float(np.mean([min(psnr(a, b), IDENTICAL_DB) for a, b in pairs])),
+        "psnr": float(np.mean([finite_psnr(a, b) for a, b in pairs])),
         "ssim": float(np.mean([ssim(a, b) for a, b in pairs])),
     }
     try:

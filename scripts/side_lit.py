@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from candidate_scores import Pictures
 from fill_page import markdown
+from score_weights import finite_psnr
 
 from benchmarks.metrics import psnr
 from dataset_tools.build import BuildPlan, decide, find_photos, survey_photos
@@ -26,7 +27,6 @@ from dataset_tools.pack import PackPlan, pack
 from dataset_tools.recipe import RECIPES
 from dataset_tools.splits import adopt
 from learnir import LearnIR
-from learnir.describe import IDENTICAL_DB
 from learnir.images import to_picture
 from learnir.training.archive import load_archive
 from learnir.training.layers import Layers, draw_pairs
@@ -77,7 +77,7 @@ def scored(checkpoint: str, pictures: Pictures) -> dict[str, float | str]:
     learnir = LearnIR.from_pretrained(checkpoint)
 
     def restored(picture: np.ndarray, target: np.ndarray) -> float:
-        return min(psnr(learnir.restore(picture, seed=0).picture, target), IDENTICAL_DB)
+        return finite_psnr(learnir.restore(picture, seed=0).picture, target)
 
     values = [restored(y, x) for y, x in pictures]
     return {
