@@ -11,8 +11,12 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from dataset_tools.landmarks import Landmarks
 
 SHADOWS = ("hand", "brim", "silhouette", "leaves")
 
@@ -29,19 +33,26 @@ class Row:
     after: tuple[float, float]
 
 
-def shadowed_faces(size: int, seed: int) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    """Name, shadowed and clean uint8 pictures of the astronaut under each of SHADOWS."""
+def astronaut_face() -> tuple[np.ndarray, Landmarks]:
+    """The astronaut, uint8 RGB (512, 512, 3), and her face."""
     from skimage.data import astronaut
 
     from dataset_tools.landmarks import open_detector
-    from dataset_tools.recipe import RECIPES
-    from dataset_tools.render import render
 
     picture = astronaut()
     with open_detector() as detector:
         face = detector.detect(picture)
     if face is None:
         raise RuntimeError("no face found in the astronaut: is mediapipe 0.10.21 installed?")
+    return picture, face
+
+
+def shadowed_faces(size: int, seed: int) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """Name, shadowed and clean uint8 pictures of the astronaut under each of SHADOWS."""
+    from dataset_tools.recipe import RECIPES
+    from dataset_tools.render import render
+
+    picture, face = astronaut_face()
     for number, name in enumerate(SHADOWS):
         recipe = dataclasses.replace(
             RECIPES["faceshadow"],

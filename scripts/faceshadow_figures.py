@@ -15,7 +15,6 @@ import numpy as np
 from fill_page import fill, markdown
 from PIL import Image
 
-from dataset_tools.landmarks import open_detector
 from dataset_tools.light import Light, lambert, self_shadow
 from dataset_tools.occluders import OCCLUDERS
 from dataset_tools.recipe import RECIPES
@@ -29,6 +28,7 @@ from dataset_tools.studio import (
     draw_landmarks,
     open_portrait,
 )
+from demo.quickstart import astronaut_face
 from learnir.images import from_unit, grid
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -96,12 +96,7 @@ def best_seed(portrait: Portrait, name: str, distance: float) -> np.ndarray:
 
 def random_pairs() -> np.ndarray:
     """Pairs as a build draws them: shadowed over clean."""
-    from skimage.data import astronaut
-
-    picture = astronaut()
-    with open_detector() as detector:
-        face = detector.detect(picture)
-    assert face is not None
+    picture, face = astronaut_face()
     pairs = [render(picture, face, (5, i), RECIPES["faceshadow"], 256) for i in range(6)]
     return grid([[p.shadow for p in pairs], [p.clean for p in pairs]])
 

@@ -30,18 +30,12 @@ CHOSEN = {
 
 def examples() -> Iterator[tuple[str, np.ndarray]]:
     """File stem and uint8 RGB picture of every example, the plain portrait first."""
-    from skimage.data import astronaut
-
-    from dataset_tools.landmarks import open_detector
     from dataset_tools.recipe import RECIPES
     from dataset_tools.render import render
+    from demo.quickstart import astronaut_face
 
-    picture = astronaut()
+    picture, face = astronaut_face()
     yield "portrait", picture
-    with open_detector() as detector:
-        face = detector.detect(picture)
-    if face is None:
-        raise SystemExit("no face found in the astronaut: is mediapipe 0.10.21 installed?")
     plain = {"relit": 0.0, "close_up": 0.0, "second_occluder": 0.0, "person_only": 1.0}
     for name, (occluder, number) in CHOSEN.items():
         recipe = dataclasses.replace(
