@@ -67,7 +67,7 @@ def restore_files(
         raise restoring.refusal(
             f"{len(paths)} files: at most {MOST_FILES} at a time; use learnir restore."
         )
-    with restoring.friendly():
+    with restoring.failures_shown():
         context.engine.model()
         lines: list[Line] = []
         path = place("restored.zip")

@@ -47,7 +47,7 @@ class Page:
         settings = restoring.make_settings(0, correction, restoring.OWN, 0, "auto", strength)
         runs, page = self.context.runs, request.session_hash
         try:
-            with restoring.friendly(), runs.run(TAB, page, tuple(paths or ())) as flag:
+            with restoring.failures_shown(), runs.run(TAB, page, tuple(paths or ())) as flag:
                 done = batch.restore_files(self.context, paths or [], settings, progress, flag)
         except Cancelled:
             gr.Info("Stopped.")

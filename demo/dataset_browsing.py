@@ -13,7 +13,7 @@ import numpy as np
 
 from demo.engine import Shelf
 from demo.restoring import refusal
-from demo.shadow_making import sayable
+from demo.shadow_making import dataset_failures_shown
 from demo.storage import AGE_S, cache_folder
 from demo.views import SMALL_SIDE, preview
 
@@ -72,9 +72,9 @@ def _own(where: str) -> Browser:
 
     folder = Path(where).expanduser()
     if folder.is_dir():
-        with sayable():
+        with dataset_failures_shown():
             return open_dataset(folder)
-    with _in_one_line(where):
+    with _hub_failures_shown(where):
         return open_dataset(f"{HUB}{where}")
 
 
@@ -82,7 +82,7 @@ def _of_a_visitor(where: str) -> Browser:
     """Any public one of the Hub, in the cache: its files stay as long as it is kept open."""
     from dataset_tools.browse import open_dataset
 
-    with _in_one_line(where.removeprefix(HUB)):
+    with _hub_failures_shown(where.removeprefix(HUB)):
         browser = open_dataset(where, cache_folder() / "hub")
     for path in browser.folder.rglob("*"):
         path.chmod(path.stat().st_mode)  # young to the sweep, unmodified to the Hub's client
@@ -90,8 +90,8 @@ def _of_a_visitor(where: str) -> Browser:
 
 
 @contextmanager
-def _in_one_line(name: str) -> Iterator[None]:
-    """One line for what goes wrong with a data set of the Hub, without the server's folders."""
+def _hub_failures_shown(name: str) -> Iterator[None]:
+    """What goes wrong with a data set of the Hub, in one line without the server's folders."""
     from dataset_tools.hub import said
     from dataset_tools.ledger import DatasetError
 
@@ -130,7 +130,7 @@ def page_of(browser: Browser, indices: np.ndarray, page: int) -> list[tuple[np.n
     """
     rows = [int(i) for i in indices[(page - 1) * PAGE : page * PAGE]]
     shares = browser.table["coverage"]
-    with sayable():
+    with dataset_failures_shown():
         return [(_thumbnail(browser, i), f"{shares.iloc[i]:.0%}") for i in rows]
 
 
@@ -168,5 +168,5 @@ def histogram(table: pd.DataFrame, indices: np.ndarray, column: str, bins: int) 
 
 def one(browser: Browser, index: int) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Pictures (shadow, clean, mask) and every field of a pair."""
-    with sayable():
+    with dataset_failures_shown():
         return browser.pictures(index), browser.parameters(index)

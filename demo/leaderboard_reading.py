@@ -18,7 +18,7 @@ import numpy as np
 
 from demo.engine import Settings
 from demo.photos import encode_png
-from demo.restoring import friendly, refusal
+from demo.restoring import failures_shown, refusal
 from demo.storage import keep
 
 if TYPE_CHECKING:
@@ -39,8 +39,8 @@ PUBLISHED = [
 
 
 @contextmanager
-def sayable() -> Iterator[None]:
-    """Expected failures of the benchmark become messages."""
+def benchmark_failures_shown() -> Iterator[None]:
+    """Expected failures of the benchmark, shown to the user."""
     from benchmarks.names import BenchmarkError
 
     try:
@@ -53,7 +53,7 @@ def board_choices(folder: Path) -> list[tuple[str, str]]:
     """(label, id) of every board that has a result."""
     from benchmarks.leaderboard import boards
 
-    with sayable():
+    with benchmark_failures_shown():
         return [(board.label, board.id) for board in boards(folder)]
 
 
@@ -68,7 +68,7 @@ def board(folder: Path, name: str) -> Board:
     """The board of that id; gr.Error where there is none."""
     from benchmarks.leaderboard import board_named
 
-    with sayable():
+    with benchmark_failures_shown():
         return board_named(name, folder)
 
 
@@ -158,7 +158,7 @@ def command(folder: Path, run_id: str) -> str:
     """The command that makes a row again."""
     from benchmarks.leaderboard import find_run, reproduce
 
-    with sayable():
+    with benchmark_failures_shown():
         return reproduce(find_run(run_id, folder))
 
 
@@ -178,7 +178,7 @@ def comparison(folder: Path, a: str | None, b: str | None) -> Comparison:
 
     if not (a and b):
         raise refusal("Choose two methods first.")
-    with sayable():
+    with benchmark_failures_shown():
         first, second = (find_run(run, folder).facts["method"]["name"] for run in (a, b))
     return Comparison((a, b), (first, second), compared(folder, a, b), picture_table(folder, a, b))
 
@@ -187,7 +187,7 @@ def compared(folder: Path, a: str, b: str) -> list[list[Any]]:
     """One row per metric: means of a and b, difference with its interval, p, verdict."""
     from benchmarks.comparison import compare_runs
 
-    with sayable():
+    with benchmark_failures_shown():
         rows = compare_runs(a, b, folder).to_dict("records")
     return [
         [
@@ -211,7 +211,7 @@ def picture_table(folder: Path, a: str, b: str) -> list[list[Any]]:
     """name, metric of A, of B, difference, the widest apart first."""
     from benchmarks.leaderboard import per_picture
 
-    with sayable():
+    with benchmark_failures_shown():
         tables = [per_picture(run, folder).groupby("name")["psnr"].mean() for run in (a, b)]
     joined = tables[0].to_frame("a").join(tables[1].to_frame("b"), how="inner")
     joined = joined.assign(d=joined["a"] - joined["b"])
@@ -230,7 +230,7 @@ def pictures(context: Context, a: str, b: str, name: str) -> tuple[np.ndarray, n
     from benchmarks.protocols import protocol_named
     from benchmarks.runner import as_seen
 
-    with friendly(), sayable():
+    with failures_shown(), benchmark_failures_shown():
         found = [find_run(run, context.options.results) for run in (a, b)]
         own = found[0].data
         collection = _opened(own, found[0].facts["dataset"]["split"], found[0].clean)

@@ -230,7 +230,7 @@ class Page:
         runs, page = self.context.runs, request.session_hash
         progress(0, desc="Waiting for the model")
         try:
-            with restoring.friendly(), runs.run(TAB, page, path) as flag:
+            with restoring.failures_shown(), runs.run(TAB, page, path) as flag:
                 kept = restoring.restore(
                     self.context,
                     path,
@@ -294,7 +294,7 @@ class Page:
             return {self.shown.scores: gr.update(visible=False)}
         rows = kept.scored.get((truth, strength))
         if rows is None:
-            with restoring.friendly("Choose the same picture without its shadow."):
+            with restoring.failures_shown("Choose the same picture without its shadow."):
                 target = photos.open_photo(truth).picture
                 rows = views.scores(kept.photo.picture, kept.at_strength(strength), target)
             if all(score.after is not None for score in rows):  # else there may be more later

@@ -79,8 +79,8 @@ def _scales(text: str) -> tuple[int, ...] | str | None:
 
 
 @contextmanager
-def friendly(remedy: str = "Change the sampler settings.") -> Iterator[None]:
-    """Expected failures become messages that say what to do: ``remedy`` for a ValueError."""
+def failures_shown(remedy: str = "Change the sampler settings.") -> Iterator[None]:
+    """Expected failures, shown to the user with what to do: ``remedy`` for a ValueError."""
     try:
         yield
     except gr.Error:  # a ValueError too: it says already what to do
@@ -111,7 +111,7 @@ def restore(
     """
     if not path:
         raise refusal("Choose a picture first: upload one or take an example.")
-    with friendly():
+    with failures_shown():
         photo = open_photo(path)
         factor = _mask(where, photo.picture.shape[:2]) if where else None
         done = context.engine.restore(

@@ -20,7 +20,7 @@ import numpy as np
 from demo import photos
 from demo.engine import Shelf
 from demo.photos import encode_png, open_photo
-from demo.restoring import friendly, refusal
+from demo.restoring import failures_shown, refusal
 from demo.storage import AGE_S, keep
 from learnir.images import eight_bits, from_unit
 
@@ -40,8 +40,8 @@ def occluders() -> tuple[str, ...]:
 
 
 @contextmanager
-def sayable(names: dict[str, str] | None = None) -> Iterator[None]:
-    """Expected failures of the dataset tools become messages; ``names`` are those of ``_copy``."""
+def dataset_failures_shown(names: dict[str, str] | None = None) -> Iterator[None]:
+    """Expected failures of the dataset tools, shown to the user; ``names``: as of ``_copy``."""
     from dataset_tools.landmarks import LandmarkError
     from dataset_tools.ledger import DatasetError
     from dataset_tools.photos import PhotoError
@@ -72,9 +72,9 @@ def open_portrait(path: str) -> Portrait:
 def _detected(path: str) -> Portrait:
     from dataset_tools import studio
 
-    with friendly():
+    with failures_shown():
         picture = eight_bits(open_photo(path).picture)
-    with sayable():
+    with dataset_failures_shown():
         return studio.open_portrait(picture)
 
 
@@ -116,7 +116,7 @@ def make(path: str | None, settings: ShadowSettings) -> tuple[Portrait, StudioPa
     if not path:
         raise refusal("Choose a portrait first: upload one or take the example.")
     portrait = open_portrait(path)
-    with sayable():
+    with dataset_failures_shown():
         return portrait, studio.cast_shadow(portrait, settings)
 
 
@@ -200,7 +200,7 @@ def build_dataset(
             engine=EnginePlan("local", 1),
             sheets=False,
         )
-        with sayable(names):
+        with dataset_failures_shown(names):
             made = build(plan)
         others = [line for line in curation_lines(out) if line["status"] != "kept"]
         left = [_named(f"{line['photo']}: {line['reason']}", names) for line in others]
@@ -222,7 +222,7 @@ def _copy(paths: Sequence[str], folder: Path) -> tuple[dict[str, str], list[str]
     damaged: list[str] = []
     for number, path in enumerate(paths):
         try:
-            with friendly():
+            with failures_shown():
                 photo = photos.open_photo(path)
         except gr.Error as error:
             damaged.append(error.message)
