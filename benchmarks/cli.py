@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.arguments import parser
 from benchmarks.names import MethodError
-from learnir.console import INTERRUPTED, UNREAD, asked, unread
+from learnir.console import outcome
 
 if TYPE_CHECKING:
     from benchmarks.runner import RunPlan
@@ -265,24 +265,15 @@ RUNNERS = {
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; 0 when it succeeded, 1 with one line on stderr when it could not."""
     options = parser().parse_args(arguments)
-    try:
-        return RUNNERS[options.command](options)
-    except KeyboardInterrupt:
-        print("learnir-bench: stopped; run the same command again", file=sys.stderr)
-        return INTERRUPTED
-    except ImportError as error:  # pandas and others say by a plain one what they lack
-        if asked():
-            raise
-        remedy = "in the repository run: pip install -e '.[bench]'"
-        print(f"learnir-bench: {' '.join(str(error).split())}; {remedy}", file=sys.stderr)
-        return 1
-    except (ValueError, OSError) as error:
-        if unread(error):
-            return UNREAD
-        if isinstance(error, MethodError):
+
+    def work() -> int:
+        try:
+            return RUNNERS[options.command](options)
+        except MethodError as error:
             traceback.print_exception(error.__cause__)
-        print(f"learnir-bench: {' '.join(str(error).split())}", file=sys.stderr)
-        return 1
+            raise
+
+    return outcome("learnir-bench", work, lambda: (ValueError, OSError), "bench")
 
 
 if __name__ == "__main__":

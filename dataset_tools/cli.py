@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dataset_tools.options import parser
-from learnir.console import INTERRUPTED, UNREAD, asked, unread
+from learnir.console import outcome
 
 if TYPE_CHECKING:
     from dataset_tools.build import BuildPlan
@@ -197,31 +197,11 @@ def _expected() -> tuple[type[Exception], ...]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; 0 when it succeeded, 1 with one line on stderr when it could not."""
-    code = _outcome(parser().parse_args(arguments))
+    options = parser().parse_args(arguments)
+    code = outcome("faceshadow", lambda: RUNNERS[options.command](options), _expected, "data")
     if code and arguments is None:
         _leave(code)
     return code
-
-
-def _outcome(options: argparse.Namespace) -> int:
-    try:
-        code = RUNNERS[options.command](options)
-        sys.stdout.flush()
-        return code
-    except KeyboardInterrupt:
-        print("faceshadow: stopped; run the same command to go on", file=sys.stderr)
-        return INTERRUPTED
-    except ImportError as error:  # pandas and others say by a plain one what they lack
-        if asked():
-            raise
-        remedy = "in the repository run: pip install -e '.[data]'"
-        print(f"faceshadow: {' '.join(str(error).split())}; {remedy}", file=sys.stderr)
-        return 1
-    except _expected() as error:
-        if unread(error):
-            return UNREAD
-        print(f"faceshadow: {error}", file=sys.stderr)
-        return 1
 
 
 def _leave(code: int) -> None:

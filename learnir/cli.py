@@ -18,7 +18,7 @@ import tyro
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 from tyro.constructors import PrimitiveConstructorSpec
 
-from learnir.console import INTERRUPTED, UNREAD, signals_interrupt, unread
+from learnir.console import FAILED, INTERRUPTED, UNREAD, signals_interrupt, unread
 from learnir.paths import expanded, is_hub_id
 
 
@@ -43,7 +43,7 @@ Place = Annotated[Path, _named(Path, "PATH")]
 Weights = Annotated[str, _named(str, "STR")]
 On = Annotated[bool, arg(help_behavior_hint="(default: False)")]  # of --no-..., all that is shown
 Device = Annotated[str | None, arg(help="cpu, cuda or cuda:1; a GPU if there is one")]
-CANNOT_START, FAILED = 2, 1
+CANNOT_START = 2
 NARROWEST = 20  # columns; below 6, tyro breaks the lines of --help for ever
 
 

@@ -9,14 +9,14 @@ import os
 import select
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from types import FrameType, TracebackType
 from typing import NoReturn
 
 STDOUT, STDERR = 1, 2  # their file descriptors
-INTERRUPTED, UNREAD = 130, 141  # as of programs that SIGINT and SIGPIPE end
+FAILED, INTERRUPTED, UNREAD = 1, 130, 141  # the last two as of SIGINT and SIGPIPE
 _asked: list[int] = []  # signals that have asked this process to stop
 
 
@@ -68,9 +68,36 @@ def _tell(kind: type[BaseException], error: BaseException, trace: TracebackType 
         sys.__excepthook__(kind, error, trace)
 
 
-def asked() -> bool:
-    """Whether a signal has asked this process to stop, whatever error that has come out as."""
-    return bool(_asked)
+def outcome(
+    command: str,
+    work: Callable[[], int],
+    expected: Callable[[], tuple[type[Exception], ...]],
+    extra: str,
+) -> int:
+    """What ``work`` returns; where it is stopped, or fails as expected, one line and a status.
+
+    Args:
+        expected: the exceptions that say in a line what the user can do; called when one comes.
+        extra: the extra that holds the packages which ``work`` may lack.
+    """
+    try:
+        code = work()
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        print(f"{command}: stopped; run the same command to go on", file=sys.stderr)
+        return INTERRUPTED
+    except ImportError as error:  # pandas and others say by a plain one what they lack
+        if _asked:  # or an import was interrupted, see ``run``
+            raise
+        remedy = f"in the repository run: pip install -e '.[{extra}]'"
+        print(f"{command}: {' '.join(str(error).split())}; {remedy}", file=sys.stderr)
+        return FAILED
+    except expected() as error:
+        if unread(error):
+            return UNREAD
+        print(f"{command}: {' '.join(str(error).split())}", file=sys.stderr)
+        return FAILED
+    return code
 
 
 def unread(error: BaseException) -> bool:
