@@ -52,11 +52,11 @@ class FramedPhoto:
 
 @dataclass(frozen=True)
 class _Base:
-    """The picture before anything is cast on it. clean: (H, W, 3) linear. stays: share of it that
-    shadow leaves, alike. The others: as drawn, None where not."""
+    """The picture before anything is cast on it. clean: (H, W, 3) linear. ambient: the share of
+    it that stays in shadow, (H, W, 3). The others: as drawn, None where not."""
 
     clean: np.ndarray
-    stays: np.ndarray
+    ambient: np.ndarray
     dye: Dye | None
     look: Look | None = None
     darkening: Darkening | None = None
@@ -88,7 +88,7 @@ def render(
         visible = shadows.within(visible, stage.face.person)
     spread = recipe.draw_scattering(rng)
     seen = photometry.scatter(visible, stage.scene.skin, stage.scene.mm / spread)
-    darkened = photometry.composite(base.clean, base.stays, seen)
+    darkened = photometry.composite(base.clean, base.ambient, seen)
     noise, noise_meta = _draw_noise(rng, recipe, base.clean, darkened)
     finish = shoulder if base.look is not None else _identity
     meta |= {"kind": kind, "person_only": on_person, "layers": layers}
@@ -146,12 +146,12 @@ def _draw_base(
     ambient = photometry.ambient_field(rng, colour, shape, recipe.ambient_spread, sky)
     if recipe.colour == "matrix":
         darkening = zhang2020.draw_darkening(rng)
-        stays = zhang2020.remaining_share(base, darkening.matrix)
-        return _Base(base, stays, dye, darkening=darkening)
+        ambient = zhang2020.remaining_share(base, darkening.matrix)
+        return _Base(base, ambient, dye, darkening=darkening)
     if rng.random() >= recipe.relit:
         return _Base(base, ambient, dye)
     look = draw_look(rng, recipe)
-    lit, stays = relight(
+    lit, ambient = relight(
         unmixed(base, person, stage.scene.mm),
         stage.scene,
         person=person,
@@ -160,7 +160,7 @@ def _draw_base(
         look=look,
         wall=base,
     )
-    return _Base(lit, stays, dye, look)
+    return _Base(lit, ambient, dye, look)
 
 
 def _draw_ambient(

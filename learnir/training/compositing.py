@@ -20,7 +20,7 @@ from learnir.resolution import area_mean
 
 SKEW = 0.5  # dataset_tools.photometry
 SKIN = 0.2  # luminance of the skin on which shadows keep their depth behind a curve
-TYPICAL = 0.15  # share of the light that stays in a shadow of typical depth
+TYPICAL = 0.15  # ambient share in a shadow of typical depth, as shown
 RIM_MM = 2.0  # dataset_tools.fringe
 SCATTER_MM = (0.08, 0.22, 0.432, 0.753, 1.411, 2.722)  # dataset_tools.photometry, as the weights
 SCATTER_WEIGHTS = (
@@ -96,36 +96,35 @@ def highlights(linear: Tensor, skin: Tensor, mm: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Camera:
-    """The curve behind a shadow, as numbers or (B, 1, 1, 1).
+    """The tone curve behind a shadow: scene light s is shown as y = p^2 / (p + toe), p = c s^curve.
 
-    Cameras add contrast to the light that they meet, most of it to the dark. The base is a finished
-    photograph, and a shadow that is put into it has not been through that. Scene light s is shown
-    as y = p^2 / (p + toe), p = c s^curve.
+    Cameras add contrast to the light of a scene, most of it in the dark. The base is a finished
+    photograph, and a shadow that is put into it has not been through that. Numbers or (B, 1, 1, 1).
     """
 
     curve: Tensor | float = 1.0
     toe: Tensor | float = 0.0
 
-    def shown(self, darkened: Tensor, base: Tensor) -> Tensor:
-        """What a shadow leaves of the base, (B, 3, H, W), as the camera would show it.
+    def apply(self, darkened: Tensor, base: Tensor) -> Tensor:
+        """The darkened base, (B, 3, H, W), as the camera would show it.
 
-        The curve is that of luminance. Colours stay.
+        The curve acts on luminance and keeps colours.
         """
         light = luminance(base) + 1e-4
         keep = ((luminance(darkened) + 1e-4) / light).clamp(1e-3, 1)
-        return darkened * (self.seen(keep, light) / keep)
+        return darkened * (self.response(keep, light) / keep)
 
-    def seen(self, share: Tensor, light: Tensor | float = SKIN) -> Tensor:
-        """What is shown, as a share of the luminance ``light``, if that of its light is left."""
+    def response(self, share: Tensor, light: Tensor | float = SKIN) -> Tensor:
+        """The share of a luminance ``light`` that is shown where ``share`` of its light is left."""
         p = share**self.curve * self._powered(light)
         return p**2 / (p + self.toe) / light
 
-    def met(self, seen: Tensor) -> Tensor:
-        """The share of light that is shown as ``seen``, both of skin of usual brightness."""
-        return (self._powered(seen * SKIN) / self._powered(SKIN)) ** (1 / self.curve)
+    def inverse(self, shown: Tensor) -> Tensor:
+        """The share of light that ``response`` shows as ``shown`` on skin of usual brightness."""
+        return (self._powered(shown * SKIN) / self._powered(SKIN)) ** (1 / self.curve)
 
     def _powered(self, y: Tensor | float) -> Tensor | float:
-        """p of a luminance."""
+        """p of a luminance y."""
         return (y + (y**2 + 4 * self.toe * y) ** 0.5) / 2
 
 
@@ -155,9 +154,9 @@ def reduced_visibility(visible: Tensor, f: int, camera: Camera = Camera()) -> Te
     """
     if f == 1:
         return visible
-    stays = camera.met(torch.full_like(visible[:, :, :1, :1], TYPICAL))
-    encoded = area_mean(camera.seen(stays + (1 - stays) * visible) ** (1 / 2.2), f)
-    return ((camera.met(encoded**2.2) - stays) / (1 - stays)).clamp(0, 1)
+    ambient = camera.inverse(torch.full_like(visible[:, :, :1, :1], TYPICAL))
+    encoded = area_mean(camera.response(ambient + (1 - ambient) * visible) ** (1 / 2.2), f)
+    return ((camera.inverse(encoded**2.2) - ambient) / (1 - ambient)).clamp(0, 1)
 
 
 def shoulder(linear: Tensor) -> Tensor:
@@ -291,9 +290,9 @@ def relight(
     shading = shading * detail**look.relief
     lit = indirect + graded * (1 - ambient) * (shading * key) + gloss
     share = indirect / lit.clamp(min=1e-5)
-    plain = Camera(camera.curve).shown(lit, graded)
+    plain = Camera(camera.curve).apply(lit, graded)
     gain = _exposure(linear, plain, maps.face > 0.5, look.exposure)
-    lit = camera.shown(lit * gain, graded * gain)
+    lit = camera.apply(lit * gain, graded * gain)
     wall = linear if wall is None else wall
     background = mix(look.backdrop, wall * look.background, look.has_backdrop)
     inner = ((maps.person - 0.4) / 0.6).clamp(0, 1)  # the matte's rim shows the old background

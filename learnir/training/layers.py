@@ -212,18 +212,18 @@ def draw_pairs(
     sky = maps.sky ** draws.uniform(*ranges.sky)
     # how uneven shadows are was measured on finished photographs: the curve is in it already
     seen = light.ambient_field(share, wave, ranges.ambient_spread, sky)
-    ambient = light.ambient_colour(camera.met(seen), tint).clamp(max=1)
+    ambient = light.ambient_colour(camera.inverse(seen), tint).clamp(max=1)
     if any(one.dyed for one in layers.ranges):
         changed = light.dyed(base, maps.cloth, _dyes(draws))
         base = light.mix(changed, base, draws.happens(ranges.dyed))
     look = _looks(layers, size, draws, ranges)
-    lit, stays = light.relight(light.unmixed(base, maps), maps, ambient, look, base, camera)
+    lit, ambient_lit = light.relight(light.unmixed(base, maps), maps, ambient, look, base, camera)
     own = layers.own[scenes].view(-1, 1, 1, 1).float()
+    ambient = light.mix(light.own_share(ambient, camera.inverse(maps.shade)), ambient, own)
     relit = draws.happens(ranges.relit) * (1 - own)
-    unchanged = light.mix(light.own_share(ambient, camera.met(maps.shade)), ambient, own)
-    base, stays = light.mix(lit, base, relit), light.mix(stays, unchanged, relit)
+    base, ambient = light.mix(lit, base, relit), light.mix(ambient_lit, ambient, relit)
     mirrored = draws.uniform(*ranges.highlights) * light.highlights(base, maps.skin, maps.mm)
-    darkened = camera.shown(light.composite(base, stays * (1 - mirrored), visible), base)
+    darkened = camera.apply(light.composite(base, ambient * (1 - mirrored), visible), base)
     f = reduction(layers, size)
     noise = _noise(base, darkened, draws, ranges) / f
     target = light.mix(light.shoulder(base), base, relit)

@@ -122,8 +122,8 @@ def test_relighting_agrees_with_the_renderer(smooth, rng):
     looks = compositing.Looks(
         *map(scalar, values), scalar(look.background), scalar(0), batched(smooth)
     )
-    ours_lit, ours_stays = compositing.relight(batched(smooth), maps, batched(ambient), looks)
-    assert np.allclose(ours_stays, batched(stays), atol=1e-4)
+    ours_lit, ours_ambient = compositing.relight(batched(smooth), maps, batched(ambient), looks)
+    assert np.allclose(ours_ambient, batched(stays), atol=1e-4)
     inside = (batched(person) == 1).expand_as(ours_lit)
     ratio = (ours_lit / batched(lit))[inside]
     # the exposure's percentile is read without interpolation: one factor for all pixels
@@ -204,9 +204,9 @@ def test_shadows_for_reduced_pictures_give_the_mean_of_the_picture(camera, skin,
     base, f = torch.full((1, 3, 32, 32), skin), 4
 
     def encoded(base, visible):
-        ambient = camera.met(torch.full_like(base, 0.15))
+        ambient = camera.inverse(torch.full_like(base, 0.15))
         dark = compositing.composite(base, ambient, visible)
-        return compositing.encode(camera.shown(dark, base))
+        return compositing.encode(camera.apply(dark, base))
 
     exact = area_mean(encoded(base, visible), f)
     ours = encoded(area_mean(base, f), compositing.reduced_visibility(visible, f, camera))
@@ -221,7 +221,7 @@ def test_contrast_is_of_the_luminance_that_a_shadow_leaves(rng):
     darkened = base * rng.uniform(0.1, 1.0, (3, 1, 8, 8)).astype(np.float32)
     curve = np.array([1.0, 1.3, 1.7], np.float32).reshape(3, 1, 1, 1)
     camera = compositing.Camera(torch.from_numpy(curve))
-    ours = camera.shown(torch.from_numpy(darkened), torch.from_numpy(base)).numpy()
+    ours = camera.apply(torch.from_numpy(darkened), torch.from_numpy(base)).numpy()
     weights = np.array([0.2126, 0.7152, 0.0722]).reshape(1, 3, 1, 1)
     y, y_base, y_ours = ((p * weights).sum(1, keepdims=True) for p in (darkened, base, ours))
     assert np.allclose(y_ours / y_base, (y / y_base) ** curve, rtol=5e-3)
@@ -238,7 +238,7 @@ def test_contrast_with_a_toe_is_a_camera_that_meets_less_light(rng):
     left = rng.uniform(0.1, 1.0, base.shape[2:])
     expected = np.interp(left * np.interp(base[0, 0], shown, light), light, shown)
     pair = torch.from_numpy(base * left), torch.from_numpy(base)
-    ours = compositing.Camera(curve, toe).shown(*pair)[0].numpy()
+    ours = compositing.Camera(curve, toe).apply(*pair)[0].numpy()
     assert np.allclose(ours, expected, rtol=1e-2)
 
 
@@ -248,9 +248,9 @@ def test_light_met_is_shown_as_it_was_wanted(toe):
         torch.tensor([0.07, 0.15, 0.3, 1.0]).view(4, 1, 1, 1),
         compositing.Camera(1.5, toe),
     )
-    assert torch.allclose(camera.seen(camera.met(seen)), seen, rtol=1e-4)
+    assert torch.allclose(camera.response(camera.inverse(seen)), seen, rtol=1e-4)
     skin = torch.full((4, 3, 1, 1), compositing.SKIN)
-    shown = camera.shown(camera.met(seen) * skin, skin) / skin
+    shown = camera.apply(camera.inverse(seen) * skin, skin) / skin
     assert torch.allclose(shown, seen.expand_as(shown), rtol=1e-2)
 
 
@@ -273,24 +273,24 @@ def test_behind_a_curve_shade_and_shadow_are_equally_dark(toe):
     nominal, curve = 0.15, torch.tensor([1.0, 1.35, 1.7]).view(3, 1, 1, 1)
     camera = compositing.Camera(curve, toe)
     one, plane = torch.ones(3, 1, 1, 1), torch.ones(3, 1, SIZE, SIZE)
-    ambient = camera.met(nominal * one).expand(3, 3, SIZE, SIZE)
+    ambient = camera.inverse(nominal * one).expand(3, 3, SIZE, SIZE)
     shade, base = plane.clone(), torch.full((3, 3, SIZE, SIZE), compositing.SKIN)
     shade[..., SIZE // 2 :] = 0
     maps = compositing.Maps(plane, plane, shade, 0 * plane, 0 * plane, 0 * plane, plane, one)
     off = (0 * one,) * 4  # no gloss, relief, sheen; the old background
     usual = (
-        1 + camera.met(nominal * one) ** curve
+        1 + camera.inverse(nominal * one) ** curve
     ) / 2  # exposure: the lit half is as bright as before
     looks = compositing.Looks(one, 0 * one, usual, one, one, *off[:3], one, off[3], base)
     lit, stays = compositing.relight(base, maps, ambient, looks, camera=camera)
     blocked = compositing.composite(lit, stays, 0 * plane)
-    blocked = camera.shown(blocked, lit)
+    blocked = camera.apply(blocked, lit)
     bright = lit[..., 0:1, 0:1]
     assert torch.allclose(lit[..., -1:] / bright, torch.tensor(nominal), rtol=5e-3)  # attached
     assert torch.allclose(blocked / bright, torch.tensor(nominal), rtol=5e-3)  # cast, over both
-    own = compositing.own_share(ambient, camera.met(0.4 * plane))
+    own = compositing.own_share(ambient, camera.inverse(0.4 * plane))
     side = 0.4 * base  # of a face that stands in light from one side
-    kept = camera.shown(compositing.composite(side, own, 0 * plane), side)
+    kept = camera.apply(compositing.composite(side, own, 0 * plane), side)
     assert torch.allclose(kept, nominal * base, rtol=5e-3)
 
 
