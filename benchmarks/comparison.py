@@ -15,7 +15,7 @@ from benchmarks.summary import capped
 if TYPE_CHECKING:
     import pandas as pd
 
-UNTOLD = "not distinguishable"
+NOT_DISTINGUISHABLE = "not distinguishable"
 
 
 def compare_runs(run_a: str, run_b: str, folder: str | Path = RESULTS) -> pd.DataFrame:
@@ -69,5 +69,5 @@ def _row(found: Comparison, a: pd.DataFrame, b: pd.DataFrame) -> dict[str, objec
 def _verdict(found: Comparison, up: bool) -> str:
     """Who is better for certain: scenes enough, and the whole interval on one side of zero."""
     if not found.certain:
-        return UNTOLD
+        return NOT_DISTINGUISHABLE
     return "a is better" if (found.difference.low > 0) == up else "b is better"

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.datasets import DATASETS, OWN
 from benchmarks.locations import RESULTS
 from benchmarks.metrics import METRICS
-from benchmarks.names import BenchmarkError, look_up_begun
+from benchmarks.names import BenchmarkError, look_up_prefix
 from benchmarks.results import Run, load_runs, readable_runs
 from benchmarks.statistics import FEWEST_SCENES
 from benchmarks.summary import capped
@@ -83,7 +83,7 @@ def boards(folder: str | Path = RESULTS) -> list[Board]:
 
 def board_named(name: str, folder: str | Path = RESULTS) -> Board:
     """A board by its id, or by the beginning of one that only one has."""
-    return look_up_begun("board", name, {board.id: board for board in boards(folder)})
+    return look_up_prefix("board", name, {board.id: board for board in boards(folder)})
 
 
 def _board(run: Run) -> Board:
@@ -210,7 +210,7 @@ def find_run(run_id: str, folder: str | Path = RESULTS) -> Run:
     found = {run.id: run for run in readable_runs(Path(folder))[0]}
     if not any(id_.startswith(run_id) for id_ in found):
         load_runs(Path(folder))  # what cannot be read may be the one asked for: that is said
-    return look_up_begun("run", run_id, found)
+    return look_up_prefix("run", run_id, found)
 
 
 def per_picture(run_id: str, folder: str | Path = RESULTS) -> pd.DataFrame:

@@ -44,14 +44,14 @@ def look_up(kind: str, name: str, table: Mapping[str, Entry]) -> Entry:
     return names.look_up(kind, name, table, BenchmarkError)
 
 
-def look_up_begun(kind: str, name: str, table: Mapping[str, Entry]) -> Entry:
-    """``look_up`` by a name or the beginning of one; BenchmarkError lists those that it fits."""
-    begun = [known for known in table if name and known.startswith(name)]
-    if name in table or not begun:
+def look_up_prefix(kind: str, name: str, table: Mapping[str, Entry]) -> Entry:
+    """``look_up`` by a name or a prefix of one; BenchmarkError lists those that it fits."""
+    matches = [known for known in table if name and known.startswith(name)]
+    if name in table or not matches:
         return look_up(kind, name, table)
-    if len(begun) > 1:
-        shown = [*begun[:MOST_SHOWN], *(["..."] if len(begun) > MOST_SHOWN else [])]
+    if len(matches) > 1:
+        shown = [*matches[:MOST_SHOWN], *(["..."] if len(matches) > MOST_SHOWN else [])]
         raise BenchmarkError(
-            f"{name!r} fits {len(begun)} {kind}s: {', '.join(shown)}; write more of it"
+            f"{name!r} fits {len(matches)} {kind}s: {', '.join(shown)}; write more of it"
         )
-    return table[begun[0]]
+    return table[matches[0]]

@@ -26,14 +26,14 @@ OF_TEST = ("all", "disjoint")  # splits that are parts of the test folder
 class Collection:
     """The pairs of one split as found on disk.
 
-    lonely: keys without a partner. left_out: how many pairs ``first`` took away.
+    unpaired: keys without a partner. left_out: how many pairs ``first`` took away.
     """
 
     entry: Dataset
     split: str
     folder: Path
     sources: tuple[Source, ...]
-    lonely: tuple[str, ...] = ()
+    unpaired: tuple[str, ...] = ()
     left_out: int = 0
 
     def first(self, limit: int | None) -> Collection:
@@ -228,9 +228,9 @@ def _read(entry: Dataset, folder: Path, split: str) -> Collection:
     for layout in entry.layouts or (PLAIN,):
         there = layout.at(part)
         if there is not None and there.found_in(folder):
-            sources, lonely = there.sources(folder)
+            sources, unpaired = there.sources(folder)
             kept = _of_split(entry, split, sources, layout.at("train"), folder)
-            alone = (key for key in lonely if re.fullmatch(_rule(entry, split), key))
+            alone = (key for key in unpaired if re.fullmatch(_rule(entry, split), key))
             return Collection(entry, split, folder, tuple(kept), tuple(alone))
     raise BenchmarkError(_no_layout(entry, folder, split))
 

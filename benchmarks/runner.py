@@ -151,7 +151,7 @@ def _check_card(method: Method) -> None:
 
 
 def _without_partner(collection: Collection) -> list[str]:
-    alone = collection.lonely
+    alone = collection.unpaired
     if not alone:
         return []
     return [

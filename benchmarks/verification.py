@@ -48,7 +48,7 @@ def verify(name: str, root: str | Path | None = None, scores: bool = False) -> R
     known = known_files(found.entry.name)
     changed = sorted(key for key, digest in files.items() if known.get(key, digest) != digest)
     problems = [f"{key}: not the known file; get it anew: {found.entry.where}" for key in changed]
-    problems += [f"{key}: has no partner" for key in found.lonely]
+    problems += [f"{key}: has no partner" for key in found.unpaired]
     recognised = sum(known.get(key) == digest for key, digest in files.items())
     notes = [*_notes(found), *(_published_row(found) if scores else ())]
     return Report(name, _summary(found, files, recognised), tuple(notes), tuple(problems))

@@ -22,7 +22,7 @@ import pandas as pd
 from fill_page import fill, markdown
 from tqdm import tqdm
 
-from benchmarks.comparison import UNTOLD, compare_runs
+from benchmarks.comparison import NOT_DISTINGUISHABLE, compare_runs
 from benchmarks.export import as_markdown
 from benchmarks.leaderboard import METRICS_SHOWN, boards, runs_of, table
 from benchmarks.leaderboard import Board as LeaderboardBoard
@@ -244,7 +244,9 @@ def comparisons(found: list[LeaderboardBoard], results: Path) -> pd.DataFrame:
             rows += [about | {"metric": m} | pairs.loc[m].to_dict() for m in COMPARED]
     compared = pd.DataFrame(rows)
     p = holm(compared["p"].to_numpy())
-    return compared.assign(p=p, verdict=compared["verdict"].where(p < 1 - LEVEL, UNTOLD))
+    return compared.assign(
+        p=p, verdict=compared["verdict"].where(p < 1 - LEVEL, NOT_DISTINGUISHABLE)
+    )
 
 
 def comparison_table(compared: pd.DataFrame) -> str:

@@ -60,10 +60,13 @@ def test_the_page_says_what_the_rows_say(suite):
 def test_verdicts_stand_for_all_tests_of_the_table_at_once(suite, monkeypatch):
     """Of twelve tests of p = .02 and .0001 only the latter succeeds."""
     rows = {"metric": suite.COMPARED, "p": [0.02, 0.0001, 0.9]}
-    rows["verdict"] = ["a is better", "b is better", suite.UNTOLD]
+    rows["verdict"] = ["a is better", "b is better", suite.NOT_DISTINGUISHABLE]
     runs = [SimpleNamespace(id=name, facts={"method": {"name": name}}) for name in suite.OURS]
     monkeypatch.setattr(suite, "compare_runs", lambda *_: pd.DataFrame(rows))
     monkeypatch.setattr(suite, "runs_of", lambda *_: runs)
     found = suite.comparisons([SimpleNamespace(dataset="one")], None)
-    assert list(found["verdict"]) == [suite.UNTOLD, "b is better", suite.UNTOLD] * 4
+    assert (
+        list(found["verdict"])
+        == [suite.NOT_DISTINGUISHABLE, "b is better", suite.NOT_DISTINGUISHABLE] * 4
+    )
     assert found["p"].iloc[:3].tolist() == pytest.approx([0.16, 0.0012, 1])

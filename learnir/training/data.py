@@ -89,10 +89,10 @@ def _reader(path: Path) -> Read:
 
 def _plain(folder: Path) -> list[Pair]:
     inputs, targets = _by_stem(folder / "input"), _by_stem(folder / "target")
-    lonely = sorted(set(inputs) ^ set(targets))
-    if lonely:
+    unpaired = sorted(set(inputs) ^ set(targets))
+    if unpaired:
         raise PairError(
-            f"{folder}: {len(lonely)} pictures without a partner, first {lonely[0]!r}; "
+            f"{folder}: {len(unpaired)} pictures without a partner, first {unpaired[0]!r}; "
             "input/ and target/ must hold the same names"
         )
     if not inputs:

@@ -246,7 +246,7 @@ def test_a_picture_alone_outside_the_split_is_not_the_splits(tmp_path):
     for number in ("27", "41", "42"):
         write(tmp_path / "O-HAZE" / "hazy" / f"{number}_outdoor_hazy.png", scene(0))
     write(tmp_path / "O-HAZE" / "GT" / "41_outdoor_GT.png", scene(1))
-    assert open_collection("o-haze", tmp_path).lonely == ("42_outdoor",)
+    assert open_collection("o-haze", tmp_path).unpaired == ("42_outdoor",)
 
 
 def test_pairs_of_two_sizes_are_refused(data):

@@ -16,7 +16,7 @@ def test_a_pair_may_be_spelled_in_two_ways_and_is_called_after_its_input(tmp_pat
     found = open_collection(str(tmp_path))
     assert [source.key for source in found.sources] == [f"{APART}/{APART}1"]
     assert found.sources[0].mask is not None
-    assert found.lonely == ()
+    assert found.unpaired == ()
 
 
 def test_two_spellings_on_one_side_are_two_files_of_one_key(tmp_path):
