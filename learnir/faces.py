@@ -125,7 +125,7 @@ def way_up(picture: np.ndarray) -> int:
     The finders also see faces that lie, but are more certain of those that stand. 0 where that does
     not decide, and without MediaPipe (see ``missing``).
     """
-    with _TURN:
+    with _LOCK:
         finders = _finders()
     if finders is None:
         return 0
@@ -145,7 +145,7 @@ def _certainty(finders: Sequence[Finder], picture: np.ndarray) -> float:
 
 
 def _detections(finder: Finder, picture: np.ndarray) -> Sequence[Any]:
-    with _TURN:
+    with _LOCK:
         return finder(np.ascontiguousarray(picture)).detections or ()
 
 
@@ -156,7 +156,7 @@ def find_faces(picture: np.ndarray) -> list[Box]:
     ones in overlapping parts: in the 128 or 192 pixels that a finder sees, whoever stands behind
     the others is lost. Of what overlaps, the more certain is kept.
     """
-    with _TURN:
+    with _LOCK:
         finders = _finders()
     if finders is None:
         return []
@@ -226,12 +226,12 @@ def _parts(H: int, W: int) -> list[tuple[slice, slice]]:
     ]
 
 
-_TURN = Lock()  # the finders keep state
+_LOCK = Lock()  # the finders keep state
 
 
 def missing() -> str:
     """One line where MediaPipe does not load: what is left out, why, the remedy; else ""."""
-    with _TURN:
+    with _LOCK:
         return _loaded()[1]
 
 

@@ -53,14 +53,14 @@ def find(paths: Sequence[str], out: Path) -> tuple[list[tuple[Path, Path]], list
                 found.setdefault(path, path.relative_to(match))
         elif match.suffix.lower() in OTHER_VIDEOS:
             problems.append(f"{match}: {match.suffix} videos are not read; convert it to MP4")
-        elif _waits_for_ever(match):
+        elif _is_pipe_or_device(match):
             problems.append(f"{match}: a pipe or device, not a file; give a picture file")
         else:
             found.setdefault(match, Path(match.name))
     return list(found.items()), problems, notes
 
 
-def _waits_for_ever(path: Path) -> bool:
+def _is_pipe_or_device(path: Path) -> bool:
     """What is there and no file; /dev/stdin and what a shell puts there are read."""
     here = path.absolute().parts[1:2]
     return path.exists() and not path.is_file() and here not in (("dev",), ("proc",))

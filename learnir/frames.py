@@ -24,7 +24,7 @@ from learnir.pipeline import LearnIR
 from learnir.restoration import Restoration
 from learnir.steady import KEPT, Steady
 
-APART = ("mode", "work_size", "strength", "faces", "borders")  # do not come to the sampler
+NOT_SAMPLING = ("mode", "work_size", "strength", "faces", "borders")  # do not come to the sampler
 CUT = 0.25  # agreement of two frames under which they are of different shots
 
 
@@ -40,7 +40,7 @@ class FrameRestorer:
     def __init__(self, learnir: LearnIR, options: Mapping[str, Any], kept: float = KEPT) -> None:
         if isinstance(options.get("strength"), np.ndarray):
             raise ValueError("a video has one strength, not a map; give a number")
-        own = {k: v for k, v in options.items() if k not in APART}
+        own = {k: v for k, v in options.items() if k not in NOT_SAMPLING}
         self._restore_all: Callable[[np.ndarray], np.ndarray] = partial(learnir.restore_all, **own)
         self._work_size = options.get("work_size") or learnir.config.work_size
         own |= {"work_size": self._work_size, "faces": False, "borders": False}

@@ -26,7 +26,7 @@ from learnir.model import LearnIRModel
 from learnir.modes import Job, Progress, Result, Sampling, restore_at
 from learnir.names import check_name
 from learnir.resolution import Scales
-from learnir.restoration import Restoration, at_strength, check_strength, laid_over
+from learnir.restoration import Restoration, at_strength, check_strength, strength_for
 from learnir.tiling import SMALLEST, NoiseField, with_smaller_sizes
 
 MODES = ("auto", "gain", "tile")
@@ -186,7 +186,7 @@ class LearnIR:
         sampling = Sampling(steps, schedule, scales, correction, weight, eta, mirror)
         work_size = self.config.work_size if work_size is None else work_size
         resolved = _check(self.model, sampling, mode, work_size, strength)
-        strength = laid_over(strength, picture.shape[:2])
+        strength = strength_for(strength, picture.shape[:2])
         job = Job(self._folded, sampling, resolved, NoiseField(seed), progress, trajectory)
         began = time.perf_counter()
         place = inside(picture) if borders else all_of(picture)

@@ -54,10 +54,10 @@ class Task:
     @property
     def in_place(self) -> bool:
         """Whether the result replaces the source."""
-        return _place(self.source) == _place(self.target)
+        return _canonical(self.source) == _canonical(self.target)
 
     @property
-    def place(self) -> Path:
+    def destination(self) -> Path:
         """The file that is written: in place, the one that a link leads to."""
         return real(self.target) if self.in_place else self.target
 
@@ -96,13 +96,16 @@ class Writing:
 def plan(paths: Sequence[str], out: Path, writing: Writing, masks: Path | None = None) -> Plan:
     """Tasks for files, folders (searched through, structure kept) and globs.
 
-    ``out`` is a folder, or a file name with a known suffix when there is one input file. What lies
-    in ``out`` or ``masks`` is not taken from a folder that holds it, nor are before | after
-    pictures. ``masks`` is the mask of the one input, or a folder in which masks have the names of
-    their pictures. PlanError for two inputs with one output, for an output that is an input unless
-    ``writing.overwrite`` (and then for ``writing.resume``), for outputs that are there already
-    unless ``writing`` says what becomes of them, for one of a format that cannot be written, and
-    for masks that belong to nothing.
+    Files in ``out`` and ``masks``, and before | after pictures, are not taken from a folder that
+    holds them.
+
+    Args:
+        out: a folder, or a file name with a known suffix when there is one input file.
+        masks: the mask of the one input, or a folder of masks that are named as their pictures.
+
+    Raises PlanError for two inputs with one output, for an output that exists unless ``writing``
+    says what becomes of it, for one that is an input unless ``writing.overwrite`` (and then for
+    ``writing.resume``), for a format that cannot be written and for masks of no input.
     """
     if not paths:
         raise PlanError("no pictures given; name files, folders or globs")
@@ -110,6 +113,29 @@ def plan(paths: Sequence[str], out: Path, writing: Writing, masks: Path | None =
     if masks is not None:
         found = _without_masks(found, masks)
     single = _is_file_name(out)
+    _check_out(out, found, single, writing.format)
+    if not single and out.suffix and len(found) == 1 and not out.exists():
+        notes.append(f"{out}: a folder; for a file, end its name with .jpg, .png or .mp4")
+    mask_of = _masks(masks, found) if masks is not None else {}
+    tasks = [
+        Task(path, out if single else _target(out / name, writing), mask_of.get(path))
+        for path, name in found
+    ]
+    plain, links = _without_links(tasks)
+    tasks = _with_distinct_targets(plain)
+    if writing.resume and not single:
+        tasks = _as_left(tasks, out)
+    _check_outputs(tasks, writing)
+    _check_new(tasks, writing)
+    if writing.resume:
+        notes += _notes_on_resuming(tasks, plain)
+    if masks is not None:
+        notes += _notes_on_masks(masks, tasks)
+    return Plan(tasks, problems, [*notes, *links])
+
+
+def _check_out(out: Path, found: Sequence[Input], single: bool, format: str | None) -> None:
+    """PlanError where results cannot be written to ``out``, or not those of so many inputs."""
     # no one means a folder by such a name
     if out.suffix.lower() in READ_ONLY | OTHER_PICTURES | OTHER_VIDEOS and not out.is_dir():
         raise PlanError(
@@ -120,25 +146,7 @@ def plan(paths: Sequence[str], out: Path, writing: Writing, masks: Path | None =
     if single and len(found) > 1:
         raise PlanError(f"{out}: a file name for {len(found)} pictures; give a folder with -o")
     if single:
-        _check_suffix(out, found, writing.format)
-    elif out.suffix and len(found) == 1 and not out.exists():
-        notes.append(f"{out}: a folder; for a file, end its name with .jpg, .png or .mp4")
-    mask_of = _masks(masks, found) if masks is not None else {}
-    tasks = [
-        Task(path, out if single else _target(out / name, writing), mask_of.get(path))
-        for path, name in found
-    ]
-    tasks, links = _without_links(tasks)
-    tasks, claims = _apart(tasks), tasks
-    if writing.resume and not single:
-        tasks = _as_left(tasks, out)
-    _check_outputs(tasks, writing)
-    _check_new(tasks, writing)
-    if writing.resume:
-        notes += _notes_on_resuming(tasks, claims)
-    if masks is not None:
-        notes += _notes_on_masks(masks, tasks)
-    return Plan(tasks, problems, [*notes, *links])
+        _check_suffix(out, found, format)
 
 
 def _without_masks(found: Sequence[Input], masks: Path) -> list[Input]:
@@ -194,10 +202,10 @@ def _notes_on_masks(masks: Path, tasks: Sequence[Task]) -> list[str]:
     return notes
 
 
-def _apart(tasks: Sequence[Task]) -> list[Task]:
-    """Tasks whose files get names of their own where two formats become one.
+def _with_distinct_targets(tasks: Sequence[Task]) -> list[Task]:
+    """The tasks, with the source's suffix kept in results that would have one name.
 
-    Beside a.jpg, the JPEG of a.heic is a.heic.jpg. Capitals are no difference on some systems.
+    Beside a.jpg, the JPEG of a.heic is a.heic.jpg. Some systems do not distinguish capitals.
     """
     results = Counter(str(task.target).casefold() for task in tasks)
 
@@ -221,23 +229,23 @@ def _as_left(tasks: Sequence[Task], out: Path) -> list[Task]:
     claimed = {task.target for task in tasks}
 
     def left(target: Path) -> Path:
-        there = as_spelled(out, target.relative_to(out))
-        return target if there in claimed else there
+        existing = as_spelled(out, target.relative_to(out))
+        return target if existing in claimed else existing
 
     return [replace(task, target=left(task.target)) for task in tasks]
 
 
-def _notes_on_resuming(tasks: Sequence[Task], claims: Sequence[Task]) -> list[str]:
-    """Results that are there and may be another input's, one line each.
+def _notes_on_resuming(tasks: Sequence[Task], plain: Sequence[Task]) -> list[str]:
+    """A line for every result that exists and may have been made from another input.
 
-    An earlier run gave a.heic the name a.jpg where there was no a.jpg yet. ``claims`` are the tasks
-    before they were told apart.
+    An earlier run gave a.heic the name a.jpg where there was no a.jpg yet. ``plain`` are the tasks
+    before ``_with_distinct_targets``.
     """
-    there = {str(t.target).casefold(): t for t in tasks if os.path.exists(t.target)}
+    existing = {str(t.target).casefold(): t for t in tasks if os.path.exists(t.target)}
     notes = []
-    for task, claim in zip(tasks, claims, strict=True):
-        other = there.get(str(claim.target).casefold())
-        if other is not None and task is not claim and not os.path.exists(task.target):
+    for task, before in zip(tasks, plain, strict=True):
+        other = existing.get(str(before.target).casefold())
+        if other is not None and task is not before and not os.path.exists(task.target):
             notes.append(
                 f"{other.source}: skipped, as {other.target} is there; if that was made of "
                 f"{task.source}, remove it and run again"
@@ -280,36 +288,36 @@ def _outputs(task: Task, writing: Writing) -> list[Path]:
     return [task.target, task.compare] if writing.compare and not task.is_video else [task.target]
 
 
-def _place(path: Path) -> str:
+def _canonical(path: Path) -> str:
     """Where ``path`` leads, the same for all names of one file."""
-    place = str(real(path))
+    target = str(real(path))
     if FOLDS_ACCENTS:
-        place = composed(place)
-    return place.casefold() if FOLDS_CASE else place
+        target = composed(target)
+    return target.casefold() if FOLDS_CASE else target
 
 
 def _check_outputs(tasks: Sequence[Task], writing: Writing) -> None:
-    sources = {_place(task.source) for task in tasks}
-    masks = {_place(task.mask) for task in tasks if task.mask is not None}
-    taken: dict[str, Path] = {}
+    sources = {_canonical(task.source) for task in tasks}
+    masks = {_canonical(task.mask) for task in tasks if task.mask is not None}
+    claimed: dict[str, Path] = {}
     for task in tasks:
         for target in _outputs(task, writing):
-            place = _place(target)
-            if place in masks:
+            name = _canonical(target)
+            if name in masks:
                 raise PlanError(f"{target}: is a mask; choose another -o")
-            if place in sources and not writing.overwrite:
+            if name in sources and not writing.overwrite:
                 raise PlanError(f"{target}: is an input; choose another -o, or --overwrite it")
             if task.in_place and writing.resume:
                 raise PlanError(
                     f"{target}: --resume cannot tell whether an input was restored already; "
                     "choose another -o, or leave --resume out"
                 )
-            if place in taken:
+            if name in claimed:
                 raise PlanError(
-                    f"{taken[place]} and {task.source}: both would become {target}; "
+                    f"{claimed[name]} and {task.source}: both would become {target}; "
                     "restore them into different folders"
                 )
-            taken[place] = task.source
+            claimed[name] = task.source
 
 
 def _check_new(tasks: Sequence[Task], writing: Writing) -> None:
@@ -317,11 +325,11 @@ def _check_new(tasks: Sequence[Task], writing: Writing) -> None:
     if writing.resume or writing.overwrite:
         return
     targets = [target for task in tasks for target in _outputs(task, writing)]
-    there = [target for target in targets if os.path.lexists(target)]
-    if there and len(targets) == 1:
-        raise PlanError(f"{there[0]}: there already; --resume skips it, --overwrite replaces it")
-    if there:
+    existing = [target for target in targets if os.path.lexists(target)]
+    if existing and len(targets) == 1:
+        raise PlanError(f"{existing[0]}: there already; --resume skips it, --overwrite replaces it")
+    if existing:
         raise PlanError(
-            f"{len(there)} of {len(targets)} results are there already, such as {there[0]}; "
+            f"{len(existing)} of {len(targets)} results are there already, such as {existing[0]}; "
             "--resume skips them, --overwrite replaces them"
         )

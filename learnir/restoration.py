@@ -43,7 +43,7 @@ class Restoration:
         Args:
             strength: one number, or a map (h, w) of any size but the picture's proportions.
         """
-        strength = laid_over(strength, self.observed.shape[:2])
+        strength = strength_for(strength, self.observed.shape[:2])
         return at_strength(self.observed, self.gain_map, self.restored, strength)
 
     def turned(self, quarters: int) -> Restoration:
@@ -111,8 +111,9 @@ def check_strength(strength: Strength) -> Strength:
     return given.astype(np.float32) if given.ndim else float(given)
 
 
-def laid_over(strength: Strength, size: tuple[int, ...]) -> Strength:
-    """``strength`` for a picture of ``size`` (H, W); ValueError for a map of other proportions."""
+def strength_for(strength: Strength, size: tuple[int, ...]) -> Strength:
+    """``strength``, checked for a picture of ``size`` (H, W): ValueError where a map has other
+    proportions, and as ``check_strength``."""
     strength = check_strength(strength)
     if isinstance(strength, np.ndarray) and not same_proportions(strength.shape, size):
         (h, w), (H, W) = strength.shape, size

@@ -131,7 +131,7 @@ class _Batch:
         done = _is_there(task, self.writing)
         if done and not self.writing.compare:
             return False, []
-        with self.room.taken(0 if task.is_video else _pixels(task.source)):
+        with self.room.reserve(0 if task.is_video else _pixels(task.source)):
             if done:
                 return False, _add_compare(task, self.writing)
             notes = restore_file(self.learnir, task, self.writing, self.options)
@@ -144,7 +144,7 @@ class _Batch:
             new, notes = result()
         except Exception as error:  # whatever one file brings about, the others go on
             if isinstance(error, OSError) and error.errno in FULL:
-                self.full = f"{task.place.parent}: disk full ({error.strerror})"
+                self.full = f"{task.destination.parent}: disk full ({error.strerror})"
                 return []
             self.failed.append(task)
             self.outcome.failed.append(_failure(task, error))
@@ -203,7 +203,7 @@ def _with_places(tasks: Sequence[Task], writing: Writing) -> tuple[list[Task], l
     waiting: dict[Path, list[Task]] = {}
     for task in tasks:
         if not _is_there(task, writing):  # else there is nothing to write
-            waiting.setdefault(task.place.parent, []).append(task)
+            waiting.setdefault(task.destination.parent, []).append(task)
     refused = {folder: why for folder in waiting if (why := refusal(folder))}
     for folder in waiting.keys() - refused.keys():
         clear_stale(folder)
@@ -249,7 +249,7 @@ def restore_file(
     restored = learnir.restore(photo.picture, **options).picture
     data = encode_photo(photo, restored, format, writing.strip_metadata)
     compare = _before_after(photo.picture, restored) if writing.compare else None
-    write_atomically(task.place, data)
+    write_atomically(task.destination, data)
     notes = [*photo.notes, *losses(photo, format, writing.strip_metadata)]
     return notes if compare is None else [*notes, *_write_compare(task, compare)]
 
@@ -283,7 +283,7 @@ def _restore_video(
             bar.update(done - bar.n)
 
         strip = writing.strip_metadata
-        restore_video(learnir, task.source, task.place, options, advance, strip, lost)
+        restore_video(learnir, task.source, task.destination, options, advance, strip, lost)
     return lost
 
 

@@ -77,14 +77,14 @@ def _with_one_thread() -> None:
 
 
 class Room:
-    """Bounds the pixels in memory at a time; a picture larger than that is restored alone."""
+    """Room in memory for so many pixels at a time; a larger picture is restored alone."""
 
     def __init__(self, pixels: int = ROOM) -> None:
         self.whole = self.left = pixels
         self._turn, self._changed = Lock(), Condition()
 
     @contextmanager
-    def taken(self, pixels: int) -> Iterator[None]:
+    def reserve(self, pixels: int) -> Iterator[None]:
         """Waits until there is room for ``pixels``: first come, first served."""
         pixels = min(pixels, self.whole)
         with self._turn, self._changed:

@@ -104,7 +104,7 @@ def test_room_is_never_overdrawn_and_a_large_one_is_alone():
     room, inside, most, alone = Room(10), [], [], []
 
     def work(pixels):
-        with room.taken(pixels):
+        with room.reserve(pixels):
             inside.append(pixels)
             now = sum(min(p, 10) for p in inside)
             most.append(now)
@@ -121,7 +121,7 @@ def test_room_is_never_overdrawn_and_a_large_one_is_alone():
 
 def test_small_ones_do_not_overtake_a_large_one_for_ever():
     room, order, waiting = Room(10), [], threading.Event()
-    held = room.taken(5)
+    held = room.reserve(5)
     held.__enter__()
 
     def take(name, pixels):
@@ -130,7 +130,7 @@ def test_small_ones_do_not_overtake_a_large_one_for_ever():
             time.sleep(0.05)
         else:
             waiting.set()
-        with room.taken(pixels):
+        with room.reserve(pixels):
             order.append(name)
 
     threads = [threading.Thread(target=take, args=a) for a in (("large", 10), ("small", 1))]
