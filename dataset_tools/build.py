@@ -94,7 +94,7 @@ def build(plan: BuildPlan) -> BuildResult:
     """Build or finish the dataset in ``plan.out``; running it again changes nothing."""
     ledger.check_empty_or_ours(plan.out, plan.pairs.layout)
     photos = find_photos(plan)
-    with ledger.at_work(plan.out):
+    with ledger.locked(plan.out):
         clear_parts(plan.out)
         return _build(plan, photos)
 
@@ -146,7 +146,7 @@ def _places(plan: BuildPlan, removed: ledger.Removed) -> list[str]:
     if not any(place.startswith(PREFIX) for place in plan.photos):
         return list(plan.photos)
     hub = plan.out / STATE / "hub"
-    with ledger.at_work(plan.out):
+    with ledger.locked(plan.out):
         return [str(fetch(p, hub, removed)) if p.startswith(PREFIX) else p for p in plan.photos]
 
 

@@ -69,7 +69,7 @@ def is_built(out: Path) -> bool:
 
 
 @contextmanager
-def at_work(out: Path) -> Iterator[None]:
+def locked(out: Path) -> Iterator[None]:
     """Locks the dataset for changes; DatasetError where another process holds the lock. That of a
     killed process is free."""
     (out / STATE).mkdir(parents=True, exist_ok=True)

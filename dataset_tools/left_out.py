@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from dataset_tools.photos import NOT_READ, SUFFIXES, is_hidden, is_text, matches, spelled, walk
+from dataset_tools.photos import NOT_READ, SUFFIXES, is_hidden, is_text, matches, printable, walk
 
 
 def left_out(places: Iterable[str]) -> list[str]:
@@ -50,7 +50,7 @@ def _picture(path: Path) -> bool:
 
 
 def _line(paths: Sequence[Path], kind: str, why: str, remedy: str) -> str:
-    first = spelled(paths[0]) if paths else ""
+    first = printable(paths[0]) if paths else ""
     return f"{_count(len(paths), kind)} left out{why}: first {first}; {remedy}"
 
 

@@ -27,9 +27,9 @@ from dataset_tools.engines import run
 from dataset_tools.landmarks import Landmarks
 from dataset_tools.photos import PhotoError, decode_picture, read_bytes
 from dataset_tools.recipe import Recipe, RecipeError
-from dataset_tools.relight import BRIGHTEST, carried_outward, direct_shading, highlight
+from dataset_tools.relight import BRIGHTEST, direct_shading, extrapolated, highlight
 from dataset_tools.render import draw_photo, draw_stage, pair_seed, render
-from dataset_tools.shards import Source
+from dataset_tools.shards import Source, bucket_order
 from dataset_tools.sky import MOST, draw_surroundings, reaching
 from dataset_tools.survey import load_landmarks
 from dataset_tools.visibility import Stage
@@ -102,9 +102,7 @@ def _maps(rng: np.random.Generator, stage: Stage, base: np.ndarray, own: bool) -
     """MAPS side by side, uint8 (H, 7 W); shade is that of a new light or of the picture's own."""
     scene, light, linear = stage.scene, stage.light, decode_linear(base)
     person = stage.face.person
-    shade = (
-        carried_outward(own_light(linear, scene), scene) if own else direct_shading(scene, light)
-    )
+    shade = extrapolated(own_light(linear, scene), scene) if own else direct_shading(scene, light)
     maps = [
         person,
         scene.face.astype(np.float32),
@@ -205,7 +203,7 @@ def pack(
         for own, sources in ((False, dealt["train"]), (True, uneven if plan.uneven else ()))
     ]
     scenes = [one for kind in kinds for one in kind]
-    validation = sorted(dealt.get("val", ()), key=_place)[: plan.validation]
+    validation = sorted(dealt.get("val", ()), key=bucket_order)[: plan.validation]
     rendered = _in_order(render_photos, validation, plan, engine, model)
     pairs = {"train": photographed, "val": rendered}
     files = [data for one in scenes for data in one.files]
@@ -228,11 +226,6 @@ def pack(
     return held | {"pairs": counts["train"], "val": counts["val"]}
 
 
-def _place(source: Source) -> tuple[str, str]:
-    """Neighbours share the files that hold their landmarks."""
-    return source.bucket.name, source.photo.key
-
-
 def _in_order(
     function: Callable[[PackJob], tuple[int, list[Any]]],
     sources: Sequence[Source],
@@ -241,7 +234,7 @@ def _in_order(
     model: str,
 ) -> list[Any]:
     """What ``function`` makes of the photos, in an order that no engine changes."""
-    ordered, n = sorted(sources, key=_place), PHOTOS_PER_JOB
+    ordered, n = sorted(sources, key=bucket_order), PHOTOS_PER_JOB
     cuts = range(0, len(ordered), n)
     jobs = [PackJob(i, tuple(ordered[k : k + n]), plan, model) for i, k in enumerate(cuts)]
     parts: dict[int, list[Any]] = {}

@@ -77,7 +77,7 @@ def find_photos(where: str | Path) -> list[Photo]:
     if not str(where).strip():
         raise PhotoError("no photos given; give a folder, a glob or a manifest.csv")
     if not is_text(path):
-        raise PhotoError(f"{spelled(path)}: name is not UTF-8; rename it")
+        raise PhotoError(f"{printable(path)}: name is not UTF-8; rename it")
     if path.is_dir():
         manifest = path / "manifest.csv"
         found = from_manifest(manifest) if manifest.is_file() else _from_folder(path)
@@ -96,10 +96,10 @@ def find_photos(where: str | Path) -> list[Photo]:
 
 def is_text(path: Path) -> bool:
     """Whether a name is UTF-8: no table can hold another."""
-    return spelled(path) == str(path)
+    return printable(path) == str(path)
 
 
-def spelled(path: Path) -> str:
+def printable(path: Path) -> str:
     """A path to print, bytes that are not UTF-8 as \\x.."""
     return str(path).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 

@@ -66,12 +66,12 @@ def draw_look(rng: np.random.Generator, recipe: Recipe) -> Look:
 def direct_shading(scene: Surface, light: Light) -> np.ndarray:
     """n.l V_self over that of the best-lit tenth of the skin, at most BRIGHTEST; (H, W)."""
     shading = lambert(scene.normals, light) * self_shadow(scene.depth, scene.mm, light)
-    shading = carried_outward(shading, scene)
+    shading = extrapolated(shading, scene)
     best = float(np.percentile(shading[scene.face], 90)) if scene.face.any() else 1.0
     return np.minimum(shading / max(best, 0.15), BRIGHTEST)
 
 
-def carried_outward(shading: np.ndarray, scene: Surface) -> np.ndarray:
+def extrapolated(shading: np.ndarray, scene: Surface) -> np.ndarray:
     """Hair, ears and body have no trustworthy surface: they take the mean of the face near them."""
     face = cv2.erode(scene.face.astype(np.float32), np.ones((3, 3)))
     wide = 22 / scene.mm

@@ -21,7 +21,7 @@ from dataset_tools.photos import from_manifest, person, place_name
 from dataset_tools.shards import STATE, marker_path, rows_path
 from dataset_tools.survey import forget
 from dataset_tools.traces import cached_facts, caches, curation_lines, names_of
-from dataset_tools.verify import here, source_photos
+from dataset_tools.verify import local_place, source_photos
 from learnir.writing import write_atomically
 
 
@@ -34,7 +34,7 @@ def remove(out: Path, name: str) -> int:
     if not name.strip():  # as "$UNSET" is in a shell
         raise ledger.DatasetError(f"{out}: nobody named; give an identity, a photo or a pair id")
     layout = ledger.read_plan(out)["layout"]
-    with ledger.at_work(out):
+    with ledger.locked(out):
         return _remove(out, name, layout)
 
 
@@ -153,7 +153,7 @@ def _clean_places(out: Path, gone: Removed) -> None:
     several = len(ledger.read_private(out)["photos"]) > 1
 
     def kept(place: str) -> bool:
-        start = f"{place_name(here(out, place) or '')}/" if several else ""
+        start = f"{place_name(local_place(out, place) or '')}/" if several else ""
         return any(key.startswith(start) for key in keys)
 
     ledger.forget_places(out, kept)

@@ -91,15 +91,20 @@ class ShardResult:
 def shard_jobs(
     out: Path, dealt: dict[str, list[Source]], plan: PairPlan, model: str = ""
 ) -> list[ShardJob]:
-    """Split -> sources, cut into shards. Neighbours share bucket files, so few are opened."""
+    """Split -> sources, cut into shards."""
     jobs = []
     for split, sources in dealt.items():
-        ordered = sorted(sources, key=lambda s: (s.bucket.name, s.photo.key))
+        ordered = sorted(sources, key=bucket_order)
         cuts = range(0, len(ordered), PHOTOS_PER_SHARD)
         for number, start in enumerate(cuts):
             part = tuple(ordered[start : start + PHOTOS_PER_SHARD])
             jobs.append(ShardJob(out, Shard(split, number, len(cuts)), part, plan, model))
     return jobs
+
+
+def bucket_order(source: Source) -> tuple[str, str]:
+    """Sort key by which neighbours share the files that hold their landmarks: few are opened."""
+    return source.bucket.name, source.photo.key
 
 
 def rows_path(out: Path, shard: Shard) -> Path:

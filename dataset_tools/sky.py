@@ -14,7 +14,7 @@ import numpy as np
 
 from dataset_tools.geometry import Surface
 from dataset_tools.light import Light, lambert, self_shadow
-from dataset_tools.relight import carried_outward
+from dataset_tools.relight import extrapolated
 
 PATCHES = 24  # of the surroundings, as large as each other
 BEHIND = -0.9  # z from which on they count: the side of a face sees what is behind it
@@ -70,6 +70,6 @@ def reaching(scene: Surface, key: Light, around: Surroundings) -> np.ndarray:
         weight = np.float32(radiance * (1 - around.hidden * near))
         seen = self_shadow(depth, COARSE * scene.mm, patch)
         total += weight * lambert(normals, patch) * seen
-    total = carried_outward(cv2.resize(total, scene.depth.shape[::-1]), scene)
+    total = extrapolated(cv2.resize(total, scene.depth.shape[::-1]), scene)
     mean = float(total[scene.face].mean()) if scene.face.any() else float(total.mean())
     return np.clip(total / max(mean, 1e-6), SPARED, MOST).astype(np.float32)

@@ -139,14 +139,14 @@ def source_photos(out: Path, places: list[str] | None = None) -> list[Photo]:
     """The photos a dataset was made from, as far as they are still there."""
     named = places or ledger.read_private(out)["photos"]
     try:
-        return find_all([here(out, place) for place in named])
+        return find_all([local_place(out, place) for place in named])
     except PhotoError:
         if places:
             raise
         return []
 
 
-def here(out: Path, place: str | None) -> str | None:
+def local_place(out: Path, place: str | None) -> str | None:
     """Where the photos of a place lie: those of the Hub were fetched into the working state."""
     if place is None or not place.startswith(PREFIX):
         return place

@@ -148,7 +148,7 @@ def test_a_new_version_makes_every_shard_again(built, monkeypatch):
 def test_one_command_at_a_time_changes_a_dataset(tmp_path, built, photos, capsys):
     out = built()
     whole = contents(out)
-    with ledger.at_work(out):
+    with ledger.locked(out):
         assert build(photos, out, "--seed", 5) == 1
         assert main(["remove", str(out), "--id", "portrait000.png"]) == 1
     assert capsys.readouterr().err.count("another command is at work here") == 2
