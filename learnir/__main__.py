@@ -4,7 +4,7 @@ from learnir.console import run
 
 
 def main() -> None:
-    """Entry point of the console script: ``learnir.cli``, Ctrl-C minded while it is imported."""
+    """Entry point of the console script: ``learnir.cli``, with Ctrl-C handled from the start."""
     run("learnir", "learnir.cli")
 
 

@@ -26,7 +26,7 @@ SRGB_TO_XYZ = np.array(
     ]
 )
 CURVE_SAMPLES = 4096
-MADE = struct.pack(">6H", 2026, 1, 1, 0, 0, 0)  # an ICC header's date; LittleCMS writes now
+ICC_DATE = struct.pack(">6H", 2026, 1, 1, 0, 0, 0)  # where LittleCMS writes the present
 
 
 @dataclass(frozen=True)
@@ -204,7 +204,7 @@ def is_srgb(icc: bytes | None) -> bool:
 def srgb_icc() -> bytes:
     """An sRGB profile to embed: the same bytes whenever it is made."""
     data = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    return data[:24] + MADE + data[36:]
+    return data[:24] + ICC_DATE + data[36:]
 
 
 def converted(image: Image.Image, icc: bytes) -> Image.Image | None:

@@ -21,7 +21,7 @@ _asked: list[int] = []  # signals that have asked this process to stop
 
 
 class Stopped(KeyboardInterrupt):
-    """A signal has asked for an end; ``status`` is what programs exit with that it ends."""
+    """A signal asked this process to stop; ``status``: exit status of programs that it kills."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
@@ -112,7 +112,7 @@ def unread(error: BaseException) -> bool:
 
 
 def _broken_outputs() -> list[int]:
-    """Which of the process' outputs has lost its reader."""
+    """File descriptors of the outputs that nobody reads any more."""
     if not hasattr(select, "poll"):  # Windows cannot be asked; most often it is this one
         return [STDOUT]
     poll = select.poll()
@@ -134,7 +134,7 @@ def signals_interrupt() -> Iterator[None]:
 
 
 def _handle(number: int, usual: object) -> bool:
-    """From now on, the signal raises Stopped, if what it does is the ``usual``; else False."""
+    """Makes a signal raise Stopped where it has its ``usual`` effect; whether it had."""
     if signal.getsignal(number) is not usual:  # the shell, say, has it ignored
         return False
     signal.signal(number, _stop)

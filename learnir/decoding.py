@@ -187,7 +187,7 @@ def one_line(error: Exception) -> str:
 
 
 def deep_grey(image: Image.Image) -> np.ndarray:
-    """uint16 (H, W) of a grey picture of 9 to 16 bits: 0 black, 65535 white, as in no scanner's."""
+    """uint16 (H, W) of a grey picture of 9 to 16 bits: 0 is black, whatever it is in the file."""
     pixels = np.asarray(image).astype(np.uint16)
     bits = _tag(image, BITS, 16)
     if bits < 16:

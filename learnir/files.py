@@ -65,7 +65,7 @@ SRGB_CHUNKS = {  # what a PNG may say of its colours without a profile, and says
     b"gAMA": struct.pack(">I", 45455),
     b"cHRM": struct.pack(">8I", 31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000),
 }
-BESIDE = {  # what phones put beside a picture in its file, by marks of theirs
+EXTRAS = {  # what phones add to a picture's file, and the bytes by which it is known
     "HDR gain map": (b"hdrgm:", b"HDRGainMap", b"hdrgainmap", b"urn:iso:std:iso:ts:21496"),
     "clip of a motion photo": (b"ftypmp4", b"ftypisom", b"MotionPhoto_Data"),
 }
@@ -131,7 +131,7 @@ def decode_photo(data: bytes, name: str, most_pixels: int = MOST_PIXELS) -> Phot
     image = open_image(data, name, most_pixels)
     orientation, dpi = orientation_of(image), _upright_dpi(image)  # until the EXIF says upright
     exif, notes = upright_exif(image)
-    notes += [f"{x} left out" for x, marks in BESIDE.items() if any(mark in data for mark in marks)]
+    notes += [f"{x} left out" for x, marks in EXTRAS.items() if any(mark in data for mark in marks)]
     icc = image.info.get("icc_profile")
     plain = image
     if image.mode in ("CMYK", "YCbCr"):

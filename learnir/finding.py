@@ -24,8 +24,8 @@ OTHER_VIDEOS = frozenset(
 def find(paths: Sequence[str], out: Path) -> tuple[list[tuple[Path, Path]], list[str], list[str]]:
     """(file, its name below ``out``) of every input, each once; a line per problem; notes.
 
-    Not ``out`` among others, as a shell makes of ``photos/*`` where ``out`` lies there; alone, it
-    is restored in place.
+    ``out`` itself is skipped among other paths, as ``photos/*`` may name it; alone, it is restored
+    in place.
     """
     found: dict[Path, Path] = {}
     matches: list[Path] = []
@@ -61,7 +61,7 @@ def find(paths: Sequence[str], out: Path) -> tuple[list[tuple[Path, Path]], list
 
 
 def _is_pipe_or_device(path: Path) -> bool:
-    """What is there and no file; /dev/stdin and what a shell puts there are read."""
+    """Whether it exists and is no file; what shells put below /dev, as /dev/stdin, can be read."""
     here = path.absolute().parts[1:2]
     return path.exists() and not path.is_file() and here not in (("dev",), ("proc",))
 

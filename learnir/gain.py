@@ -38,7 +38,7 @@ def brighten(linear: np.ndarray, gain: np.ndarray, strength: Strength = 1.0) -> 
 
 
 def strength_of_rows(strength: Strength, rows: slice, H: int, W: int) -> Strength:
-    """Of those rows of a picture (H, W): (n, W, 1) from a map, else the number."""
+    """The strength of some rows of a picture (H, W): (n, W, 1) from a map, else the number."""
     if not isinstance(strength, np.ndarray):
         return strength
     return enlarge_rows(strength, H, W, rows.start, rows.stop - rows.start)[..., None]
@@ -89,7 +89,7 @@ class GainMap:
         return cls(gain, slope(guide, gain), guide)
 
     def turned(self, quarters: int) -> GainMap:
-        """That of the picture turned so, as by ``np.rot90``."""
+        """The map of the picture turned by quarters, as by ``np.rot90``."""
         return GainMap(*(np.rot90(x, quarters) for x in (self.gain, self.slope, self.guide)))
 
     def rows(self, linear: np.ndarray, first: int, height: int) -> np.ndarray:

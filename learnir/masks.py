@@ -1,4 +1,4 @@
-"""Masks: pictures that say where another one is restored, white all of it, black nothing."""
+"""Masks: grey pictures that say where another one is restored; white in full, black not at all."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from learnir.files import Photo, read_photo
 from learnir.images import ImageError, to_unit
 
 DARKEST = 0.02
-"""A mask whose lightest part is darker was not meant so."""
+"""A mask whose lightest part is darker than this is taken for a mistake."""
 
 
 def same_proportions(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
@@ -24,15 +24,15 @@ def same_proportions(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
 
 
 def read_mask(path: Path, size: tuple[int, ...], most_pixels: int = MOST_PIXELS) -> np.ndarray:
-    """That in a file, for a picture of ``size`` (H, W); see ``levels``."""
+    """The mask in a file, for a picture of ``size`` (H, W); see ``levels``."""
     return levels(read_photo(path, most_pixels), size, str(path))
 
 
 def levels(photo: Photo, size: tuple[int, ...], name: str) -> np.ndarray:
-    """Levels of grey, float32 (h, w) in [0, 1]; transparent parts count as black.
+    """A photo's grey levels as a mask, float32 (h, w) in [0, 1]; transparent parts are black.
 
-    ImageError unless the mask has the proportions of a picture of ``size`` (H, W), to a pixel, or
-    where nothing is lighter than DARKEST and not all is black.
+    ImageError where it has not the proportions of a picture of ``size`` (H, W), to a pixel, and
+    where it is not all black but nothing in it is lighter than DARKEST.
     """
     (h, w), (H, W) = photo.pixels.shape[:2], size
     if not same_proportions((h, w), size):

@@ -9,9 +9,9 @@ from pathlib import Path
 
 
 def expanded(text: str) -> str:
-    """``text`` with a leading ~ or ~name replaced by that home, as shells leave it behind a ``=``.
+    """``text`` with a leading ~ or ~name replaced by that home, which shells leave after a ``=``.
 
-    As it is where a file has that very name, and where nobody is called so.
+    Unchanged where a file has that very name, and where there is no such user.
     """
     return text if os.path.lexists(text) else os.path.expanduser(text)
 
@@ -39,7 +39,7 @@ def is_hub_id(text: str) -> bool:
 
 
 def composed(name: str) -> str:
-    """``name`` with its accents within their letters; macOS and some archives write them apart."""
+    """``name`` in composed form (NFC); macOS and some archives write accents apart (NFD)."""
     return unicodedata.normalize("NFC", name)
 
 

@@ -1,4 +1,4 @@
-"""How far a long piece of work is: a bar on a terminal, now and then a line in a log."""
+"""Progress of long work: a bar on a terminal, now and then a line in a log."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class LoggedProgress(tqdm):
         super().__init__(*args, **{**options, **own, "leave": False})
 
     def display(self, msg: str | None = None, pos: int | None = None) -> bool:
-        """A line of the state; nothing for what would wipe a bar."""
+        """Prints the state as a line; a ``msg``, which would wipe a bar, is not printed."""
         if msg is None:
             print(self, file=self.fp, flush=True)
             self.printed = True
@@ -32,11 +32,11 @@ class LoggedProgress(tqdm):
 
     @classmethod
     def write(cls, s: str, file: Any = None, end: str = "\n", nolock: bool = False) -> None:
-        """A line of another kind, with no bar to make way for it."""
+        """Prints a message; there is no bar to make way for it."""
         print(s, file=file, end=end)
 
     def close(self) -> None:
-        """Ends with the last state where any was printed."""
+        """Prints the last state if an earlier one was printed."""
         if self.printed and not self.disable:
             self.display()
         super().close()

@@ -1,4 +1,4 @@
-"""What a video tells beside its frames: title, date, place, chapters, languages of its sound."""
+"""Metadata of a video: title, date, place, chapters, languages of its sound."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def describe(out: Any, stream: Any, titles: Mapping[int, str], strip: bool) -> N
 
 
 def titles_of(av: Any, source: Path) -> dict[int, str]:
-    """Titles of an MP4's streams by their index, which FFmpeg tells only together with raw tags."""
+    """Titles of an MP4's streams by their index, which FFmpeg gives only together with raw tags."""
     options = {"export_all": "1"}
     with av.open(str(source), options=options, metadata_errors="replace") as reader:
         return {s.index: s.metadata["name"] for s in reader.streams if "name" in s.metadata}
@@ -65,9 +65,9 @@ def left_out(reader: Any) -> int:
 
 
 def _options(tags: Mapping[str, str], suffix: str) -> dict[str, str]:
-    """Of the writer, so that it keeps names like com.apple.quicktime.make.
+    """Options of the writer that keep tags with names like com.apple.quicktime.make.
 
-    Only where there are any, as titles then go where few players look for them.
+    Only where there are any, as with these options titles go where few players look for them.
     """
     reverse_domain = suffix in ISO and any("." in name for name in tags)
     return {"movflags": "use_metadata_tags"} if reverse_domain else {}

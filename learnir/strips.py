@@ -10,7 +10,7 @@ from contextvars import ContextVar
 STRIP_PIXELS = 200_000
 MOST_THREADS = min(os.cpu_count() or 1, 4)
 THREADS = ContextVar("THREADS", default=MOST_THREADS)
-"""Of one picture; 1 where other threads work on other pictures, who would only wait for more."""
+"""Threads for one picture; 1 where others restore other pictures at the same time."""
 
 
 def strips(H: int, W: int) -> list[slice]:

@@ -23,7 +23,7 @@ SMALLEST = 64
 OVERLAP = 0.25
 KEPT = 512 * 512  # pixels of noise that are kept for the next picture
 NO_MEMORY = ("out of memory", "can't allocate", "alloc_failed", "insufficient memory")
-"""In what PyTorch, cuBLAS, cuDNN and OpenCV say of it."""
+"""Words of PyTorch, cuBLAS, cuDNN and OpenCV for memory that has run out."""
 
 
 @dataclass(frozen=True)

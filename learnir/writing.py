@@ -16,20 +16,20 @@ from typing import IO, Any
 
 PART = ".part"
 PARTS = f".{'[0-9a-f]' * 12}{PART}*"
-"""Pattern of the files that a killed process leaves behind, for those who clear them away."""
+"""Glob pattern of the files that a killed process leaves behind."""
 STALE = 24 * 3600  # seconds since anything was written to a part
 PERMISSIONS = 0o777
 
 
 @contextmanager
 def beside(path: Path, suffix: str = "") -> Iterator[Path]:
-    """A hidden path in the folder of ``path``, to write to; at the end it takes that name.
+    """A hidden path in the folder of ``path``, to write to; at the end it is renamed to ``path``.
 
-    It is removed where anything goes wrong. Its own name is short, however long that of ``path``,
-    which may be as long as the disk allows, and no two are alike: threads may write one file. It
-    ends with ``suffix``. Where it replaces a file it takes over that one's permissions, and is its
-    owner's alone until then. It is on the disk before it takes the name, so that a power cut leaves
-    either file, whole. OSError names ``path``.
+    On failure it is removed. Its name is random, so that threads may write one file, short, as
+    ``path`` may be as long as the disk allows, and ends with ``suffix``. It is flushed to the disk
+    before it is renamed, so that a power cut leaves the old or the new file whole. It gets the
+    permissions of a file that it replaces, and is its owner's alone until then. OSError names
+    ``path``.
     """
     with blamed_on(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -51,7 +51,7 @@ def beside(path: Path, suffix: str = "") -> Iterator[Path]:
 
 
 def _permissions(path: Path) -> int | None:
-    """Those of a file that is there."""
+    """The permission bits of a file; None where there is none."""
     try:
         return path.stat().st_mode & PERMISSIONS
     except OSError:
@@ -59,9 +59,9 @@ def _permissions(path: Path) -> int | None:
 
 
 def clear_stale(folder: Path) -> None:
-    """Removes what killed processes left half-written in ``folder``, not below it, a day ago.
+    """Removes half-written files from ``folder`` itself that are more than a day old.
 
-    What is younger may be another process' that is still at work.
+    Younger ones may belong to a process that is still writing.
     """
     for part in folder.glob(PARTS):
         with suppress(OSError):
@@ -70,7 +70,7 @@ def clear_stale(folder: Path) -> None:
 
 
 def refusal(folder: Path) -> str:
-    """Why no file can be made in ``folder``, itself made where it is missing; "" where one can."""
+    """Why files cannot be written to ``folder``, made if missing; "" where they can."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with TemporaryFile(dir=folder):
@@ -110,7 +110,7 @@ def write_json(path: Path, values: dict[str, Any]) -> None:
 
 @contextmanager
 def blamed_on(path: Path, kind: type[Any] = OSError) -> Iterator[None]:
-    """Errors of a kind that has ``errno``, as the OSError that names ``path``."""
+    """Raises errors of ``kind``, which has ``errno``, as OSErrors that name ``path``."""
     try:
         yield
     except kind as error:
