@@ -109,7 +109,7 @@ POOLED: dict[str, Metric] = {
     )
     for region in REGIONS
 }
-"""Of a whole run: no picture has them."""
+"""Metrics of a whole run: no single picture has them."""
 
 
 def psnr(a: np.ndarray, b: np.ndarray) -> float:

@@ -38,7 +38,7 @@ from benchmarks.validity import card_problems
 
 PIXELS_A_BATCH = 16 * 256 * 256
 SIZES = ("parameters", "macs", "macs_size")
-"""Of a method's card: what follows from its name, source and settings, or is a measurement."""
+"""Fields of a method's card that follow from its name, source and settings, or are measured."""
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ RANGES = ("coverage", "penumbra", "ambient", "tint", "light_azimuth", "light_ele
 NEEDED = [ledger.PUBLIC, *(pattern for pattern in STORED if pattern != CROISSANT)]
 """Glob patterns of what is fetched of a data set."""
 MOST_BYTES, MOST_FILES = 1 << 30, 20_000
-"""So much is fetched of a data set that nobody here has chosen."""
+"""Limits of what is fetched of a data set that a stranger names."""
 PLAIN = re.compile(r"[\w-][\w.-]*")
 """Names of pairs, which name files."""
 

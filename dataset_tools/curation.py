@@ -189,7 +189,7 @@ def judge(photo: Photo, facts: Facts, limits: Thresholds) -> Verdict:
 
 
 def copies(keys: Collection[str], clusters: Iterable[list[str]]) -> dict[str, str]:
-    """Of each cluster of one photograph, all of ``keys`` but the first, and which that is."""
+    """For each of ``keys`` but the first of its cluster of one photograph: that first one."""
     extra: dict[str, str] = {}
     for cluster in clusters:
         alive = [key for key in cluster if key in keys]
@@ -198,7 +198,7 @@ def copies(keys: Collection[str], clusters: Iterable[list[str]]) -> dict[str, st
 
 
 def drop_duplicates(verdicts: list[Verdict], clusters: Iterable[list[str]]) -> list[Verdict]:
-    """Of each cluster of one photograph, keep the first kept key."""
+    """Drop all but the first kept photo of each cluster of one photograph."""
     extra = copies({v.key for v in verdicts if v.status == "kept"}, clusters)
     return [
         Verdict(v.key, "dropped", "duplicates", f"the same photograph as {extra[v.key]}")

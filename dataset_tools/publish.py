@@ -85,7 +85,7 @@ def _copy(out: Path, folder: Path) -> str:
 
 
 def _stale(folder: Path, wanted: set[str]) -> Iterator[Path]:
-    """Of a copy made before: shards that are gone, and what it keeps about its old shards."""
+    """Files of an earlier copy to delete: shards that are gone, and working state about them."""
     if not (folder / ledger.PUBLIC).is_file():
         return
     for pattern in STORED:

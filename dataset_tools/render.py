@@ -177,7 +177,7 @@ def _draw_ambient(
 
 
 def _draw_sky(rng: np.random.Generator, stage: Stage, recipe: Recipe) -> np.ndarray | float:
-    """What of the ambient light reaches each point (H, W); takes no number where all is alike."""
+    """Ambient light that reaches each point over its mean, (H, W); not drawn without a range."""
     low, high = recipe.sky
     if high == 0:
         return 1.0

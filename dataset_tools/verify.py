@@ -81,7 +81,7 @@ def _check_splits(out: Path, found: Verification) -> None:
 
 
 def _check_counts(out: Path, found: Verification) -> None:
-    """As many rows as faceshadow.json says."""
+    """Every shard has as many rows as faceshadow.json says."""
     counts = ledger.read_plan(out)["shards"]
     for shard in ledger.shards(out):
         rows = sum(1 for _ in ledger.shard_rows(out, shard))

@@ -19,12 +19,12 @@ from learnir.restoration import STRONGEST, Restoration
 SHOWN_BUTTONS: Any = ["download", "fullscreen"]
 """On every picture shown; Gradio's own choice has a third, which sends the picture to a forum."""
 SEEN_PX = 250
-"""So much of what a run shows tells that it is under way."""
+"""Pixels of a result that must be visible, or else the page scrolls to it."""
 SHELF_BYTES = 768 << 20
 MOST_UPLOAD = "64mb"
 THREADS = 2 * MOST + 40
-"""Of the server: one for each run of a page and each call of an endpoint, which wait by themselves,
-and Gradio's usual number.
+"""The server's threads: one for each run of a page and each call of an endpoint, as these wait for
+their turn in a thread, and Gradio's usual number.
 """
 QUEUE: dict[str, Any] = {"max_size": 512, "default_concurrency_limit": 4}
 """Gradio's limit is one for all pages: a flood is refused before it gets here, by MOST."""
@@ -34,12 +34,12 @@ PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 RUN: dict[str, Any] = {**PRIVATE, "concurrency_limit": None}
 """Event arguments of a run: it waits for the model by itself, and can be stopped then too."""
 MODEL: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
-"""Of whatever else is long: one at a time, the rest queue."""
+"""Other long events: one at a time, the rest queue."""
 LATEST: dict[str, Any] = {**PRIVATE, "trigger_mode": "always_last"}
 QUIET: dict[str, Any] = {**PRIVATE, "show_progress": "hidden"}
 LIVE: dict[str, Any] = {**QUIET, "trigger_mode": "always_last"}
 SCORED: dict[str, Any] = {**LIVE, "concurrency_id": "scores", "concurrency_limit": 1}
-"""Of scoring a result: one after the other, so that the scores asked for last come last."""
+"""Events that score a result: one after the other, so that the latest scores come last."""
 DIRECT: dict[str, Any] = {**LIVE, "queue": False}
 """Answered by the request itself. There is no stream of events then, which Gradio closes after the
 last one and may so lose the next; but only queued events can show a message or a bar, and only they
@@ -47,8 +47,7 @@ tell that a gr.State has changed. What comes while the one before is being answe
 after it: by default Gradio drops it, and a slow line would show what was chosen first.
 """
 EACH: dict[str, Any] = {**DIRECT, "trigger_mode": "multiple"}
-"""Of what another one follows at once, and of gr.SelectData: Gradio would replay the first of it.
-"""
+"""Events that another may follow at once, or with gr.SelectData: Gradio would replay the first."""
 CHOSEN: dict[str, Any] = {
     **QUIET,
     "preprocess": False,
@@ -56,7 +55,7 @@ CHOSEN: dict[str, Any] = {
     "concurrency_id": "choice",
     "concurrency_limit": 1,
 }
-"""Of choosing a picture: every choice is answered, in its turn, for what the component held then.
+"""Events of choosing a picture: each is answered, in turn, for what the component held then.
 LIVE ones are replayed later, for what the answer before them has put there; and Gradio replays a
 component's event, to all who listen: so whoever uses this listens alone.
 """
@@ -94,7 +93,7 @@ class Kept:
     """A result that its page may still re-blend, show and save."""
 
     path: str
-    """Of the upload."""
+    """The upload's."""
     photo: Photo
     restoration: Restoration
     settings: Settings
@@ -128,6 +127,6 @@ class Context:
         default_factory=lambda: Shelf(SHELF_BYTES, lambda kept: kept.bytes, AGE_S)
     )
     runs: Cancellations = field(default_factory=Cancellations)
-    """Of the pages."""
+    """Runs of the pages."""
     calls: Cancellations = field(default_factory=Cancellations)
-    """Of the endpoints that take files."""
+    """Runs of the endpoints that take files."""

@@ -128,7 +128,7 @@ def _number(value: float | None, unit: float, digits: int) -> str:
 
 
 def _padded(value: float, digits: int) -> str:
-    """As wide as a thousand: tables sort their cells as text, and browsers fold the spaces."""
+    """Padded with spaces, which browsers fold: tables sort their cells as text."""
     return f"{value:{5 + digits}.{digits}f}"
 
 

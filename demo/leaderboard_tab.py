@@ -35,7 +35,7 @@ METRICS_LABEL = "A against B"
 PICTURES_LABEL = "Picture by picture, widest apart first; choose one"
 SLIDER_LABEL = "A | B"
 RAW: dict[str, Any] = {**DIRECT, "preprocess": False}
-"""Of what reads a chooser whose choices may just be changing: Gradio would refuse its value."""
+"""Events that read a chooser while its choices change: Gradio would refuse its value."""
 PLOTTED = (("psnr", "lpips"), ("seconds", "quality"))
 """x and y of the two plots."""
 

@@ -30,7 +30,7 @@ def refusal(message: str) -> gr.Error:
 
 
 def corrections(context: Context) -> list[str]:
-    """Those of CORRECTIONS that the model has, as far as it is loaded."""
+    """The CORRECTIONS that the loaded model has."""
     return [name for name in CORRECTIONS if name != BRANCH or context.engine.has_branch]
 
 

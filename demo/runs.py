@@ -66,7 +66,7 @@ class Cancellations:
             flag.set()
 
     def cancel_other(self, tab: str, session: Hashable, of: Hashable) -> None:
-        """As ``cancel``, unless the run is ``of`` that picture."""
+        """Raises the flag of the run under way unless the run is ``of`` that picture."""
         with self._lock:
             flag = self._flags.get((tab, session))
         if flag is not None and flag.of != of:

@@ -11,7 +11,7 @@ from learnir.images import eight_bits, from_unit, shrunk, to_unit
 
 PREVIEW_SIDE = 1600
 SMALL_SIDE = 900
-"""Of views that stand side by side, and of what is painted on."""
+"""Longest side of views that stand side by side, and of what is painted on."""
 MOST_STOPS = 4.0
 """Both ends of the gain map's scale, in stops."""
 DARKER, SAME, LIGHTER = np.array(

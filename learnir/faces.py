@@ -237,7 +237,7 @@ def missing() -> str:
 
 @lru_cache(maxsize=1)
 def _finders() -> tuple[Finder, Finder] | None:
-    """Those of ``_loaded``; where there are none, the first call in a process warns."""
+    """The finders; None, with a warning at the first call, where MediaPipe does not load."""
     finders, problem = _loaded()
     if problem:
         warnings.warn(f"{problem}, or faces=False", stacklevel=2)

@@ -170,7 +170,7 @@ def decode_photo(data: bytes, name: str, most_pixels: int = MOST_PIXELS) -> Phot
 
 
 def _chunks(image: Image.Image, data: bytes) -> dict[bytes, bytes]:
-    """Those of ``SRGB_CHUNKS`` that count in a PNG, none where they say nothing but sRGB.
+    """The chunks of ``SRGB_CHUNKS`` that count in a PNG; none where they say nothing but sRGB.
 
     A profile and an sRGB chunk stand above gAMA and cHRM, cICP above all of them. HEIC and AVIF say
     what a cICP does, but below a profile.

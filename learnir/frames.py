@@ -108,7 +108,7 @@ class FrameRestorer:
 
 
 def _sixteen_bits(picture: np.ndarray) -> np.ndarray:
-    """As uint16, so that the restored picture's gain has finer steps than those of 8 bits."""
+    """The picture as uint16: the gain of a restored one then has finer steps than 8 bits give."""
     return picture.astype(np.uint16) * 257
 
 

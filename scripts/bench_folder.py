@@ -31,7 +31,7 @@ CASES = ((512, 512, 16), (1024, 1024, 12), (3000, 4000, 4))
 
 
 def seconds_a_picture(learnir: LearnIR, folder: Path, count: int, workers: int) -> float:
-    """Of one batch, whose results are thrown away."""
+    """Seconds a picture of one batch, whose results are thrown away."""
     with TemporaryDirectory() as out:
         writing = Writing()
         tasks = plan([str(folder)], Path(out), writing).tasks

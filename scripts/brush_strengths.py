@@ -46,7 +46,7 @@ def psnr_there(picture: np.ndarray, target: np.ndarray, where: np.ndarray) -> fl
 
 
 def rows(learnir: LearnIR, folder: Path, split: str, limit: int) -> list[list[str]]:
-    """Of every amount of darkness: pictures, and PSNR at each of STRENGTHS."""
+    """For every amount of darkness: pictures, and PSNR at each of STRENGTHS."""
     inputs, targets = zip(*load(shadowed(folder, split)[:limit], SIDE), strict=True)
     results = restore(learnir, inputs, {})
     table = []

@@ -48,7 +48,7 @@ def departure(profile: np.ndarray) -> float:
 
 
 def rings_of(checkpoint: str, pairs: list[Pair]) -> Iterator[np.ndarray]:
-    """Of every pair that has a long enough edge on skin."""
+    """``error_rings`` of every pair that has a long enough edge on skin."""
     learnir = LearnIR.from_pretrained(checkpoint, device="cpu")
     for y, x in pairs:
         rings = error_rings(y, x, learnir.restore(y, seed=0, faces=False).picture)

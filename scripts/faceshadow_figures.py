@@ -86,7 +86,7 @@ def every_occluder() -> np.ndarray:
 
 
 def best_seed(portrait: Portrait, name: str, distance: float) -> np.ndarray:
-    """Of a few draws of an occluder the one that shades a third of the face most nearly."""
+    """The draw of an occluder, of ten, that comes nearest to shading a third of the face."""
     tries = [
         cast_shadow(portrait, ShadowSettings(name, -110.0, 45.0, 0.8, distance, seed=seed))
         for seed in range(10)

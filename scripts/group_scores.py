@@ -24,7 +24,7 @@ from learnir import LearnIR
 
 WIDTH, HEIGHT = 1280, 960
 SIDES = (256, 200, 160, 120)
-"""Of the pairs in a scene, pixels; a face is a little less than half as high."""
+"""Sides of the pairs in a scene, pixels; a face is a little less than half as high."""
 GAP = 60
 LOOKS = {"as they come": None, "one look": False, "close-ups": True}
 

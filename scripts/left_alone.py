@@ -39,7 +39,7 @@ GROUPS = {
     "surely_shadow_free": "uneven light",
     "well_exposed": "badly exposed",
 }
-"""By the filter that a photo was left out by."""
+"""Groups of photos by the filter that left them out."""
 SURE = Thresholds().reject_score
 LIMITS = (36.0, 25.0)  # dB: changed visibly, and badly
 ABOUT = {"photos": "group", "skin": "skin", "pictures": "photos"}
@@ -77,7 +77,7 @@ def changes(values: np.ndarray) -> dict[str, float]:
 
 
 def summary(checkpoint: str, rows: list[dict[str, str]], values: np.ndarray) -> list[dict]:
-    """Of every group and skin: photos, mean, shares below LIMITS."""
+    """Photos, mean and shares below LIMITS of every group and skin."""
     found: list[dict[str, Any]] = []
     for group in dict.fromkeys(row["group"] for row in rows):
         for skin in (DARK_SKIN, OTHER_SKIN):

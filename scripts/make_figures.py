@@ -77,7 +77,7 @@ TABLES: dict[str, tuple[Callable[[dict[str, Any]], str], tuple[Path, ...]]] = {
     "worn_things": (_of_rows(worn_table), (BENCHMARKS, CARD)),
     "odd_pictures": (_of_rows(odd_table), (BENCHMARKS,)),
 }
-"""Of the files in docs/results: their tables, and the pages that hold them."""
+"""Files in docs/results: how their tables are made, and the pages that hold them."""
 
 
 def network_line() -> str:

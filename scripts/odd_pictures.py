@@ -134,7 +134,7 @@ def relit(observed: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 
 def scored(learnir: LearnIR, odd: Odd, pictures: Pictures) -> list[list[float]]:
-    """Of every pair PSNR before, after and, where only the input changed, with its own gain."""
+    """PSNR of every pair before, after and, where only the input changed, with its own gain."""
 
     def work(pair: tuple[np.ndarray, np.ndarray]) -> list[float]:
         y, x = odd.pair(*pair)

@@ -30,7 +30,7 @@ METRICS = (("psnr", "PSNR, dB", 2), ("lpips_alex", "LPIPS", 4))
 
 
 def scored(dataset: Path, observed: Run, restored: Run) -> list[dict[str, Any]]:
-    """Of every tone: faces, mean of each metric before and after, and the interval after."""
+    """For every tone: faces, mean of each metric before and after, and the interval after."""
     tones = {
         row["id"]: row["skin_tone"]
         for row in map(json.loads, (dataset / "test" / "metadata.jsonl").open(encoding="utf-8"))

@@ -50,7 +50,7 @@ def wearing(face: Face, name: str, seed: int) -> np.ndarray:
 
 
 def rows_of(checkpoint: str, people: list[Face]) -> list[dict[str, Any]]:
-    """Of every thing: how many pictures, and what changed in them."""
+    """For every thing: how many pictures, and what changed in them."""
     learnir = LearnIR.from_pretrained(checkpoint)
     bare = kept(learnir, [(picture, picture) for picture, _ in people])
     calm = [seed for seed, value in enumerate(bare) if value >= UNHARMED]

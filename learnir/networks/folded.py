@@ -59,7 +59,7 @@ class FoldedDenoiser(nn.Module):
         return network.applied(out[..., :H, :W], pictures[1])
 
     def _constants(self, level: Tensor) -> list[Constants]:
-        """Of all normalisations, in the order in which the network comes to them."""
+        """The constants of all normalisations, in the order in which the network uses them."""
         a_t = float(level)
         if a_t not in self.constants:
             condition, layers = self.network.level(level), self.network.modules()

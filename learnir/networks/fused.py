@@ -234,7 +234,7 @@ def _partial(like: Tensor, *shape: int) -> Tensor:
 def _gate_gradients(
     h: Tensor, d_out: Tensor, pooled: tuple[Tensor, Tensor] | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Of the gate's input, and their sums; ``pooled``: attention and d_mean (B, C)."""
+    """The gradient of the gate's input, and its sums; ``pooled``: attention and d_mean (B, C)."""
     N, C, tile = len(h), h.shape[1] // 2, _tile(h.shape[1] // 2)
     attention, d_mean = pooled or (None, None)
     HW = N // len(attention) if attention is not None else N

@@ -31,7 +31,7 @@ class Pace(Protocol):
         ...
 
     def at(self, step: int) -> Place:
-        """Of one step the same answer every time; new steps are asked for in their order."""
+        """The same answer whenever a step is asked for; new steps are asked for in their order."""
         ...
 
     def share(self, step: int) -> float:
