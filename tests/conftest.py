@@ -75,3 +75,12 @@ def tiny_config():
 
     arguments = {"width": 8, "encoder": (1, 1), "middle": 1, "decoder": (1, 1)}
     return ModelConfig(network_args=arguments, work_size=64)
+
+
+@pytest.fixture
+def suite(monkeypatch):
+    """scripts/bench_suite.py as a module."""
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    import bench_suite
+
+    return bench_suite

@@ -13,14 +13,6 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "benchmarks.md"
 
 
-@pytest.fixture
-def suite(monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "scripts")
-    import bench_suite
-
-    return bench_suite
-
-
 def block(name):
     """What stands between the markers of a generated part of the page."""
     text = PAGE.read_text(encoding="utf-8")

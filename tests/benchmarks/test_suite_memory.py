@@ -9,14 +9,6 @@ from benchmarks.results import load_runs
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture
-def suite(monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "scripts")
-    import bench_suite
-
-    return bench_suite
-
-
 @pytest.mark.slow
 def test_a_method_is_not_charged_for_what_another_keeps(suite, data, results, capfd):
     methods = ("python:sample_methods:hoarding", "input")

@@ -9,6 +9,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
+from builds import build
 from PIL import Image
 
 from dataset_tools import ledger, remove
@@ -28,11 +29,6 @@ def portraits(tmp_path_factory, astronaut, write_variants) -> Path:
 @pytest.fixture
 def photos(tmp_path, portraits) -> Path:
     return Path(shutil.copytree(portraits, tmp_path / "photos"))
-
-
-def build(*words: object) -> int:
-    more = ["--licence", "CC0", "--size", 64, "--workers", 1, "--engine", "local", "--no-sheets"]
-    return main(["build", *map(str, [*words, *more])])
 
 
 def removed(out: Path, name: str) -> int:

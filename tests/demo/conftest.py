@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from uploads import EXAMPLES
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "demo" / "examples"
 BROWSER_FLAGS = [
     "--no-sandbox",
     "--disable-gpu",

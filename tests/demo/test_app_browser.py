@@ -6,12 +6,11 @@ import json
 import re
 import time
 import zipfile
-from pathlib import Path
 
 import pytest
+from uploads import EXAMPLES
 
 pytestmark = pytest.mark.slow
-EXAMPLES = Path(__file__).resolve().parents[2] / "demo" / "examples"
 LONG = 60_000  # ms: two busy cores
 
 

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from gradio_client import Client, handle_file
+from gradio_client import Client
+from uploads import EXAMPLES, HAND, upload
 
 from demo.runs import MOST
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "demo" / "examples"
-HAND = EXAMPLES / "hand.jpg"
 PATIENT = {"timeout": 60}
 """Seconds: the machine may be busy with other things as well."""
 
@@ -67,9 +66,7 @@ def test_clients_too_many_are_told_at_once_and_pages_go_on(app):
     clients, visitor = crowd(app, many), Page(app, "a visitor")
     with ThreadPoolExecutor(1) as pool:
         with app.context.engine._turns.turn():
-            jobs = [
-                clients.submit(handle_file(str(HAND)), api_name="/restore") for _ in range(many)
-            ]
+            jobs = [clients.submit(upload(HAND), api_name="/restore") for _ in range(many)]
             until(lambda: sum(job.done() for job in jobs) >= 8)
             told = [str(job.exception()) for job in jobs if job.done()]
             assert told == [f"{MOST} others are waiting; try again in a minute"] * 8
@@ -86,11 +83,11 @@ def test_clients_too_many_are_told_at_once_and_pages_go_on(app):
 def test_a_picture_does_not_wait_for_the_files_of_another_client(app):
     clients, order = crowd(app, 2), []
     turns = app.context.engine._turns
-    files = [handle_file(str(path)) for path in sorted(EXAMPLES.glob("*-clean.jpg"))] * 3
+    files = [upload(path) for path in sorted(EXAMPLES.glob("*-clean.jpg"))] * 3
     with turns.turn():
         batch = clients.submit(files, api_name="/restore_batch")
         until(lambda: len(turns._line) == 2)
-        single = clients.submit(handle_file(str(HAND)), api_name="/restore")
+        single = clients.submit(upload(HAND), api_name="/restore")
         until(lambda: len(turns._line) == 3)
         for name, job in (("files", batch), ("picture", single)):
             job.future.add_done_callback(lambda _, name=name: order.append(name))

@@ -11,19 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-
-EXAMPLES = Path(__file__).resolve().parents[2] / "demo" / "examples"
-HAND = EXAMPLES / "hand.jpg"
-
-
-def upload(path: Path):
-    from gradio_client import handle_file
-
-    return handle_file(str(path))
-
-
-def pixels(path: str | Path) -> np.ndarray:
-    return np.asarray(Image.open(path).convert("RGB")).astype(int)
+from uploads import EXAMPLES, HAND, pixels, upload
 
 
 def test_restore_returns_the_picture_its_mask_and_the_facts(client):

@@ -14,27 +14,22 @@ import httpx
 import numpy as np
 import pytest
 from PIL import Image
+from uploads import HAND, upload
 
 from demo import photos
 from learnir.images import ImageError
-
-HAND = Path(__file__).resolve().parents[2] / "demo" / "examples" / "hand.jpg"
 
 
 @pytest.fixture(autouse=True)
 def _still_alive(client):
     """After every attack the app restores a picture."""
     yield
-    from gradio_client import handle_file
-
-    assert client.predict(handle_file(str(HAND)), api_name="/restore")[2]["width"] == 512
+    assert client.predict(upload(HAND), api_name="/restore")[2]["width"] == 512
 
 
 def refused(client, path: Path, match: str) -> None:
-    from gradio_client import handle_file
-
     with pytest.raises(Exception, match=match) as caught:
-        client.predict(handle_file(str(path)), api_name="/restore")
+        client.predict(upload(path), api_name="/restore")
     assert "Traceback" not in str(caught.value)
     assert "/" not in str(caught.value).replace("https://", ""), "a path of the server leaks"
 
@@ -223,14 +218,12 @@ def test_the_app_opens_uploads_alone_whatever_gradio_lets_through(app, tmp_path)
 
 
 def test_grey_alpha_and_palette_uploads_are_fine(client, tmp_path):
-    from gradio_client import handle_file
-
     rng = np.random.default_rng(1)
     rgb = Image.fromarray(rng.integers(0, 255, (40, 50, 3), np.uint8))
     for mode in ("L", "LA", "RGBA", "P"):
         path = tmp_path / f"{mode}.png"
         rgb.convert(mode).save(path)
-        restored = client.predict(handle_file(str(path)), api_name="/restore")[0]
+        restored = client.predict(upload(path), api_name="/restore")[0]
         kept = Image.open(io.BytesIO(Path(restored).read_bytes()))
         assert kept.size == (50, 40)
         assert ("A" in kept.mode) == ("A" in mode)

@@ -9,13 +9,13 @@ import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import gradio as gr
 import numpy as np
 import pytest
 from PIL import Image
+from uploads import EXAMPLES
 
 from demo import batch_tab, restore_events
 from demo.context import Context
@@ -24,7 +24,6 @@ from demo.options import Options
 from demo.runs import Cancellations, Cancelled, Crowded, Turns
 from learnir.restoration import Restoration
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "demo" / "examples"
 NAMES = ("hand", "wall", "brim")
 PAGE = SimpleNamespace(session_hash="a page")
 LONG = 60_000

@@ -15,6 +15,7 @@ import gradio as gr
 import numpy as np
 import pytest
 from PIL import Image
+from uploads import EXAMPLES, upload
 
 from benchmarks import learnir_methods
 from demo import dataset_browsing, leaderboard_reading, leaderboard_tab, shadow_making
@@ -24,14 +25,7 @@ from demo.endpoints import NAMES
 from demo.engine import Engine
 from demo.options import Options
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "demo" / "examples"
 PORTRAIT = EXAMPLES / "portrait.jpg"
-
-
-def upload(path: Path):
-    from gradio_client import handle_file
-
-    return handle_file(str(path))
 
 
 def pixels(path: str | Path) -> np.ndarray:

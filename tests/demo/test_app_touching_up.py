@@ -9,14 +9,13 @@ import gradio as gr
 import httpx
 import numpy as np
 import pytest
-from gradio_client import handle_file
 from PIL import Image
-from test_app_browser import EXAMPLES, LONG, changed, open_tab, source_of
+from test_app_browser import LONG, changed, open_tab, source_of
 from test_app_restore_page import downloaded
+from uploads import HAND, pixels, upload
 
 from demo import touching_up
 
-HAND = EXAMPLES / "hand.jpg"
 RED, LIGHT, DARK = (213, 38, 41, 140), (165, 217, 105, 140), (26, 126, 55, 140)  # as browsers send
 
 
@@ -88,25 +87,21 @@ def test_nothing_is_held_in_memory_for_whoever_posts(app):
     assert answer.status_code == 404
 
 
-def pixels(path: str | Path) -> np.ndarray:
-    return np.asarray(Image.open(path).convert("RGB")).astype(int)
-
-
 def test_the_endpoint_restores_where_a_mask_is_white(client, tmp_path):
     mask = np.zeros((256, 256), np.uint8)  # half as large as the picture
     mask[:, 128:] = 255
     Image.fromarray(mask).save(tmp_path / "mask.png")
-    whole = client.predict(handle_file(str(HAND)), api_name="/restore")[0]
-    where = handle_file(str(tmp_path / "mask.png"))
-    part = client.predict(handle_file(str(HAND)), where=where, api_name="/restore")[0]
+    whole = client.predict(upload(HAND), api_name="/restore")[0]
+    where = upload(tmp_path / "mask.png")
+    part = client.predict(upload(HAND), where=where, api_name="/restore")[0]
     assert np.abs(pixels(part) - pixels(HAND))[:, :250].mean() < 1  # JPEG
     assert np.abs(pixels(part) - pixels(whole))[:, 262:].mean() < 1
     assert np.abs(pixels(part) - pixels(HAND))[:, 262:].mean() > 3
     Image.fromarray(mask[:100]).save(tmp_path / "low.png")
     with pytest.raises(Exception, match="256 x 100, of a picture 512 x 512"):
         client.predict(
-            handle_file(str(HAND)),
-            where=handle_file(str(tmp_path / "low.png")),
+            upload(HAND),
+            where=upload(tmp_path / "low.png"),
             api_name="/restore",
         )
 

@@ -1,5 +1,7 @@
 """Pictures written for tests."""
 
+import io
+
 from PIL import Image
 
 
@@ -8,3 +10,10 @@ def save(path, picture, **options):
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(picture).save(path, **options)
     return path
+
+
+def encoded(image, format, **options):
+    """The bytes of a PIL image as a file."""
+    out = io.BytesIO()
+    image.save(out, format, **options)
+    return out.getvalue()

@@ -8,6 +8,11 @@ import pytest
 from albums import save
 
 
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
 def tiny_model(config, seed=0):
     """An untrained model whose head is not zero, so that restoring visibly changes a picture."""
     import torch

@@ -18,11 +18,6 @@ SIZE = 64
 
 
 @pytest.fixture
-def rng():
-    return np.random.default_rng(0)
-
-
-@pytest.fixture
 def smooth(rng):
     """A smooth picture in linear light with a bright and a dark side."""
     noise = rng.uniform(0, 1, (6, 6, 3)).astype(np.float32)

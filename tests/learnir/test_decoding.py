@@ -4,18 +4,13 @@ import cv2
 import numpy as np
 import pytest
 import tifffile
+from albums import encoded
 from PIL import Image, ImageOps
 
 from learnir import decoding
 from learnir.decoding import IMAGE_SUFFIXES, OTHER_PICTURES, READ_ONLY, decode_rgb, open_image
 from learnir.exif import ORIENTATION
 from learnir.images import ImageError, from_unit, to_unit
-
-
-def encoded(image, format, **options):
-    out = io.BytesIO()
-    image.save(out, format, **options)
-    return out.getvalue()
 
 
 @pytest.mark.parametrize("format", ["PNG", "TIFF", "WEBP", "JPEG"])

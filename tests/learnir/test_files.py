@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import tifffile
+from albums import encoded
 from PIL import Image, ImageCms
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 from profiles import display_p3_icc, table_icc, wide_gamut_icc
@@ -19,12 +20,6 @@ from learnir.files import check_format, decode_photo, encode_photo, loses_depth,
 from learnir.images import ImageError, to_unit
 
 ORIENTATION, ARTIST, EXIF_IFD, LENS = 0x0112, 0x013B, 0x8769, 0xA434
-
-
-def encoded(image, format, **options):
-    out = io.BytesIO()
-    image.save(out, format, **options)
-    return out.getvalue()
 
 
 def deep(pixels, suffix=".png"):

@@ -19,11 +19,6 @@ from learnir.training.data import PairError
 
 
 @pytest.fixture
-def rng():
-    return np.random.default_rng(0)
-
-
-@pytest.fixture
 def archive(tmp_path, rng):
     return write_archive(tmp_path / "layers.npz", rng)
 
