@@ -1,4 +1,4 @@
-"""What a run has done so far, on disk: a run that was stopped goes on where it was."""
+"""What a run has done so far, on disk, so that a stopped run goes on where it was."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from learnir.writing import write_atomically
 
 
 @dataclass(frozen=True)
-class Made:
-    """A result, and what it cost as far as that could be measured here."""
+class Output:
+    """A method's result for a picture, and its cost as far as that could be measured here."""
 
     result: np.ndarray
     seconds: float | None
@@ -30,7 +30,7 @@ class Made:
 class Journal:
     """Rows on disk while a run lasts: one JSON line each, a torn last line is dropped.
 
-    Results wait beside them, one file each, until the batch they are scored in is whole: the last
+    Outputs wait beside them, one file each, until the batch they are scored in is whole: the last
     digits of LPIPS depend on which pictures share a forward pass.
     """
 
@@ -44,41 +44,41 @@ class Journal:
         return [json.loads(line) for line in lines if line]
 
     def append(self, rows: Sequence[dict[str, Any]]) -> None:
-        """Adds rows, after cutting a torn line away; the results that they are of wait no more."""
+        """Adds rows, after cutting a torn line away, and removes the outputs that they are of."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with open(self.path, "ab+") as file:
             file.seek(0)
             whole = file.read().rfind(b"\n") + 1
             file.truncate(whole)
             file.write("".join(json.dumps(row) + "\n" for row in rows).encode())
-        self._forget()
+        self._remove_outputs()
 
-    def keep(self, name: str, seed: int, made: Made) -> None:
-        """Writes a result down that is not scored yet."""
+    def save(self, name: str, seed: int, output: Output) -> None:
+        """Writes down an output that is not scored yet."""
         buffer = io.BytesIO()
-        cost = [math.nan if c is None else c for c in (made.seconds, made.peak_memory)]
-        np.savez(buffer, result=made.result, cost=np.array(cost, float))
-        write_atomically(self._waiting(name, seed), buffer.getvalue())
+        cost = [math.nan if c is None else c for c in (output.seconds, output.peak_memory)]
+        np.savez(buffer, result=output.result, cost=np.array(cost, float))
+        write_atomically(self._output_path(name, seed), buffer.getvalue())
 
-    def kept(self, name: str, seed: int) -> Made | None:
-        """A result that waits to be scored, None where there is none."""
-        path = self._waiting(name, seed)
+    def saved(self, name: str, seed: int) -> Output | None:
+        """An output that waits to be scored, None where there is none."""
+        path = self._output_path(name, seed)
         if not path.is_file():
             return None
         with np.load(path) as found:
             seconds, peak = (None if math.isnan(c) else c for c in found["cost"].tolist())
-            return Made(found["result"], seconds, None if peak is None else int(peak))
+            return Output(found["result"], seconds, None if peak is None else int(peak))
 
     def clear(self) -> None:
         """Removes the journal and its folder when that is empty."""
-        self._forget()
+        self._remove_outputs()
         self.path.unlink(missing_ok=True)
         if self.path.parent.is_dir() and not any(self.path.parent.iterdir()):
             self.path.parent.rmdir()
 
-    def _waiting(self, name: str, seed: int) -> Path:
+    def _output_path(self, name: str, seed: int) -> Path:
         key = hashlib.sha256(f"{seed} {name}".encode()).hexdigest()[:20]
         return self.path.with_suffix("") / f"{key}.npz"
 
-    def _forget(self) -> None:
+    def _remove_outputs(self) -> None:
         shutil.rmtree(self.path.with_suffix(""), ignore_errors=True)

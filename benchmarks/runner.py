@@ -18,7 +18,7 @@ import numpy as np
 from benchmarks.copies import refuse_targets
 from benchmarks.datasets import OWN
 from benchmarks.faces import FaceJudge
-from benchmarks.journal import Journal, Made
+from benchmarks.journal import Journal, Output
 from benchmarks.machine import best_device, commit, environment, peak_memory, reset_peak, user
 from benchmarks.methods import Method, MethodOptions, checked_result, make_method
 from benchmarks.names import BenchmarkError
@@ -113,10 +113,10 @@ def run(plan: RunPlan, progress: Progress | None = None, say: Say | None = None)
         journal.clear()
     with ExitStack() as stack:
         judge.faces = stack.enter_context(FaceJudge()) if judge_faces else None
-        tasks = Tasks(collection, protocol, method, judge, plan.workers)
+        experiment = Experiment(collection, protocol, method, judge, plan.workers)
         for seed in seeds:
-            _run_seed(tasks, seed, journal, progress, len(seeds))
-    facts = _facts(plan, tasks, files, seeds, device)
+            _run_seed(experiment, seed, journal, progress, len(seeds))
+    facts = _facts(plan, experiment, files, seeds, device)
     facts["provenance"] |= {"commit": code, "plan": key}
     return _finish(plan.out, facts, journal, judge)
 
@@ -161,8 +161,8 @@ def _without_partner(collection: Collection) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Tasks:
-    """The parts of a run that stay the same for every seed."""
+class Experiment:
+    """What is the same for every seed of a run."""
 
     collection: Collection
     protocol: Protocol
@@ -171,51 +171,55 @@ class Tasks:
     workers: int
 
 
-def _run_seed(tasks: Tasks, seed: int, journal: Journal, progress: Progress, seeds: int) -> None:
+def _run_seed(
+    experiment: Experiment, seed: int, journal: Journal, progress: Progress, seeds: int
+) -> None:
     before = journal.rows()
-    total, done = len(tasks.collection.sources) * seeds, len(before)
+    total, done = len(experiment.collection.sources) * seeds, len(before)
     names = {row["name"] for row in before if row["seed"] == seed}
-    pairs = decoded(tasks.collection, tasks.workers, skip=names)
+    pairs = decoded(experiment.collection, experiment.workers, skip=names)
     psnr = math.nan
-    for batch in _batches(as_seen(pair, tasks.protocol) for pair in pairs):
-        made = []
+    for batch in _batches(as_seen(pair, experiment.protocol) for pair in pairs):
+        outputs = []
         for pair in batch:
-            made.append(_made(tasks, pair, seed, journal))
-            progress(done + len(made), total, psnr)
-        rows = _scored(tasks.judge, batch, made, seed)
+            outputs.append(_output(experiment, pair, seed, journal))
+            progress(done + len(outputs), total, psnr)
+        rows = _scored(experiment.judge, batch, outputs, seed)
         journal.append(rows)
         done, psnr = done + len(rows), float(np.mean([row["psnr"] for row in rows]))
     progress(done, total, psnr)
 
 
-def _made(tasks: Tasks, pair: Pair, seed: int, journal: Journal) -> Made:
-    """What the method makes of a pair, written down at once: stopping the run does not lose it."""
-    made = journal.kept(pair.key, seed)
-    if made is None:
-        made = timed(tasks.method, pair, seed, tasks.judge.device)
-        journal.keep(pair.key, seed, made)
-    return made
+def _output(experiment: Experiment, pair: Pair, seed: int, journal: Journal) -> Output:
+    """What the method makes of a pair, written down at once so that no stop loses it."""
+    output = journal.saved(pair.key, seed)
+    if output is None:
+        output = timed(experiment.method, pair, seed, experiment.judge.device)
+        journal.save(pair.key, seed, output)
+    return output
 
 
-def _scored(judge: Judge, batch: list[Pair], made: list[Made], seed: int) -> list[dict[str, Any]]:
-    scored = judge.score([each.result for each in made], batch)
+def _scored(
+    judge: Judge, batch: list[Pair], outputs: list[Output], seed: int
+) -> list[dict[str, Any]]:
+    scored = judge.score([output.result for output in outputs], batch)
     return [
         {
             "name": pair.key,
             "scene": pair.scene,
             "seed": seed,
             **scores,
-            "seconds": each.seconds,
-            "peak_memory_bytes": each.peak_memory,
-            "result_sha256": hashlib.sha256(each.result.tobytes()).hexdigest(),
+            "seconds": output.seconds,
+            "peak_memory_bytes": output.peak_memory,
+            "result_sha256": hashlib.sha256(output.result.tobytes()).hexdigest(),
             "width": pair.input.shape[1],
             "height": pair.input.shape[0],
         }
-        for pair, scores, each in zip(batch, scored, made, strict=True)
+        for pair, scores, output in zip(batch, scored, outputs, strict=True)
     ]
 
 
-def timed(method: Method, pair: Pair, seed: int, device: str = "cpu") -> Made:
+def timed(method: Method, pair: Pair, seed: int, device: str = "cpu") -> Output:
     """The checked result, the seconds it took, and the peak memory meanwhile.
 
     The method gets copies, which it may write into, and its result is copied, as it may use that
@@ -227,7 +231,7 @@ def timed(method: Method, pair: Pair, seed: int, device: str = "cpu") -> Made:
     result = method.restore(given, seed)
     seconds = time.perf_counter() - start
     peak = peak_memory(device)
-    return Made(
+    return Output(
         checked_result(result, pair, method.card.name).copy(),
         None if method.card.runs == "before" else seconds,
         peak if method.card.runs == "here" else None,
@@ -281,12 +285,12 @@ def _plan_key(
 
 
 def _facts(
-    plan: RunPlan, tasks: Tasks, files: str, seeds: Sequence[int], device: str
+    plan: RunPlan, experiment: Experiment, files: str, seeds: Sequence[int], device: str
 ) -> dict[str, Any]:
-    found = tasks.collection
+    found = experiment.collection
     return {
         "badge": "re-scored",
-        "method": tasks.method.card.to_json(),
+        "method": experiment.method.card.to_json(),
         "dataset": {
             "name": found.entry.name,
             "title": found.entry.title,
@@ -299,7 +303,7 @@ def _facts(
             **({"scene": found.entry.scene} if found.entry.title == OWN else {}),
             "manifest_sha256": files,
         },
-        "protocol": json.loads(json.dumps(tasks.protocol.to_json())),
+        "protocol": json.loads(json.dumps(experiment.protocol.to_json())),
         "seeds": list(seeds),
         "environment": environment(device),
         "provenance": {

@@ -13,7 +13,7 @@ import pytest
 from sample_methods import write
 
 from benchmarks import machine, runner
-from benchmarks.journal import Made
+from benchmarks.journal import Output
 from benchmarks.methods import MethodOptions
 from benchmarks.metrics import psnr
 from benchmarks.names import BenchmarkError
@@ -93,13 +93,13 @@ def test_a_result_that_waits_comes_back_as_it_was(tmp_path):
     journal = runner.Journal(tmp_path / ".partial" / "key.jsonl")
     picture = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
     for key, seconds, memory in (("a/b", 0.1, 123456789012), ("a/c", None, None)):
-        journal.keep(key, 1, Made(picture, seconds, memory))
-        made = journal.kept(key, 1)
+        journal.save(key, 1, Output(picture, seconds, memory))
+        made = journal.saved(key, 1)
         assert np.array_equal(made.result, picture)
         assert (made.seconds, made.peak_memory) == (seconds, memory)
-    assert journal.kept("a/b", 0) is None
+    assert journal.saved("a/b", 0) is None
     journal.append([{"name": "a/b"}, {"name": "a/c"}])
-    assert journal.kept("a/b", 1) is None
+    assert journal.saved("a/b", 1) is None
 
 
 def test_a_file_in_place_of_the_results_is_said(score, tmp_path):
