@@ -129,7 +129,7 @@ def way_up(picture: np.ndarray) -> int:
         finders = _finders()
     if finders is None:
         return 0
-    seen = _eight_bits(_at_most(picture, WAY_SEEN / max(picture.shape[:2])))
+    seen = _high_bytes(_at_most(picture, WAY_SEEN / max(picture.shape[:2])))
     near, _ = finders
     if _certainty([near], seen) >= UPRIGHT:
         return 0
@@ -162,7 +162,7 @@ def find_faces(picture: np.ndarray) -> list[Box]:
         return []
     H, W = picture.shape[:2]
     shrink = min((SEEN / (H * W)) ** 0.5, 1.0)
-    seen = _eight_bits(_at_most(picture, shrink))
+    seen = _high_bytes(_at_most(picture, shrink))
     H, W = seen.shape[:2]
     near, far = finders
     everything = slice(0, H), slice(0, W)
@@ -183,7 +183,8 @@ def _at_most(picture: np.ndarray, share: float) -> np.ndarray:
     return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
 
 
-def _eight_bits(picture: np.ndarray) -> np.ndarray:
+def _high_bytes(picture: np.ndarray) -> np.ndarray:
+    """The picture as uint8, lower bits cut: good enough to find faces in."""
     return picture if picture.dtype == np.uint8 else (picture >> 8).astype(np.uint8)
 
 

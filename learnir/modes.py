@@ -88,14 +88,14 @@ class Job:
         scales: Scales,
         noise: NoiseField,
         progress: Progress | None,
-        watched: bool = False,
+        trajectory: bool = False,
     ) -> None:
         self.model, self.sampling, self.scales = model, sampling, scales
-        self.noise, self.progress, self.watched = noise, progress, watched
+        self.noise, self.progress, self.trajectory = noise, progress, trajectory
         self.start(1)
 
     def start(self, runs: int) -> None:
-        """Resets the counters for this many runs; a watched job keeps previews of the first."""
+        """Resets the counters for so many runs; a trajectory is that of the first."""
         self.done, self.total = 0, runs * len(self.scales)
         self.previews: list[tuple[int, int, np.ndarray]] = []
 
@@ -125,7 +125,7 @@ class Job:
 
         def stepped(t: int, z_0: torch.Tensor) -> None:
             self.done += len(y)
-            if self.watched and len(self.previews) < len(self.scales):
+            if self.trajectory and len(self.previews) < len(self.scales):
                 f = -(-y.shape[-1] // z_0.shape[-1])
                 preview = to_picture(z_0[0, :, : -(-h // f), : -(-w // f)])
                 self.previews.append((t, scale_at(self.scales, t), preview))

@@ -11,7 +11,7 @@ ISO = frozenset({".mp4", ".m4v", ".mov"})  # the suffixes of one family of forma
 OF_A_STREAM = ("language", "title", "handler_name")  # by which some programs title MP4
 
 
-def opened_like(av: Any, reader: Any, part: Path, suffix: str, strip: bool) -> Any:
+def open_writer(av: Any, reader: Any, part: Path, suffix: str, strip: bool) -> Any:
     """A video to write to ``part``, with the tags and chapters of ``reader``, yet without streams.
 
     Args:
@@ -28,8 +28,8 @@ def opened_like(av: Any, reader: Any, part: Path, suffix: str, strip: bool) -> A
     return writer
 
 
-def describe(out: Any, stream: Any, titles: Mapping[int, str], strip: bool) -> None:
-    """Language, title and role of a source's ``stream`` for the written one, ``out``.
+def copy_tags(out: Any, stream: Any, titles: Mapping[int, str], strip: bool) -> None:
+    """Gives the written stream ``out`` the language, title and role of a source's ``stream``.
 
     Args:
         titles: of ``titles_of``.

@@ -13,7 +13,7 @@ import numpy as np
 from learnir.frames import FrameRestorer
 from learnir.images import ImageError
 from learnir.pipeline import LearnIR
-from learnir.streams import describe, is_sound, left_out, opened_like, titles_of
+from learnir.streams import copy_tags, is_sound, left_out, open_writer, titles_of
 from learnir.writing import beside, blamed_on
 
 CODECS = {".mp4": "libx264", ".m4v": "libx264", ".mov": "libx264", ".mkv": "libx264"}
@@ -60,7 +60,7 @@ def restore_video(
         reader = stack.enter_context(_opened(av, source))
         read = _Source(av, source, reader)
         stack.enter_context(blamed_on(target, av.FFmpegError))
-        writer = opened_like(av, reader, part, suffix.lower(), strip_metadata)
+        writer = open_writer(av, reader, part, suffix.lower(), strip_metadata)
         result = _Result(stack.enter_context(writer), suffix.lower())
         for one, picture in read.contents():
             if picture is None:
@@ -242,7 +242,7 @@ class _Result:
                 out = self.sound[stream] = self._add_sound(stream, source.path)
             else:
                 continue
-            describe(out, stream, titles, strip)
+            copy_tags(out, stream, titles, strip)
 
     def _add_sound(self, stream: Any, path: Path) -> Any:
         try:

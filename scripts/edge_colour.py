@@ -56,14 +56,26 @@ def distance_to_edge(g: np.ndarray) -> np.ndarray:
     return np.where(inside > 0, within - 0.5, 0.5 - without)
 
 
+def across_edge(
+    values: np.ndarray, g: np.ndarray, x: np.ndarray, distances: np.ndarray, ring: int
+) -> np.ndarray | None:
+    """Medians of ``values`` (H, W, 3) over skin at each distance from the edge of the gain g.
+
+    (distances, 3); None where a distance has less than ``ring`` pixels.
+    """
+    distance, skin = distance_to_edge(g)[FACE], skin_of(x)[FACE]
+    rings = [(np.abs(distance - d) <= 0.5) & skin for d in distances]
+    if min(at.sum() for at in rings) < ring:
+        return None
+    return np.array([np.median(values[FACE][at], axis=0) for at in rings])
+
+
 def profile(y: np.ndarray, x: np.ndarray) -> np.ndarray | None:
     """Every channel's rise from 0 to 1 across the edge, (distances, 3); None without an edge."""
     g = gain(y, x)
-    distance, skin = distance_to_edge(g)[FACE], skin_of(x)[FACE]
-    rings = [(np.abs(distance - d) <= 0.5) & skin for d in DISTANCES]
-    if min(ring.sum() for ring in rings) < RING:
+    medians = across_edge(g, g, x, DISTANCES, RING)
+    if medians is None:
         return None
-    medians = np.array([np.median(g[FACE][ring], axis=0) for ring in rings])
     low, high = medians[:3].mean(0), medians[-3:].mean(0)
     return None if (high - low).min() < DEEP else (medians - low) / (high - low)
 

@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from edge_colour import distance_to_edge, gain, skin_of
-from error_profile import FACE, SIDE
+from edge_colour import across_edge, gain
+from error_profile import SIDE
 from fill_page import markdown
 from score_weights import load, pairs_of
 
@@ -33,12 +33,7 @@ Pair = tuple[np.ndarray, np.ndarray]
 def error_rings(y: np.ndarray, x: np.ndarray, restored: np.ndarray) -> np.ndarray | None:
     """Median error of every channel's gain at each distance, (distances, 3); None if few pixels."""
     true = gain(y, x)
-    distance, skin = distance_to_edge(true)[FACE], skin_of(x)[FACE]
-    rings = [(np.abs(distance - d) <= 0.5) & skin for d in DISTANCES]
-    if min(ring.sum() for ring in rings) < RING:
-        return None
-    error = (gain(y, restored) - true)[FACE]
-    return np.array([np.median(error[ring], axis=0) for ring in rings])
+    return across_edge(gain(y, restored) - true, true, x, DISTANCES, RING)
 
 
 def departure(profile: np.ndarray) -> float:

@@ -56,7 +56,7 @@ class FoldedDenoiser(nn.Module):
         for up, blocks in zip(network.ups, self.decoders, strict=True):
             x = _through(blocks, _convolved(up, x).add_(skips.pop()), constants)
         out = F.pixel_shuffle(_convolved(network.exit, x).permute(0, 3, 1, 2), network.patch)
-        return network.applied(out[..., :H, :W], pictures[1])
+        return network.prediction(out[..., :H, :W], pictures[1])
 
     def _constants(self, level: Tensor) -> list[Constants]:
         """The constants of all normalisations, in the order in which the network uses them."""

@@ -97,9 +97,9 @@ class NAFDenoiser(NAFUNet):
 
     def forward(self, pictures: Sequence[Tensor], level: Tensor) -> Tensor:
         """(z_t, z_y), each (B, 3, H, W), and a_t of shape (1,) -> (B, 3, H, W)."""
-        return self.applied(super().forward(pictures, level), pictures[1])
+        return self.prediction(super().forward(pictures, level), pictures[1])
 
-    def applied(self, out: Tensor, z_y: Tensor) -> Tensor:
+    def prediction(self, out: Tensor, z_y: Tensor) -> Tensor:
         """The prediction from the exit's channels ``out``: with ``gain``, a function of z_y."""
         if not self.gain:
             return out
