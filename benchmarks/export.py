@@ -50,7 +50,7 @@ def as_csv(
     """Every column of ``table``; text that a spreadsheet would run as a formula is quoted."""
     found = table(board, folder, tuple(metrics))
     text = found.select_dtypes(exclude="number").columns
-    return found.assign(**{c: found[c].map(_no_formula) for c in text}).to_csv(index=False)
+    return found.assign(**{c: found[c].map(no_formula) for c in text}).to_csv(index=False)
 
 
 def as_html(
@@ -205,7 +205,8 @@ def _escaped(text: str) -> str:
     return plain.replace("](", "]\\(")  # no link
 
 
-def _no_formula(value: Any) -> Any:
+def no_formula(value: Any) -> Any:
+    """A cell of a CSV file; text that a spreadsheet would run as a formula is quoted."""
     return (
         f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@")) else value
     )

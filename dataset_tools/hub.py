@@ -14,6 +14,7 @@ from typing import Any
 from dataset_tools.files import content_hash, csv_bytes
 from dataset_tools.ledger import Removed
 from dataset_tools.photos import PhotoError, person
+from learnir.console import one_line
 from learnir.writing import write_atomically
 
 PREFIX = "hub:"
@@ -99,10 +100,10 @@ def uploading(name: str, failure: type[Exception]) -> Iterator[None]:
     except HFValidationError as error:
         raise failure(f"{name}: not owner/name; for a folder write ./{name}") from error
     except (HfHubHTTPError, LocalTokenNotFoundError) as error:
-        raise failure(f"{name}: the Hub refused ({said(error)}); run hf auth login") from error
+        raise failure(f"{name}: the Hub refused ({one_line(error)}); run hf auth login") from error
     except not_reached() as error:
         raise failure(
-            f"{name}: not uploaded ({said(error.__cause__ or error)}); check the network, or "
+            f"{name}: not uploaded ({one_line(error.__cause__ or error)}); check the network, or "
             f"write ./{name} for a folder"
         ) from error
 
@@ -120,12 +121,7 @@ def _open(name: str, split: str, commit: str) -> Any:
     try:
         return load_dataset(name, split=split, streaming=True, revision=commit or None)
     except _unreadable() as error:
-        raise PhotoError(f"{name}: cannot be opened as a dataset ({said(error)})") from error
-
-
-def said(error: BaseException) -> str:
-    """An error's text on one line."""
-    return " ".join(str(error).split()) or type(error).__name__
+        raise PhotoError(f"{name}: cannot be opened as a dataset ({one_line(error)})") from error
 
 
 def _write(rows: Any, folder: Path, name: str, removed: Removed) -> None:
@@ -156,7 +152,7 @@ def _read(rows: Any, column: str, name: str) -> Iterator[tuple[int, dict[str, An
         for index, row in enumerate(rows.decode(False)):
             yield index, row, _bytes(row[column])
     except _unreadable() as error:
-        raise PhotoError(f"{name}: cannot be read ({said(error)})") from error
+        raise PhotoError(f"{name}: cannot be read ({one_line(error)})") from error
 
 
 def _bytes(picture: dict[str, Any] | None) -> bytes:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
+from benchmarks.export import no_formula
 from demo import photos, restoring
 from demo.context import Context
 from demo.engine import NotReady, Settings
@@ -120,9 +121,5 @@ def to_csv(lines: Sequence[Line]) -> str:
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(COLUMNS)
-    writer.writerows([_harmless(value) for value in line.row()] for line in lines)
+    writer.writerows([no_formula(value) for value in line.row()] for line in lines)
     return text.getvalue()
-
-
-def _harmless(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@" and value else value

@@ -16,6 +16,7 @@ from demo.restoring import refusal
 from demo.shadow_making import dataset_failures_shown
 from demo.storage import AGE_S, cache_folder
 from demo.views import SMALL_SIDE, preview
+from learnir.console import one_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -92,13 +93,12 @@ def _of_a_visitor(where: str) -> Browser:
 @contextmanager
 def _hub_failures_shown(name: str) -> Iterator[None]:
     """What goes wrong with a data set of the Hub, in one line without the server's folders."""
-    from dataset_tools.hub import said
     from dataset_tools.ledger import DatasetError
 
     try:
         yield
     except Exception as error:  # the Hub has many ways to say no, and so has what strangers build
-        text = said(error).replace(f"{cache_folder() / 'hub'}/", "")
+        text = one_line(error).replace(f"{cache_folder() / 'hub'}/", "")
         if not isinstance(error, DatasetError):
             text = f"{name}: not readable on the Hub ({text[:120]})"
         raise refusal(text) from error

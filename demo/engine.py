@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import numpy as np
 
 from demo.runs import Cancelled, Turns, Waiting
+from learnir.console import one_line
 
 if TYPE_CHECKING:
     from learnir.pipeline import LearnIR, Restoration
@@ -141,7 +142,7 @@ class Engine:
 
             self._model = LearnIR.from_pretrained(self.checkpoint)
         except (ValueError, OSError, ImportError) as error:
-            self._problem = " ".join(str(error).split())
+            self._problem = one_line(error)
         finally:
             self._ready.set()
         try:

@@ -60,17 +60,18 @@ class Cancellations:
 
     def cancel(self, tab: str, session: Hashable) -> None:
         """Raises the flag of the run under way, if there is one."""
-        with self._lock:
-            flag = self._flags.get((tab, session))
-        if flag is not None:
+        if flag := self._flag(tab, session):
             flag.set()
 
     def cancel_other(self, tab: str, session: Hashable, of: Hashable) -> None:
         """Raises the flag of the run under way unless the run is ``of`` that picture."""
-        with self._lock:
-            flag = self._flags.get((tab, session))
-        if flag is not None and flag.of != of:
+        flag = self._flag(tab, session)
+        if flag and flag.of != of:
             flag.set()
+
+    def _flag(self, tab: str, session: Hashable) -> Flag | None:
+        with self._lock:
+            return self._flags.get((tab, session))
 
     def cancel_all(self, session: Hashable) -> None:
         """Raises the flags of all that a session which has left has under way."""

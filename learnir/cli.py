@@ -18,7 +18,7 @@ import tyro
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 from tyro.constructors import PrimitiveConstructorSpec
 
-from learnir.console import FAILED, INTERRUPTED, UNREAD, signals_interrupt, unread
+from learnir.console import FAILED, INTERRUPTED, UNREAD, one_line, signals_interrupt, unread
 from learnir.paths import expanded, is_hub_id
 
 
@@ -389,7 +389,7 @@ def main(arguments: list[str] | None = None) -> None:
     except (ValueError, OSError) as error:
         if unread(error):
             sys.exit(UNREAD)
-        print(f"learnir: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"learnir: {one_line(error)}", file=sys.stderr)
         code = CANNOT_START
     sys.exit(code)
 

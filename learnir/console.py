@@ -68,6 +68,11 @@ def _tell(kind: type[BaseException], error: BaseException, trace: TracebackType 
         sys.__excepthook__(kind, error, trace)
 
 
+def one_line(error: BaseException) -> str:
+    """The text of an error on one line, or its type where it has none."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 def outcome(
     command: str,
     work: Callable[[], int],
@@ -90,12 +95,12 @@ def outcome(
         if _asked:  # or an import was interrupted, see ``run``
             raise
         remedy = f"in the repository run: pip install -e '.[{extra}]'"
-        print(f"{command}: {' '.join(str(error).split())}; {remedy}", file=sys.stderr)
+        print(f"{command}: {one_line(error)}; {remedy}", file=sys.stderr)
         return FAILED
     except expected() as error:
         if unread(error):
             return UNREAD
-        print(f"{command}: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"{command}: {one_line(error)}", file=sys.stderr)
         return FAILED
     return code
 

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 import numpy as np
 from PIL import Image
 
+from learnir.console import one_line
 from learnir.exif import orientation_of
 from learnir.images import ImageError, from_unit, to_unit, upright
 from learnir.tiff import REDUCED, page_kinds
@@ -64,7 +65,7 @@ def open_image(data: bytes, name: str, most_pixels: int = MOST_PIXELS) -> Image.
             raise
         except Exception as error:  # as damaged pixels or pages may
             raise ImageError(
-                f"{name}: damaged or cut short ({one_line(error)}); export or copy it again"
+                f"{name}: damaged or cut short ({one_line(error)[:100]}); export or copy it again"
             ) from error
     return image
 
@@ -179,11 +180,6 @@ def _tag(image: Image.Image, tag: int, default: int = 0) -> int:
     """The first value of a TIFF's tag; ``default`` without it, and for other formats."""
     value = getattr(image, "tag_v2", {}).get(tag, default)
     return value[0] if isinstance(value, tuple) else value
-
-
-def one_line(error: Exception) -> str:
-    """What an error says, in at most 100 letters."""
-    return " ".join(str(error).split())[:100]
 
 
 def deep_grey(image: Image.Image) -> np.ndarray:

@@ -20,7 +20,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from learnir.decoding import one_line
+from learnir.console import one_line
 from learnir.quiet import native_log_silenced
 
 FILL = 0.45  # height of the found box (brow to chin) in a close-up, as in the training pairs
@@ -256,7 +256,7 @@ def _loaded() -> tuple[tuple[Finder, Finder] | None, str]:
             for finder in made:
                 finder.process(np.zeros((64, 64, 3), np.uint8))  # the models load at first use
     except (ImportError, AttributeError, OSError, RuntimeError) as error:
-        why = one_line(error) or type(error).__name__
+        why = one_line(error)[:100]
         return None, (
             f"faces are not looked at closely, as MediaPipe does not load ({why}): "
             "in the repository run pip install -e '.[faces]'"

@@ -29,12 +29,12 @@ from learnir.colour import (
     srgb_icc,
     to_srgb,
 )
+from learnir.console import one_line
 from learnir.decoding import (
     JPEG_SUFFIXES,
     MOST_PIXELS,
     bit_depth,
     deep_grey,
-    one_line,
     open_image,
     straight_alpha,
 )
@@ -264,7 +264,7 @@ def encode_photo(
         return _encoded(photo, restored, format, strip)
     except (OSError, ValueError, struct.error, cv2.error) as error:
         raise ImageError(
-            f"cannot be written as {format} ({one_line(error)}); choose another format"
+            f"cannot be written as {format} ({one_line(error)[:100]}); choose another format"
         ) from error
 
 
