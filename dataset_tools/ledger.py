@@ -141,8 +141,8 @@ def pair_plan(public: dict[str, Any]) -> PairPlan:
 
 
 def read_private(out: Path) -> dict[str, Any]:
-    """Where the photos were, if the working state is still there; else the environment tells the
-    detector."""
+    """``photos``, ``model`` and ``caches`` of the last build; without its working state, no photos
+    and the landmarker that the environment names."""
     model = os.environ.get(MODEL_VARIABLE, "")
     nothing: dict[str, Any] = {"photos": [], "model": model, "caches": []}
     return nothing | read_record(out / STATE / PRIVATE)

@@ -74,10 +74,10 @@ def self_shadow(depth: np.ndarray, mm: float, light: Light) -> np.ndarray:
 
 
 def attached(normals: np.ndarray, light: Light) -> np.ndarray:
-    """min(1, n.l / GRAZING): what is left of the light where it only grazes; (H, W) in [0, 1].
+    """min(1, n.l / GRAZING): the attached shadow, where light only grazes; (H, W) in [0, 1].
 
-    ``self_shadow`` says who sees the light; alone it ends a side-lit forehead at a hard line, where
-    on a real one the light has faded before. In the middle of the face it is the photo's own.
+    ``self_shadow`` says which points see the light; alone it ends a side-lit forehead at a hard
+    line, where on a real one the light has faded before.
     """
     return np.minimum(lambert(normals, light) / np.float32(GRAZING), 1)
 

@@ -108,8 +108,8 @@ def remembered(out: Path) -> dict[str, str]:
 
 
 def _dealt_in_rows(out: Path) -> Iterator[tuple[str, str]]:
-    """The same from the rows of a dataset that was built before there was a memory. Damaged rows
-    tell nothing: their photos are dealt by hash, as they were."""
+    """Name -> split, from the rows of a dataset built before splits were recorded. Files of rows
+    that are damaged are skipped: their photos are dealt by hash, as they were."""
     for path in sorted((out / STATE / "rows").glob("*.jsonl")):
         try:
             rows = [json.loads(line) for line in path.read_bytes().split(b"\n") if line]

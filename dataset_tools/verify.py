@@ -31,14 +31,18 @@ ROUNDING = 0.25  # mean difference that another processor may make, of 255
 
 @dataclass
 class Verification:
-    """files hashed, pairs rendered again, those of them that agree but for rounding, pairs skipped
-    for want of the photo, or of the landmarker that ``missing`` tells of, what is wrong."""
+    """What ``verify`` has checked, and the problems it found."""
 
     files: int = 0
+    """files hashed"""
     pairs: int = 0
+    """pairs rendered again"""
     rounded: int = 0
+    """those of them that differ by rounding only"""
     skipped: int = 0
+    """pairs not rendered, because the photo or the landmarker is missing"""
     missing: str = ""
+    """why there is no landmarker"""
     problems: list[str] = field(default_factory=list)
 
 

@@ -24,7 +24,7 @@ def build(context: Context) -> None:
 
 
 def page(name: str) -> str:
-    """A page of ours, about_NAME.md."""
+    """Text of about_NAME.md."""
     text = (HERE / f"about_{name}.md").read_text(encoding="utf-8")
     return text.replace("MINUTES", str(AGE_S // 60))
 

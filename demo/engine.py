@@ -192,8 +192,8 @@ class Engine:
     ) -> Restoration:
         """One restoration of a uint8 or uint16 RGB picture (H, W, 3), in its turn.
 
-        ``waiting`` hears how many are before it. Raises NotReady, Cancelled once ``flag`` is set,
-        ValueError for settings the model lacks.
+        ``waiting`` is called with the number of runs that go first. Raises NotReady, Cancelled once
+        ``flag`` is set, ValueError for settings the model lacks.
         """
         self.model()
 

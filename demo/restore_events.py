@@ -81,7 +81,7 @@ class Shown:
 
     @property
     def results(self) -> list[Any]:
-        """All but the line, which tells of a new picture before there is a result."""
+        """All outputs but ``facts``, which describe a new picture before there is a result."""
         return [part for part in self.outputs if part is not self.facts]
 
 
@@ -335,11 +335,11 @@ def report(progress: gr.Progress, done: int, total: int) -> None:
 def on_choice(
     picture: gr.Image, others: Sequence[Any], answer: Callable[..., tuple[Any, ...]]
 ) -> tuple[Any, Any]:
-    """Answers whoever chooses or removes a picture; the two events, for what follows.
+    """Binds choosing and removing a picture; returns both events, for what follows.
 
-    ``answer`` makes values of picture and ``others`` of what ``take`` returns. Removing has an
-    event of its own: ``input`` may come before the browser has let the picture go, and bring it
-    back.
+    ``answer`` turns what ``take`` returns into values of ``picture`` and ``others``. Removing is
+    bound separately: ``input`` may come before the browser has dropped the picture, and would bring
+    it back.
     """
     outputs = [picture, *others]
     chosen = picture.upload(lambda raw: answer(*take(raw)), [picture], outputs, **CHOSEN)
@@ -372,7 +372,10 @@ def _line(photo: photos.Photo) -> str:
 
 
 def hand_over(path: str) -> tuple[str, str, str | None, str | None, str, str]:
-    """Values of ``Source.outputs`` for a file of ours; ``NAME-clean.jpg`` is its ground truth."""
+    """Values of ``Source.outputs`` for an example or a picture made here.
+
+    ``NAME-clean.jpg`` beside it is its ground truth.
+    """
     truth = Path(path).with_name(f"{Path(path).stem}-clean{Path(path).suffix}")
     known = str(truth) if truth.exists() else None
     return path, path, known, known, "", _line(photos.open_photo(path))

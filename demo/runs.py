@@ -1,8 +1,7 @@
-"""Runs of the model: one at a time in the order of asking, each stopped by whoever began it.
+"""Runs of the model: one at a time, first come first served, each stopped by who started it.
 
-Cancel raises a flag that the run itself looks at, and the run ends as any other event does. Gradio
-could cancel it too, but answers for it with nothing then, which the page takes for a failure where
-that answer comes late.
+Cancel sets a flag that the run itself checks, so that it ends as any other event does. Gradio's own
+cancelling answers with nothing, which the page takes for a failure when that answer comes late.
 """
 
 from __future__ import annotations
@@ -13,10 +12,10 @@ from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 
 Waiting = Callable[[int], object]
-"""Hears how many are before one, whenever that has changed."""
+"""Called with the number of runs that go first, whenever it has changed."""
 LOOK_S = 0.2
 MOST = 64
-"""Runs under way at a time: each of them holds a thread of the server."""
+"""Most runs waiting or running at a time: each of them holds a thread of the server."""
 
 
 class Cancelled(Exception):

@@ -152,9 +152,9 @@ def _detections(finder: Finder, picture: np.ndarray) -> Sequence[Any]:
 def find_faces(picture: np.ndarray) -> list[Box]:
     """Boxes of the faces in a uint8 or uint16 RGB picture (H, W, 3), each once.
 
-    None without MediaPipe (see ``missing``). Near faces are looked for, then far ones, then far
-    ones in overlapping parts: in the 128 or 192 pixels that a finder sees, whoever stands behind
-    the others is lost. Of what overlaps, the more certain is kept.
+    Empty without MediaPipe (see ``missing``). Near faces are looked for, then far ones, then far
+    ones in overlapping crops, since small faces are lost in the 128 or 192 pixels that a detector
+    sees. Of boxes that overlap, the one with the higher score is kept.
     """
     with _LOCK:
         finders = _finders()

@@ -12,11 +12,11 @@ OF_A_STREAM = ("language", "title", "handler_name")  # by which some programs ti
 
 
 def open_writer(av: Any, reader: Any, part: Path, suffix: str, strip: bool) -> Any:
-    """A video to write to ``part``, with the tags and chapters of ``reader``, yet without streams.
+    """Opens a video for writing at ``part``: tags and chapters of ``reader``, no streams yet.
 
     Args:
-        suffix: of the target, which tells the format.
-        strip: no tags, no titles of chapters.
+        suffix: that of the target, such as ``.mp4``, which fixes the format.
+        strip: leave out the tags and the titles of chapters.
     """
     tags, chapters = reader.metadata, reader.chapters()
     if strip:

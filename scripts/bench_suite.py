@@ -155,7 +155,7 @@ def _progress(bar: tqdm, done: int, total: int, psnr: float) -> None:
 
 
 def command(board: Board, method: str) -> str:
-    """What a row tells of how it was made, and what it is known by."""
+    """The command that makes this row, which also identifies it."""
     words = f"learnir-bench run --method {method} --dataset {board.dataset}"
     words += f" --protocol {board.protocol}"
     words += f" --split {board.split}" if board.split != "test" else ""

@@ -39,7 +39,7 @@ def matmul_peak(device: torch.device) -> float:
 
 
 def wait(device: torch.device) -> None:
-    """Until the device has done what it was told."""
+    """Waits until the device has finished all work queued on it."""
     if device.type == "cuda":
         torch.cuda.synchronize()
 

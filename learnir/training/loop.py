@@ -262,10 +262,10 @@ class Run:
             raise Interrupted(f"stopped at step {self.step}; --resume goes on from {self.folder}")
 
     def _shall_stop(self, stopped: list[int]) -> bool:
-        """Whether a process was asked to stop: all do after the same step, or none would save it.
+        """Whether any process was asked to stop, agreed on by all of them after every step.
 
-        A request reaches them between different steps, and who stops alone leaves the others
-        waiting for its gradients.
+        Signals reach the processes between different steps; one that stopped alone would leave the
+        others waiting for its gradients.
         """
         if self.accelerator.num_processes == 1:
             return bool(stopped)
