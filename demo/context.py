@@ -8,7 +8,8 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from demo.engine import Engine, Settings, Shelf
+from demo.cache import Cache
+from demo.engine import Engine, Settings
 from demo.options import Options
 from demo.photos import Photo
 from demo.runs import MOST, Cancellations
@@ -20,7 +21,7 @@ SHOWN_BUTTONS: Any = ["download", "fullscreen"]
 """On every picture shown; Gradio's own choice has a third, which sends the picture to a forum."""
 SEEN_PX = 250
 """Pixels of a result that must be visible, or else the page scrolls to it."""
-SHELF_BYTES = 768 << 20
+RESULTS_BYTES = 768 << 20
 MOST_UPLOAD = "64mb"
 THREADS = 2 * MOST + 40
 """The server's threads: one for each run of a page and each call of an endpoint, as these wait for
@@ -123,8 +124,8 @@ class Context:
 
     options: Options
     engine: Engine
-    shelf: Shelf[Kept] = field(
-        default_factory=lambda: Shelf(SHELF_BYTES, lambda kept: kept.bytes, AGE_S)
+    results: Cache[Kept] = field(
+        default_factory=lambda: Cache(RESULTS_BYTES, lambda kept: kept.bytes, AGE_S)
     )
     runs: Cancellations = field(default_factory=Cancellations)
     """Runs of the pages."""

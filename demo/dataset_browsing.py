@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from demo.engine import Shelf
+from demo.cache import Cache
 from demo.restoring import refusal
 from demo.shadow_making import dataset_failures_shown
 from demo.storage import AGE_S, cache_folder
@@ -29,7 +29,7 @@ CHOICES = ("split", "kind", "recipe", "skin_tone", "source", "occluders")
 SPANS = {"coverage": (0.0, 1.0), "light_elevation": (0.0, 90.0), "light_azimuth": (-180.0, 180.0)}
 """Columns with a lowest and a highest value."""
 HUB, HUB_ID = "hub:", re.compile(r"[\w.-]+/[\w.-]+")
-OPENED: Shelf[Browser] = Shelf(2, lambda _: 1, AGE_S)
+OPENED: Cache[Browser] = Cache(2, lambda _: 1, AGE_S)
 """Data sets that are open, by their addresses."""
 
 

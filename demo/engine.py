@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import os
 import threading
-import time
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,82 +18,11 @@ if TYPE_CHECKING:
     from learnir.pipeline import LearnIR, Restoration
 
 Progress = Callable[[int, int], None]
-Kept = TypeVar("Kept")
 PATIENCE_S = 120
 
 
 class NotReady(RuntimeError):
     """The model could not be loaded, or not yet: one line with the remedy."""
-
-
-class Shelf(Generic[Kept]):
-    """The latest results by key: the oldest go beyond ``limit``, all after ``age`` seconds.
-
-    Args:
-        limit: of the sum of what ``weigh`` says, such as bytes.
-        clock: seconds, from any start.
-    """
-
-    def __init__(
-        self,
-        limit: int,
-        weigh: Callable[[Kept], int],
-        age: float,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._limit, self._weigh, self._age, self._clock = limit, weigh, age, clock
-        self._kept: OrderedDict[Hashable, tuple[Kept, float]] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def put(self, key: Hashable, value: Kept, *, lasting: bool = False) -> None:
-        """Keeps ``value``, past its age where ``lasting``; a single one however large it is."""
-        with self._lock:
-            self._drop_old()
-            self._kept.pop(key, None)
-            self._kept[key] = value, math.inf if lasting else self._clock() + self._age
-            while len(self._kept) > 1 and self.weight() > self._limit:
-                self._kept.popitem(last=False)
-
-    def get(self, key: Hashable) -> Kept | None:
-        """What was put under ``key``, None when forgotten; looking at it does not keep it young."""
-        with self._lock:
-            self._drop_old()
-            if key not in self._kept:
-                return None
-            self._kept.move_to_end(key)
-            return self._kept[key][0]
-
-    def drop(self, key: Hashable) -> None:
-        """Forgets ``key`` if it is there."""
-        with self._lock:
-            self._kept.pop(key, None)
-
-    def sweep(self) -> None:
-        """Forgets what is too old."""
-        with self._lock:
-            self._drop_old()
-
-    def _drop_old(self) -> None:
-        now = self._clock()
-        for key in [key for key, (_, until) in self._kept.items() if until <= now]:
-            del self._kept[key]
-
-    def weight(self) -> int:
-        """The sum of what is on the shelf."""
-        return sum(self._weigh(value) for value, _ in self._kept.values())
-
-
-def keep_swept(sweeps: Sequence[Callable[[], None]], every: float) -> None:
-    """Calls all ``sweeps`` in a thread, every so many seconds, whether or not anybody is here."""
-
-    def sweep() -> None:
-        while True:
-            time.sleep(every)
-            for one in sweeps:
-                with suppress(Exception):  # whatever it was: the next one comes all the same
-                    one()
-
-    threading.Thread(target=sweep, name="sweep", daemon=True).start()
 
 
 @dataclass(frozen=True)

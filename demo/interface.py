@@ -27,8 +27,9 @@ from demo import (
     theme,
 )
 from demo import leaderboard_reading as leaderboard
+from demo.cache import keep_swept
 from demo.context import DIRECT, MOST_SESSIONS, MOST_UPLOAD, QUEUE, THREADS, Context
-from demo.engine import Engine, keep_swept
+from demo.engine import Engine
 from demo.options import Options
 from demo.restore_events import first_result
 from demo.storage import EVERY_S, EXAMPLES
@@ -67,8 +68,8 @@ def serve(options: Options) -> None:
         page.launch(prevent_thread_lock=True, **launch_options(options))
     except OSError as error:
         raise SystemExit(f"app.py: {_first_sentence(error)}; try another --port") from None
-    shelves = (context.shelf, shadow_making.PORTRAITS, dataset_browsing.OPENED)
-    keep_swept([*(shelf.sweep for shelf in shelves), partial(storage.sweep, own)], EVERY_S)
+    caches = (context.results, shadow_making.PORTRAITS, dataset_browsing.OPENED)
+    keep_swept([*(one.sweep for one in caches), partial(storage.sweep, own)], EVERY_S)
     with suppress(KeyboardInterrupt):  # in block_thread, Gradio minds it
         context.engine.start(
             then=partial(first_result, context), last=partial(leaderboard.warm_up, options.results)

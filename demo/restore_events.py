@@ -104,7 +104,7 @@ class Controls:
 
 @dataclass(frozen=True)
 class Page:
-    """The tab's parts, and the events between them. ``token`` names the result on the shelf."""
+    """The tab's parts, and the events between them; ``token`` is a key of ``context.results``."""
 
     context: Context
     source: Source
@@ -180,7 +180,7 @@ class Page:
 
     def open(self, path: str | None, strength: float) -> Any:
         """The first result's token and views, unless another picture is here by now."""
-        kept = self.context.shelf.get(FIRST)
+        kept = self.context.results.get(FIRST)
         if path != OPENING or kept is None:
             return gr.skip()
         return FIRST, *self.views(kept, strength)
@@ -197,13 +197,13 @@ class Page:
         server hears of it late. Values of ``cleared``.
         """
         self.context.runs.cancel_other(TAB, request.session_hash, path)
-        kept = self.context.shelf.get(token)
+        kept = self.context.results.get(token)
         return gr.skip() if kept is not None and kept.path == path else self.forget(token)
 
     def forget(self, token: str) -> dict[Any, Any]:
         """Drops a result, but for the one that all pages open with: values of ``cleared``."""
         if token != FIRST:
-            self.context.shelf.drop(token)
+            self.context.results.drop(token)
         return dict.fromkeys(self.cleared) | {
             self.token: "",
             self.shown.scores: gr.update(visible=False),
@@ -244,7 +244,7 @@ class Page:
             gr.Info("Stopped.")
             return gr.skip()
         token = uuid.uuid4().hex if token in ("", FIRST) else token
-        self.context.shelf.put(token, kept)
+        self.context.results.put(token, kept)
         return token
 
     def show(self, token: str, strength: float, path: str | None) -> Any:
@@ -252,7 +252,7 @@ class Page:
 
         It is forgotten where it was made from another picture than the present one.
         """
-        kept = self.context.shelf.get(token)
+        kept = self.context.results.get(token)
         if kept is None:
             return gr.skip()
         if kept.path != path:
@@ -287,7 +287,7 @@ class Page:
         Values of ``cleared``: nothing is left where the result was cleared meanwhile, or is that of
         another picture.
         """
-        kept = self.context.shelf.get(token)
+        kept = self.context.results.get(token)
         if not token or (kept is not None and kept.path != path):
             return self.forget(token)
         if kept is None or not truth:
@@ -306,7 +306,7 @@ class Page:
 
     def blend(self, token: str, strength: float) -> tuple[Any, Any]:
         """Slider and side-by-side view at another strength."""
-        kept = self.context.shelf.get(token)
+        kept = self.context.results.get(token)
         if kept is None:
             return gr.skip(), gr.skip()
         after = kept.at_strength(strength)
@@ -315,7 +315,7 @@ class Page:
 
     def save(self, token: str, strength: float) -> Any:
         """The download at another strength."""
-        kept = self.context.shelf.get(token)
+        kept = self.context.results.get(token)
         if kept is None:
             if token:
                 gr.Warning(FORGOTTEN)
@@ -395,5 +395,5 @@ def save_file(kept: Kept, picture: Any) -> str:
 def first_result(context: Context) -> None:
     """Restores the example that pages open with; it also warms the model up."""
     first = restoring.restore(context, OPENING, Settings())
-    context.shelf.put(FIRST, first, lasting=True)  # ours, and every page opens with it
+    context.results.put(FIRST, first, lasting=True)  # ours, and every page opens with it
     import benchmarks.perceptual  # noqa: F401 - slow to import: not in a user's time

@@ -18,7 +18,7 @@ import gradio as gr
 import numpy as np
 
 from demo import photos
-from demo.engine import Shelf
+from demo.cache import Cache
 from demo.photos import encode_png, open_photo
 from demo.restoring import failures_shown, refusal
 from demo.storage import AGE_S, keep
@@ -57,7 +57,7 @@ def _first_upper(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-PORTRAITS: Shelf[Portrait] = Shelf(MOST_OPEN, lambda _: 1, AGE_S)
+PORTRAITS: Cache[Portrait] = Cache(MOST_OPEN, lambda _: 1, AGE_S)
 
 
 def open_portrait(path: str) -> Portrait:

@@ -142,21 +142,21 @@ class Touching:
 
         The result that all pages open with stays as it is; who paints on it has another.
         """
-        shelf = self.page.context.shelf
-        kept = shelf.get(token)
+        results = self.page.context.results
+        kept = results.get(token)
         if kept is None:
             raise refusal(FORGOTTEN if token else "Remove the shadow first.")
         sheet = sheet_of(painted, kept.photo.picture.shape[:2])
         touched = replace(kept, factor=factor(sheet), scored={})
         token = uuid.uuid4().hex if token == FIRST else token
-        shelf.put(token, touched)
+        results.put(token, touched)
         shown = self.page.views(touched, strength)
         values = dict(zip(self.page.shown.outputs, shown, strict=True))
         return {self.page.token: token} | {part: values[part] for part in self._views()}
 
     def unpainted(self, token: str, strength: float) -> Any:
         """The result with nothing painted on it."""
-        kept = self.page.context.shelf.get(token)
+        kept = self.page.context.results.get(token)
         if kept is None:
             return gr.skip()
         return views.preview(replace(kept, factor=None).at_strength(strength), SMALL_SIDE)

@@ -185,25 +185,25 @@ def test_scores_of_a_result_that_was_cleared_leave_nothing_of_it(app, handlers):
 @pytest.mark.parametrize("present", [None, "another.jpg"])
 def test_a_result_of_another_picture_than_the_present_one_is_forgotten(app, handlers, present):
     """A run may end when its picture was removed or replaced already."""
-    page, shelf = handlers(app.context), app.context.shelf
+    page, results = handlers(app.context), app.context.results
     for late in (
         lambda: page.show("mine", 1.0, present),
         lambda: page.score("mine", 1.0, present, TRUTH),
     ):
-        shelf.put("mine", shelf.get(restore_events.FIRST))
+        results.put("mine", results.get(restore_events.FIRST))
         assert page.show("mine", 1.0, HAND)["slider"] is not None
         assert gone(late())
-        assert shelf.get("mine") is None
+        assert results.get("mine") is None
 
 
 def test_a_picture_that_a_busy_server_hears_of_late_keeps_its_result(app, handlers):
-    page, shelf = handlers(app.context), app.context.shelf
+    page, results = handlers(app.context), app.context.results
     visitor = SimpleNamespace(session_hash="a page")
-    shelf.put("mine", shelf.get(restore_events.FIRST))
+    results.put("mine", results.get(restore_events.FIRST))
     assert page.clear("mine", HAND, visitor) == gr.skip()
-    assert shelf.get("mine") is not None
+    assert results.get("mine") is not None
     assert gone(page.clear("mine", "another.jpg", visitor))
-    assert shelf.get("mine") is None
+    assert results.get("mine") is None
 
 
 @pytest.mark.parametrize("present", [["a.jpg"], ["b.jpg"], [], None])
@@ -227,7 +227,7 @@ def test_scores_are_those_of_the_present_ground_truth(app, handlers, monkeypatch
     tables = [table.get("value") for table in given]
     assert tables[0] == tables[3] != tables[1]
     assert given[2]["visible"] is False
-    app.context.shelf.get(restore_events.FIRST).scored.clear()
+    app.context.results.get(restore_events.FIRST).scored.clear()
 
 
 def test_what_was_scored_takes_no_end(app, handlers, monkeypatch):
@@ -235,7 +235,7 @@ def test_what_was_scored_takes_no_end(app, handlers, monkeypatch):
     monkeypatch.setattr(restore_events.views, "scores", lambda *_: [Score("x", 0, 0, "")])
     for n in range(restore_events.MOST_SCORED + 3):
         handlers(app.context).score(restore_events.FIRST, n / 1000, HAND, TRUTH)
-    scored = app.context.shelf.get(restore_events.FIRST).scored
+    scored = app.context.results.get(restore_events.FIRST).scored
     assert len(scored) == 3
     scored.clear()
 
@@ -303,4 +303,4 @@ def test_a_result_is_scored_once_at_every_strength(app, handlers, monkeypatch):
     shown = [page.score(restore_events.FIRST, s, HAND, TRUTH)["scores"] for s in strengths]
     tables = [table["value"] for table in shown]
     assert [row[2] for (row,) in tables] == ["–", "20.000", "20.000", "30.000", "20.000"]
-    app.context.shelf.get(restore_events.FIRST).scored.clear()
+    app.context.results.get(restore_events.FIRST).scored.clear()

@@ -18,7 +18,7 @@ from test_app_hostile import png_header_only
 from dataset_tools import browse, ledger
 from demo import dataset_browsing as browsing
 from demo import storage
-from demo.engine import Shelf
+from demo.cache import Cache
 from demo.storage import AGE_S
 
 SHA = "0123456789abcdef0123"
@@ -58,7 +58,7 @@ def hub(monkeypatch, dataset, tmp_path):
     monkeypatch.setattr(HfApi, "snapshot_download", download)
     monkeypatch.setenv("HF_TOKEN", "hf_of_the_owner")
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr(browsing, "OPENED", Shelf(2, lambda _: 1, 3600))
+    monkeypatch.setattr(browsing, "OPENED", Cache(2, lambda _: 1, 3600))
     return found
 
 

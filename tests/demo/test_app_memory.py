@@ -16,8 +16,9 @@ from demo import (
     shadow_making,
     storage,
 )
+from demo.cache import Cache, keep_swept
 from demo.context import MOST_SESSIONS, Context
-from demo.engine import Engine, Shelf, keep_swept
+from demo.engine import Engine
 from demo.options import Options
 from demo.storage import AGE_S, keep
 
@@ -35,43 +36,43 @@ def clock():
 
 
 def test_results_are_forgotten_after_their_age_however_often_they_are_looked_at(clock):
-    shelf = Shelf(100, len, 3600, clock)
-    shelf.put("early", "aaa")
-    shelf.put("ours", "oo", lasting=True)
+    cache = Cache(100, len, 3600, clock)
+    cache.put("early", "aaa")
+    cache.put("ours", "oo", lasting=True)
     clock.now += 1800
-    shelf.put("late", "bbbb")
+    cache.put("late", "bbbb")
     clock.now += 1799
-    assert shelf.get("early") == "aaa"
+    assert cache.get("early") == "aaa"
     clock.now += 1
-    assert shelf.get("early") is None
-    assert (shelf.get("ours"), shelf.get("late"), shelf.weight()) == ("oo", "bbbb", 6)
+    assert cache.get("early") is None
+    assert (cache.get("ours"), cache.get("late"), cache.weight()) == ("oo", "bbbb", 6)
     clock.now += 1800
-    shelf.sweep()
-    assert shelf.weight() == 2
-    assert shelf.get("ours") == "oo"
+    cache.sweep()
+    assert cache.weight() == 2
+    assert cache.get("ours") == "oo"
 
 
 def test_the_oldest_are_forgotten_beyond_the_limit(clock):
-    shelf = Shelf(6, len, 3600, clock)
+    cache = Cache(6, len, 3600, clock)
     for key in ("a", "b"):
-        shelf.put(key, "xxx")
-    assert shelf.get("a") == "xxx"
-    shelf.put("c", "xxx")
-    assert [shelf.get(key) for key in ("a", "b", "c")] == ["xxx", None, "xxx"]
-    shelf.put("large", "x" * 9)
-    assert shelf.weight() == 9
+        cache.put(key, "xxx")
+    assert cache.get("a") == "xxx"
+    cache.put("c", "xxx")
+    assert [cache.get(key) for key in ("a", "b", "c")] == ["xxx", None, "xxx"]
+    cache.put("large", "x" * 9)
+    assert cache.weight() == 9
 
 
-def test_shelves_are_swept_though_nobody_looks_and_another_sweep_fails(clock):
-    shelves = [Shelf(100, len, 3600, clock) for _ in range(2)]
-    for shelf in shelves:
-        shelf.put("a", "aaa")
-    keep_swept([lambda: 1 // 0, *(shelf.sweep for shelf in shelves)], 0.01)
+def test_caches_are_swept_though_nobody_looks_and_another_sweep_fails(clock):
+    caches = [Cache(100, len, 3600, clock) for _ in range(2)]
+    for cache in caches:
+        cache.put("a", "aaa")
+    keep_swept([lambda: 1 // 0, *(cache.sweep for cache in caches)], 0.01)
     clock.now += 3600
     deadline = time.monotonic() + 20
-    while any(shelf.weight() for shelf in shelves) and time.monotonic() < deadline:
+    while any(cache.weight() for cache in caches) and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert [shelf.weight() for shelf in shelves] == [0, 0]
+    assert [cache.weight() for cache in caches] == [0, 0]
 
 
 def test_the_served_app_sweeps_all_that_it_keeps_but_its_examples(monkeypatch, tmp_path):
@@ -79,7 +80,7 @@ def test_the_served_app_sweeps_all_that_it_keeps_but_its_examples(monkeypatch, t
     page = SimpleNamespace(launch=lambda **_: keep(b"x", "upload.png"), block_thread=lambda: None)
 
     def build(context):
-        swept.extend([context.shelf, keep(b"x", "example.png")])
+        swept.extend([context.results, keep(b"x", "example.png")])
         return page
 
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
@@ -89,9 +90,9 @@ def test_the_served_app_sweeps_all_that_it_keeps_but_its_examples(monkeypatch, t
     monkeypatch.setattr(Engine, "start", lambda *_, **__: None)
     monkeypatch.setattr(interface, "_leave", lambda _: None)
     interface.serve(Options())
-    shelf, example, (*shelves, files) = swept
-    kept = (shelf, shadow_making.PORTRAITS, dataset_browsing.OPENED)
-    assert shelves == [one.sweep for one in kept]
+    cache, example, (*caches, files) = swept
+    kept = (cache, shadow_making.PORTRAITS, dataset_browsing.OPENED)
+    assert caches == [one.sweep for one in kept]
     assert (files.func, files.args) == (storage.sweep, (frozenset({example}),))
 
 
@@ -103,13 +104,13 @@ def test_gradio_keeps_the_state_of_so_many_visitors():
     page.close(verbose=False)
 
 
-def test_the_apps_shelves_forget_after_an_hour_but_not_the_first_result(monkeypatch):
-    shelf = Context(Options(), Engine()).shelf
+def test_the_apps_caches_forget_after_an_hour_but_not_the_first_result(monkeypatch):
+    results = Context(Options(), Engine()).results
     now = Clock()
-    monkeypatch.setattr(shelf, "_clock", now)
+    monkeypatch.setattr(results, "_clock", now)
     monkeypatch.setattr(restoring, "restore", lambda *_, **__: SimpleNamespace(bytes=1))
-    restore_events.first_result(SimpleNamespace(shelf=shelf))
-    shelf.put("a page's", SimpleNamespace(bytes=1))
+    restore_events.first_result(SimpleNamespace(results=results))
+    results.put("a page's", SimpleNamespace(bytes=1))
     monkeypatch.setattr(shadow_making.PORTRAITS, "_clock", now)
     monkeypatch.setattr(shadow_making, "_detected", lambda path: f"the face of {path}")
     assert shadow_making.open_portrait("a.jpg") == "the face of a.jpg"
@@ -117,8 +118,8 @@ def test_the_apps_shelves_forget_after_an_hour_but_not_the_first_result(monkeypa
     assert shadow_making.open_portrait("a.jpg") == "the face of a.jpg"
     now.now += AGE_S
     assert shadow_making.open_portrait("a.jpg") == "anew"
-    assert shelf.get("a page's") is None
-    assert shelf.get(restore_events.FIRST) is not None
+    assert results.get("a page's") is None
+    assert results.get(restore_events.FIRST) is not None
     shadow_making.PORTRAITS.drop("a.jpg")
 
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 from PIL import Image
 
-from demo.engine import Shelf
+from demo.cache import Cache
 from demo.restore_events import Page
 from demo.storage import EXAMPLES
 
@@ -17,10 +17,10 @@ def test_a_moved_strength_sends_small_previews(tmp_path, monkeypatch):
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     portrait = Image.open(EXAMPLES / "portrait.jpg").convert("RGB")
     picture = np.asarray(portrait.resize((2000, 2000), Image.Resampling.BICUBIC))
-    shelf: Shelf = Shelf(1 << 30, lambda _: 1, 60)
+    results: Cache = Cache(1 << 30, lambda _: 1, 60)
     photo = SimpleNamespace(picture=picture)
-    shelf.put("mine", SimpleNamespace(photo=photo, at_strength=lambda _: picture))
-    page = Page(SimpleNamespace(shelf=shelf), *[None] * 5)
+    results.put("mine", SimpleNamespace(photo=photo, at_strength=lambda _: picture))
+    page = Page(SimpleNamespace(results=results), *[None] * 5)
     pair, after = page.blend("mine", 1.0)
     for path, side in ((pair[0], 1600), (pair[1], 1600), (after, 900)):
         shown = Image.open(path)

@@ -199,7 +199,7 @@ def test_a_picture_that_is_removed_takes_its_run_along(context, model, told):
     restored = page.restore(path, "", False, *settings, PAGE, lambda *_, **__: None)
     assert restored == gr.skip()
     assert told == ["Stopped."]
-    assert context.shelf.weight() == 0
+    assert context.results.weight() == 0
 
 
 def test_a_stopped_batch_hands_over_what_is_finished(context, model, told):

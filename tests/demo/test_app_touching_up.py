@@ -165,4 +165,4 @@ def test_nobody_paints_on_the_result_that_other_pages_open_with(page, app):
     stroke(page)
     page.get_by_role("button", name="Apply").click()  # and the result is shown
     changed(page, "#restore-slider", first)
-    assert app.context.shelf.get(FIRST).factor is None
+    assert app.context.results.get(FIRST).factor is None
