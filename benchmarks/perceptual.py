@@ -179,20 +179,27 @@ def hub_cache() -> Path:
 
 
 def fetch(net: str) -> Path:
-    """Downloads a backbone into torch's cache and checks it; its path. Needs a network."""
+    """A backbone's file, checked; downloaded into torch's cache where there is none yet."""
+    backbone = look_up("backbone", net, BACKBONES)
+    try:
+        path = find_weights(backbone)
+    except MetricUnavailable:
+        path = _downloaded(backbone)
+    load_features(backbone, path)
+    return path
+
+
+def _downloaded(backbone: Backbone) -> Path:
     from urllib.error import URLError
 
     import torch
 
-    backbone = look_up("backbone", net, BACKBONES)
     target = hub_cache() / backbone.hub_file
-    if not target.is_file():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            torch.hub.download_url_to_file(backbone.url, str(target))
-        except (URLError, OSError) as error:
-            raise MetricUnavailable(f"{backbone.url}: {error}; check the network") from error
-    load_features(backbone, target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        torch.hub.download_url_to_file(backbone.url, str(target))
+    except (URLError, OSError) as error:
+        raise MetricUnavailable(f"{backbone.url}: {error}; check the network") from error
     return target
 
 

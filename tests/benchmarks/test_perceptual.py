@@ -63,3 +63,8 @@ def test_another_backbone_gives_no_number(state, tmp_path):
     torch.save(state, tmp_path / "other" / "alexnet_features.pth")
     with pytest.raises(MetricUnavailable, match="not the weights LPIPS alex was published with"):
         perceptual.load_features(BACKBONES["alex"], tmp_path / "other" / "alexnet_features.pth")
+
+
+def test_a_backbone_at_hand_is_not_fetched(state, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.hub, "download_url_to_file", pytest.fail)
+    assert perceptual.fetch("alex") == tmp_path / "alexnet_features.pth"
