@@ -130,7 +130,7 @@ def _run_options(run: argparse.ArgumentParser) -> None:
     run.add_argument("--workers", type=_from(1), default=2, help=WORKERS)
     run.add_argument("--checkpoint", type=expanded, default=None, help=CHECKPOINT)
     run.add_argument("--device", default=None, help="cpu or cuda; default: the GPU if there is one")
-    run.add_argument("--name", default=None, help="of an outside method, on the leaderboard")
+    run.add_argument("--name", default=None, help="of the row; default: the method's own")
     run.add_argument("--mask", default="none", choices=["none", "detected", WITH_MASK], help=MASK)
     run.add_argument("--training-data", default="unknown", help=TRAINING_DATA)
     run.add_argument("--source", default="", help="where an outside method is described")

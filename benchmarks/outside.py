@@ -22,6 +22,7 @@ from benchmarks.methods import Method, MethodCard, MethodOptions, mask_of, safe_
 from benchmarks.names import BenchmarkError, MethodError
 from benchmarks.pairs import Pair
 from benchmarks.pictures import decode, header
+from benchmarks.rerun import without_folders
 from dataset_tools.formats import encode_png
 
 LOSSLESS = {"PNG", "BMP", "TIFF"}
@@ -117,7 +118,8 @@ class CommandMethod:
         if "{mask}" in rest and options.mask != WITH_MASK:
             raise BenchmarkError(f"exec:{rest}: {{mask}} is filled by --mask '{WITH_MASK}' only")
         card = _card(options, Path(words[0]).name, "command")
-        card = replace(card, stochastic="{seed}" in rest, runs="elsewhere")
+        asked = (("command", without_folders(rest)),)
+        card = replace(card, stochastic="{seed}" in rest, settings=asked, runs="elsewhere")
         return cls(card, words, options.timeout)
 
     def restore(self, pair: Pair, seed: int) -> np.ndarray:

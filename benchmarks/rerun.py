@@ -39,10 +39,10 @@ def _value(name: str, value: str) -> str:
     if name in FOLDERS:
         return _folder(value)
     if name == "exec_":
-        return _words(value)
+        return without_folders(value)
     scheme, colon, rest = value.partition(":")
     if name == "method" and scheme in ("results", "exec"):
-        return scheme + colon + (_folder(rest) if scheme == "results" else _words(rest))
+        return scheme + colon + (_folder(rest) if scheme == "results" else without_folders(rest))
     return value
 
 
@@ -53,7 +53,8 @@ def _folder(path: str) -> str:
     return path
 
 
-def _words(command: str) -> str:
+def without_folders(command: str) -> str:
+    """A command with absolute paths reduced to their last parts."""
     try:
         return " ".join(_quoted(_word(word)) for word in shlex.split(command))
     except ValueError:  # quotes that are not closed: the run says so

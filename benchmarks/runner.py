@@ -80,7 +80,7 @@ def run(plan: RunPlan, progress: Progress | None = None, say: Say | None = None)
     where it stopped, and one that is finished is returned as it was stored. Methods that are not
     settled start anew each time: rows of what may have been another version are not mixed with
     today's. ``progress`` is called after every result, ``say`` with a line for whatever is left
-    out.
+    out and for another row that has the method's name.
     """
     progress, say = progress or _quiet, say or _quiet
     check_folder(plan.out)
@@ -101,7 +101,9 @@ def run(plan: RunPlan, progress: Progress | None = None, say: Say | None = None)
     key = _plan_key(collection, method, protocol, files, seeds, judged)
     code = commit()  # as it is loaded: it may be edited while this runs
     stored, unreadable = readable_runs(plan.out)
-    for line in (*_without_partner(collection), *unreadable):
+    board = collection.entry.name, protocol.id, files
+    namesakes = _namesakes(stored, method.card.to_json(), board)
+    for line in (*_without_partner(collection), *unreadable, *namesakes):
         say(line)
     finished = [r for r in stored if r.facts["provenance"].get("plan") == key]
     if finished and method.card.settled:
@@ -157,6 +159,29 @@ def _without_partner(collection: Collection) -> list[str]:
     return [
         f"{collection.entry.name}: left out, without a partner: {len(alone)}, such as {alone[0]}; "
         "learnir-bench verify names them all"
+    ]
+
+
+def _namesakes(stored: list[Run], card: dict[str, Any], board: tuple[str, str, str]) -> list[str]:
+    """Names the newest row that is not of this method but has its name, and so is no longer shown.
+
+    board: the data set's name, the protocol's id and the hash of the files.
+    """
+    hidden = [
+        run
+        for run in stored
+        if run.facts["badge"] == "re-scored"
+        and (run.data, run.facts["protocol"]["id"], run.facts["dataset"]["manifest_sha256"])
+        == board
+        and run.facts["method"]["name"] == card["name"]
+        and any(run.facts["method"].get(key) != card[key] for key in ("source", "settings", "mask"))
+    ]
+    if not hidden:
+        return []
+    other = max(hidden, key=lambda run: run.facts["provenance"]["at"])
+    return [
+        f"{other.id}: is called {card['name']} as well, and is not of the same; tables show the "
+        "newest row of a name, --name tells them apart"
     ]
 
 

@@ -65,10 +65,10 @@ def score(data, results):
     """``score(method, **plan)``: one run on the small data set."""
     from benchmarks.runner import RunPlan, run
 
-    def scored(method="input", progress=None, **plan):
+    def scored(method="input", progress=None, say=None, **plan):
         given = {"dataset": "ucb", "protocol": "native-v1", "root": str(data), "faces": False}
         given |= {"out": results, "workers": 1}
-        return run(RunPlan(method=method, **{**given, **plan}), progress)
+        return run(RunPlan(method=method, **{**given, **plan}), progress, say)
 
     return scored
 

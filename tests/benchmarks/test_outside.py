@@ -55,6 +55,23 @@ def test_a_command_is_given_the_mask(score, tmp_path):
     assert scores(made).equals(scores(wanted))
 
 
+def test_a_row_that_another_of_its_name_hides_is_named(score, tmp_path):
+    """Two scripts are both called after the interpreter that runs them."""
+    script, other, said = tmp_path / "tool.py", tmp_path / "other.py", []
+    script.write_text("import shutil, sys; shutil.copy(sys.argv[1], sys.argv[2])")
+    other.write_text(script.read_text())
+    first = score(f"exec:{sys.executable} {script} {{input}} {{output}}", say=said.append)
+    score(f"exec:{sys.executable} {script} {{input}} {{output}}", say=said.append)
+    assert said == []
+    score(f"exec:{sys.executable} {other} {{input}} {{output}}", say=said.append)
+    named = MethodOptions(name="other")
+    score(f"exec:{sys.executable} {other} {{input}} {{output}}", options=named, say=said.append)
+    (line,) = said
+    assert first.facts["method"]["name"] in line
+    assert "--name" in line
+    assert str(tmp_path) not in str(first.facts["method"])
+
+
 @pytest.mark.parametrize(
     ("method", "mask", "said"),
     [
