@@ -19,6 +19,7 @@ from dataset_tools.relight import extrapolated
 PATCHES = 24  # of the surroundings, as large as each other
 BEHIND = -0.9  # z from which on they count: the side of a face sees what is behind it
 RADIUS = 18.0  # degrees, of a patch
+TOWARDS, APART = (0.0, -0.5, -1.4), (0.5, 0.5, 0.6)  # mean and deviation of ``towards``
 COARSE = 2  # pixels between those it is summed at: it has no edges
 SPARED = 0.25  # of the face's mean, the least that reaches a point
 MOST = 2.0  # of the face's mean
@@ -26,22 +27,21 @@ MOST = 2.0  # of the face's mean
 
 @dataclass(frozen=True)
 class Surroundings:
-    """brighter: (3,) unit vector to where they are brightest. slant: 0 alike everywhere .. 1 dark
-    on the other side. hidden: share of the patches around the key that the occluder hides."""
+    """towards: (3,), to where they are brightest; their radiance in direction l is exp(towards.l),
+    so 0 is alike everywhere. hidden: share of the patches around the key that the occluder hides.
+    """
 
-    brighter: np.ndarray
-    slant: float
+    towards: np.ndarray
     hidden: float
 
 
 def draw_surroundings(rng: np.random.Generator) -> Surroundings:
-    """Mostly brighter above, as the sky is, but walls, sand and water are bright too."""
-    towards = rng.normal(0, 0.6, 3) + np.array([0, -1, 0])
-    return Surroundings(
-        brighter=(towards / np.linalg.norm(towards)).astype(np.float32),
-        slant=float(rng.uniform(0, 1)),
-        hidden=float(rng.uniform(0, 1)),
-    )
+    """Brighter beside and behind a person than where the camera stands, and mostly above.
+
+    As fitted to the shadows of 32 photographs, one by one (docs/experiments.md, section 40).
+    """
+    towards = rng.normal(TOWARDS, APART).astype(np.float32)
+    return Surroundings(towards, hidden=float(rng.uniform(0, 1)))
 
 
 def patches() -> list[Light]:
@@ -56,7 +56,7 @@ def reaching(scene: Surface, key: Light, around: Surroundings) -> np.ndarray:
     """Ambient light that reaches each point, over its mean on the face; float32 (H, W).
 
     E = sum_k w_k max(n.l_k, 0) V_k over the patches, V the horizon of ``self_shadow``, w the
-    patch's radiance 1 + slant (l_k.brighter), less what is ``hidden`` where it is near the key.
+    patch's radiance exp(towards.l_k), less what is ``hidden`` where it is near the key.
     """
     width, height = (max(side // COARSE, 1) for side in scene.depth.shape[::-1])
     depth, normals = (
@@ -65,7 +65,7 @@ def reaching(scene: Surface, key: Light, around: Surroundings) -> np.ndarray:
     )
     total = np.zeros((height, width), np.float32)
     for patch in patches():
-        radiance = 1 + around.slant * float(patch.direction @ around.brighter)
+        radiance = np.exp(float(patch.direction @ around.towards))
         near = np.clip(2 * float(patch.direction @ key.direction) - 1, 0, 1)
         weight = np.float32(radiance * (1 - around.hidden * near))
         seen = self_shadow(depth, COARSE * scene.mm, patch)

@@ -35,7 +35,7 @@ from learnir.writing import write_json
 DEEP = 0.6  # log units, of the deepest tenth: a shadow worth measuring
 FEW = 150  # landmarks in shadow that say nothing yet
 FINE, WIDE = 2.5, 4.0  # pixels, blur of the light that is read and of where the shadow is
-EVEN = Surroundings(np.array([0, -1, 0], np.float32), slant=0.0, hidden=0.0)
+EVEN = Surroundings(np.zeros(3, np.float32), hidden=0.0)
 HEAD = ("pairs", "number", "depth", "deviation", "by normals", "and the sky", "slope")
 HEAD += ("restored", "correlation", "error")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -10,11 +12,19 @@ from dataset_tools import photometry, render
 from dataset_tools.geometry import Surface, surface
 from dataset_tools.light import Light
 from dataset_tools.recipe import RECIPES
-from dataset_tools.sky import BEHIND, Surroundings, draw_surroundings, patches, reaching
+from dataset_tools.sky import (
+    APART,
+    BEHIND,
+    TOWARDS,
+    Surroundings,
+    draw_surroundings,
+    patches,
+    reaching,
+)
 
-ABOVE = np.array([0, -1, 0], np.float32)
 KEY = Light(-90, 45, 1.0)
-ALIKE = Surroundings(ABOVE, 0.0, 0.0)
+ALIKE = Surroundings(np.zeros(3, np.float32), hidden=0.0)
+USUAL = Surroundings(np.array(TOWARDS, np.float32), hidden=0.0)
 
 
 def wall(size: int = 64) -> Surface:
@@ -51,15 +61,17 @@ def many_rays() -> np.ndarray:
     return rays[rays[:, 2] > BEHIND]
 
 
-def test_a_face_gets_what_many_rays_say(face):
+@pytest.mark.parametrize("around", [ALIKE, USUAL])
+def test_a_face_gets_what_many_rays_say(face, around):
     """Nearly a thousand rays, each followed until it leaves the face, in place of 24 patches."""
     scene = surface(face.points * 0.5, (256, 256))
     total = np.zeros(scene.depth.shape)
     for ray in many_rays():
         seen = seen_from(scene, ray)[:, 0]
-        total[scene.face] += np.maximum(scene.normals[scene.face] @ ray, 0) * seen
+        radiance = np.exp(ray @ around.towards)
+        total[scene.face] += radiance * np.maximum(scene.normals[scene.face] @ ray, 0) * seen
     inner = cv2.erode(scene.face.astype(np.uint8), np.ones((15, 15))) > 0
-    wanted, found = total / total[scene.face].mean(), reaching(scene, KEY, ALIKE)
+    wanted, found = total / total[scene.face].mean(), reaching(scene, KEY, around)
     assert np.corrcoef(found[inner], wanted[inner])[0, 1] > 0.9
     assert np.abs(found - wanted)[inner].mean() < 0.04
 
@@ -78,7 +90,7 @@ def test_the_bright_side_of_the_surroundings_lights_its_side_of_the_face(face):
     left = scene.face & columns
     right = scene.face & ~columns
     for x in (-1, 1):
-        around = Surroundings(np.array([x, 0, 0], np.float32), 1.0, 0.0)
+        around = Surroundings(np.array([x, 0, 0], np.float32), 0.0)
         found = reaching(scene, KEY, around)
         ratio = found[left].mean() / found[right].mean()
         assert ratio > 1.15 if x < 0 else ratio < 1 / 1.15
@@ -87,20 +99,30 @@ def test_the_bright_side_of_the_surroundings_lights_its_side_of_the_face(face):
 def test_what_casts_the_shadow_hides_what_is_near_the_key(face):
     """Under a key from above the forehead loses more than the chin."""
     scene = surface(face.points * 0.5, (256, 256))
-    open_sky, hidden = (reaching(scene, KEY, Surroundings(ABOVE, 0.5, h)) for h in (0.0, 1.0))
+    open_sky, hidden = (reaching(scene, KEY, replace(USUAL, hidden=h)) for h in (0.0, 1.0))
     (fx, fy), (cx, cy) = (face.points[k, :2] * 0.5 for k in (151, 199))
     change = hidden / open_sky
     assert change[round(fy), round(fx)] < change[round(cy), round(cx)]
 
 
-def test_patches_are_even_and_drawn_surroundings_unit():
+def test_the_sides_of_a_face_get_more_than_its_middle(face):
+    """As in the shadows of photographs: the camera stands where surroundings are darkest."""
+    scene = surface(face.points * 0.5, (256, 256))
+    across = np.abs(scene.normals[..., 0])
+    sides, middle = scene.face & (across > 0.6), scene.face & (across < 0.35)
+    alike, usual = (np.log(reaching(scene, KEY, around)) for around in (ALIKE, USUAL))
+    assert alike[sides].mean() < alike[middle].mean()
+    assert usual[sides].mean() > usual[middle].mean() + 0.1
+
+
+def test_patches_are_even_and_surroundings_drawn_as_photographs_have_them():
     directions = np.array([patch.direction for patch in patches()])
     assert directions[:, :2].mean(0) == pytest.approx(0, abs=0.05)
     assert directions[:, 2].mean() == pytest.approx((1 + BEHIND) / 2, abs=0.02)
     rng = np.random.default_rng(0)
-    drawn = [draw_surroundings(rng) for _ in range(200)]
-    assert np.linalg.norm([one.brighter for one in drawn], axis=1) == pytest.approx(1, abs=1e-5)
-    assert np.mean([one.brighter[1] < 0 for one in drawn]) > 0.8  # above, mostly
+    drawn = np.array([draw_surroundings(rng).towards for _ in range(800)])
+    assert drawn.mean(0) == pytest.approx(TOWARDS, abs=0.1)
+    assert drawn.std(0) == pytest.approx(APART, rel=0.1)
 
 
 def test_a_full_shadow_is_left_with_what_the_sky_gives():
