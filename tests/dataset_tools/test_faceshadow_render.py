@@ -57,7 +57,7 @@ def test_lit_points_stay_and_shadow_never_brightens(
     assert np.abs(change[lit]).max(initial=0) <= 1
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 3, 5])
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_deep_shadow_is_dark_and_coverage_is_its_share_of_the_skin(
     astronaut, face, monkeypatch, recipe, seed
