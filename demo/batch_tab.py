@@ -45,12 +45,12 @@ class Page:
         Once stopped, of those that are finished; empty where none is.
         """
         settings = restoring.make_settings(0, correction, restoring.OWN, 0, "auto", strength)
-        runs, page = self.context.runs, request.session_hash
+        runs, page, of = self.context.runs, request.session_hash, tuple(paths or ())
         try:
-            with restoring.failures_shown(), runs.run(TAB, page, tuple(paths or ())) as flag:
+            with restoring.failures_shown(), runs.run(TAB, page, of, settings) as flag:
                 done = batch.restore_files(self.context, paths or [], settings, progress, flag)
-        except Cancelled:
-            gr.Info("Stopped.")
+        except Cancelled as end:
+            gr.Info(end.said)
             return paths, *NOTHING
         if flag.is_set():
             gr.Info("Stopped.")

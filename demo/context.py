@@ -32,8 +32,10 @@ QUEUE: dict[str, Any] = {"max_size": 512, "default_concurrency_limit": 4}
 MOST_SESSIONS = 500
 """Pages and clients that Gradio keeps a state of, 0.4 MiB each; the longest unused go."""
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
-RUN: dict[str, Any] = {**PRIVATE, "concurrency_limit": None}
-"""Event arguments of a run: it waits for the model by itself, and can be stopped then too."""
+RUN: dict[str, Any] = {**PRIVATE, "concurrency_limit": None, "trigger_mode": "multiple"}
+"""Event arguments of a run: it waits for the model by itself, and can be stopped then too. By
+default Gradio drops what is pressed while the run before, though stopped, is still ending.
+"""
 MODEL: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
 """Other long events: one at a time, the rest queue."""
 LATEST: dict[str, Any] = {**PRIVATE, "trigger_mode": "always_last"}

@@ -230,7 +230,7 @@ class Page:
         runs, page = self.context.runs, request.session_hash
         progress(0, desc="Waiting for the model")
         try:
-            with restoring.failures_shown(), runs.run(TAB, page, path) as flag:
+            with restoring.failures_shown(), runs.run(TAB, page, path, (settings, wanted)) as flag:
                 kept = restoring.restore(
                     self.context,
                     path,
@@ -240,8 +240,8 @@ class Page:
                     waiting=lambda n: progress(0, desc=f"Waiting: {n} before you"),
                     trajectory=wanted,
                 )
-        except Cancelled:
-            gr.Info("Stopped.")
+        except Cancelled as end:
+            gr.Info(end.said)
             return gr.skip()
         token = uuid.uuid4().hex if token in ("", FIRST) else token
         self.context.results.put(token, kept)

@@ -21,13 +21,21 @@ MOST = 64
 class Cancelled(Exception):
     """Raised inside a restoration whose user pressed Cancel or left."""
 
+    said = "Stopped."
+
+
+class Repeated(Cancelled):
+    """Raised instead of a run that is under way already, as where the button is pressed twice."""
+
+    said = "Under way already."
+
 
 class Flag(threading.Event):
-    """Stops the run of a picture, or of many, once it is set."""
+    """Stops the run of a picture, or of many, with some settings, once it is set."""
 
-    def __init__(self, of: Hashable = None) -> None:
+    def __init__(self, of: Hashable, how: Hashable) -> None:
         super().__init__()
-        self.of = of
+        self.of, self.how = of, how
 
 
 class Crowded(RuntimeError):
@@ -43,12 +51,23 @@ class Cancellations:
         self._lock = threading.Lock()
 
     @contextmanager
-    def run(self, tab: str, session: Hashable, of: Hashable = None) -> Iterator[Flag]:
-        """A run of ``session`` on ``tab``, ``of`` a picture: its flag. Raises Crowded."""
-        flag = Flag(of)
+    def run(
+        self, tab: str, session: Hashable, of: Hashable = None, how: Hashable = None
+    ) -> Iterator[Flag]:
+        """A run of ``session`` on ``tab``, ``of`` a picture, with the settings ``how``: its flag.
+
+        It stops the one before. Raises Crowded, Repeated.
+        """
+        flag = Flag(of, how)
         with self._lock:
-            if len(self._flags) >= self._most:
-                raise Crowded(f"{self._most} others are waiting; try again in a minute")
+            before = self._flags.get((tab, session))
+            if before is None:
+                if len(self._flags) >= self._most:
+                    raise Crowded(f"{self._most} others are waiting; try again in a minute")
+            elif (before.of, before.how) == (of, how) and not before.is_set():
+                raise Repeated
+            else:
+                before.set()
             self._flags[tab, session] = flag
         try:
             yield flag

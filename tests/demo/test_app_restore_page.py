@@ -130,6 +130,27 @@ def test_a_run_ends_with_its_picture(page, app, monkeypatch, kind):
     assert page.locator("#restore-facts").inner_text().strip() == told
 
 
+def test_another_picture_is_restored_though_the_run_before_is_still_ending(page, held):
+    """Gradio would drop the press. One that repeats what is under way changes nothing."""
+    source_of(page, "#restore-slider")
+    begun, let_go = held
+    run, facts = (
+        page.get_by_role("button", name="Remove the shadow"),
+        page.locator("#restore-facts"),
+    )
+    run.dblclick()
+    page.get_by_text("Under way already.").first.wait_for(timeout=LONG)
+    has_begun(page, begun, 1)
+    example(page, "wall")
+    facts.get_by_text("wall.jpg").wait_for(timeout=LONG)
+    run.click()
+    page.wait_for_timeout(1500)  # the press has arrived
+    let_go.set()
+    facts.get_by_text("mode gain").wait_for(timeout=LONG)
+    assert facts.inner_text().startswith("wall.jpg")
+    assert len(begun) == 2
+
+
 def test_scores_are_those_of_the_ground_truth_that_is_there(page):
     source_of(page, "#restore-slider")
     of_hand, table = score_of_the_input(page), page.locator("#restore-scores")

@@ -21,7 +21,7 @@ from demo import batch_tab, restore_events
 from demo.context import Context
 from demo.engine import Engine, Settings
 from demo.options import Options
-from demo.runs import Cancellations, Cancelled, Crowded, Turns
+from demo.runs import Cancellations, Cancelled, Crowded, Repeated, Turns
 from learnir.restoration import Restoration
 
 NAMES = ("hand", "wall", "brim")
@@ -115,12 +115,33 @@ def test_a_run_goes_on_while_its_picture_is_the_present_one():
 
 def test_a_newer_run_is_stopped_though_the_one_before_ends_late():
     runs = Cancellations()
-    before = runs.run("restore", "a")
+    before = runs.run("restore", "a", of="hand.jpg")
     before.__enter__()
-    with runs.run("restore", "a") as newer:
+    with runs.run("restore", "a", of="wall.jpg") as newer:
         before.__exit__(None, None, None)
         runs.cancel("restore", "a")
         assert newer.is_set()
+
+
+@pytest.mark.parametrize("newer", [("wall.jpg", "2 steps"), ("hand.jpg", "5 steps")])
+def test_a_newer_run_stops_the_one_before_and_needs_no_place_of_its_own(newer):
+    runs = Cancellations(most=1)
+    with (
+        runs.run("restore", "a", "hand.jpg", "2 steps") as before,
+        runs.run("restore", "a", *newer) as flag,
+    ):
+        assert [before.is_set(), flag.is_set()] == [True, False]
+
+
+def test_what_is_under_way_is_not_begun_again_unless_it_was_stopped():
+    runs = Cancellations()
+    with runs.run("restore", "a", "hand.jpg", "2 steps") as flag:
+        with pytest.raises(Repeated), runs.run("restore", "a", "hand.jpg", "2 steps"):
+            pytest.fail("began again")
+        assert not flag.is_set()
+        runs.cancel("restore", "a")
+        with runs.run("restore", "a", "hand.jpg", "2 steps") as again:
+            assert not again.is_set()
 
 
 def test_no_more_runs_are_begun_than_there_are_threads_for(context):
