@@ -70,7 +70,6 @@ class Shown:
     change: gr.Image
     steps: gr.Gallery
     canvas: gr.ImageEditor
-    facts: gr.Markdown
     scores: gr.Dataframe
     save: gr.DownloadButton
 
@@ -78,11 +77,6 @@ class Shown:
     def outputs(self) -> list[Any]:
         """All of them, as event outputs."""
         return list(vars(self).values())
-
-    @property
-    def results(self) -> list[Any]:
-        """All outputs but ``facts``, which describe a new picture before there is a result."""
-        return [part for part in self.outputs if part is not self.facts]
 
 
 @dataclass(frozen=True)
@@ -134,24 +128,25 @@ class Page:
         )
         now = [self.token, source.path]
         for gone in (source.path.change, removed.then):  # a direct event changes no state aloud
-            self.then_score(gone(self.clear, now, self.cleared, **DIRECT))
+            self.then_score(gone(self.clear, now, self.result, **DIRECT))
         for judged in (source.truth_path.change, unjudged.then):
             self.score_on(judged)
         samples.click(lambda number: hand_over(paths[number]), [samples], source.outputs, **CHOSEN)
 
     def connect_run(self, run: gr.Button, cancel: gr.Button) -> None:
         """Run and cancel; strength re-blends while it moves, and the download follows."""
+        path, strength = self.source.path, self.controls.strength
+        now = [self.token, strength]
         run.click(None, None, None, js=LOOK, **QUIET)  # first: the page awaits one after the other
         running = run.click(
             self.restore,
-            [self.source.path, self.token, self.wanted, *self.controls.inputs],
+            [path, self.token, self.wanted, *self.controls.inputs],
             self.token,
             show_progress_on=[self.shown.slider],
             **RUN,
         )
-        self._then_show(running)
+        self.then_judge(running.success(self.show, [*now, path], self.result, **DIRECT))
         cancel.click(self.cancel, None, None, **DIRECT)
-        strength, now = self.controls.strength, [self.token, self.controls.strength]
         view = [self.shown.slider, self.shown.after]
         moved = strength.input(self.blend, now, view, **DIRECT)  # arrow keys have no release
         self.then_score(moved.then(self.save, now, [self.shown.save], **LIVE))
@@ -159,14 +154,13 @@ class Page:
     def connect_load(self, blocks: gr.Blocks) -> None:
         """A page opens with the example's result, once there is one."""
         settled = blocks.load(lambda: self.context.engine.settle(60), None, None, **DIRECT)
-        now, opened = [self.source.path, self.controls.strength], [self.token, *self.shown.outputs]
-        self.then_score(settled.success(self.open, now, opened, **DIRECT))
+        now = [self.source.path, self.controls.strength]
+        self.then_judge(settled.success(self.open, now, self.result, **DIRECT))
 
-    def _then_show(self, done: Any) -> None:
-        """The views, then the scores, at the strength that the slider has by then."""
-        now = [self.token, self.controls.strength, self.source.path]
-        shown = [self.token, *self.shown.outputs]
-        self.then_score(done.success(self.show, now, shown, **DIRECT))
+    def then_judge(self, shown: Any) -> None:
+        """The line about the result, which takes the place of the picture's, and the scores."""
+        shown.success(self.tell, [self.token, self.source.path], self.source.facts, **DIRECT)
+        self.then_score(shown)
 
     def then_score(self, done: Any) -> None:
         """The scores; and nothing of it all where the result was cleared while it was shown."""
@@ -176,7 +170,7 @@ class Page:
         """The same whenever ``event`` comes."""
         source = self.source
         now = [self.token, self.controls.strength, source.path, source.truth_path]
-        event(self.score, now, self.cleared, **SCORED)
+        event(self.score, now, self.result, **SCORED)
 
     def open(self, path: str | None, strength: float) -> Any:
         """The first result's token and views, unless another picture is here by now."""
@@ -186,25 +180,25 @@ class Page:
         return FIRST, *self.views(kept, strength)
 
     @property
-    def cleared(self) -> list[Any]:
-        """What is set where a result is cleared."""
-        return [self.token, *self.shown.results]
+    def result(self) -> list[Any]:
+        """What is set where a result is shown or cleared."""
+        return [self.token, *self.shown.outputs]
 
     def clear(self, token: str, path: str | None, request: gr.Request) -> Any:
         """Stops the run and forgets the result of a picture that is no longer here.
 
         ``path`` is that of the present one, which may have its own result already where a busy
-        server hears of it late. Values of ``cleared``.
+        server hears of it late. Values of ``result``.
         """
         self.context.runs.cancel_other(TAB, request.session_hash, path)
         kept = self.context.results.get(token)
         return gr.skip() if kept is not None and kept.path == path else self.forget(token)
 
     def forget(self, token: str) -> dict[Any, Any]:
-        """Drops a result, but for the one that all pages open with: values of ``cleared``."""
+        """Drops a result, but for the one that all pages open with: values of ``result``."""
         if token != FIRST:
             self.context.results.drop(token)
-        return dict.fromkeys(self.cleared) | {
+        return dict.fromkeys(self.result) | {
             self.token: "",
             self.shown.scores: gr.update(visible=False),
             self.shown.save: gr.update(value=None, interactive=False),
@@ -259,6 +253,13 @@ class Page:
             return self.forget(token)
         return dict(zip(self.shown.outputs, self.views(kept, strength), strict=True))
 
+    def tell(self, token: str, path: str | None) -> Any:
+        """A line about the result; nothing where another picture is here by now."""
+        kept = self.context.results.get(token)
+        if kept is None or kept.path != path:
+            return gr.skip()
+        return restoring.facts_line(self.context, kept)
+
     def views(self, kept: Kept, strength: float) -> tuple[Any, ...]:
         """Every view of a result, in the order of ``shown.outputs``."""
         before, after = kept.photo.picture, kept.at_strength(strength)
@@ -276,7 +277,6 @@ class Page:
             views.difference(*small),
             steps,
             small[1],
-            restoring.facts_line(self.context, kept),
             gr.update(visible=False),
             gr.update(value=save_file(kept, after), interactive=True),
         )
@@ -284,7 +284,7 @@ class Page:
     def score(self, token: str, strength: float, path: str | None, truth: str | None) -> Any:
         """Scores of the result against the present ground truth; hidden without one.
 
-        Values of ``cleared``: nothing is left where the result was cleared meanwhile, or is that of
+        Values of ``result``: nothing is left where the result was cleared meanwhile, or is that of
         another picture.
         """
         kept = self.context.results.get(token)

@@ -163,7 +163,7 @@ def _results(facts: gr.Markdown) -> tuple[Shown, gr.Tabs, gr.Button, gr.Button]:
     save = gr.DownloadButton(
         "Download in the original format", interactive=False, elem_id="restore-save"
     )
-    shown = Shown(slider, before, after, gain, mask, change, steps, canvas, facts, scores, save)
+    shown = Shown(slider, before, after, gain, mask, change, steps, canvas, scores, save)
     return shown, tabs, apply, undo
 
 

@@ -196,6 +196,14 @@ def test_a_result_of_another_picture_than_the_present_one_is_forgotten(app, hand
         assert results.get("mine") is None
 
 
+def test_the_line_about_a_result_is_not_told_of_another_picture(app, handlers):
+    """It takes a while to show a result, and a picture chosen meanwhile has a line of its own."""
+    page = handlers(app.context)
+    assert page.tell(restore_events.FIRST, HAND).startswith("hand.jpg: **")
+    for token, present in ((restore_events.FIRST, "another.jpg"), ("", HAND), ("gone", None)):
+        assert page.tell(token, present) == gr.skip()
+
+
 def test_a_picture_that_a_busy_server_hears_of_late_keeps_its_result(app, handlers):
     page, results = handlers(app.context), app.context.results
     visitor = SimpleNamespace(session_hash="a page")
