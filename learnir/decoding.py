@@ -17,7 +17,7 @@ from PIL import Image
 from learnir.console import one_line
 from learnir.exif import orientation_of
 from learnir.images import ImageError, from_unit, to_unit, upright
-from learnir.tiff import REDUCED, page_kinds
+from learnir.tiff import KIND, REDUCED, page_kinds
 
 JPEG_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif"})
 IMAGE_SUFFIXES = JPEG_SUFFIXES | {".png", ".webp", ".tif", ".tiff"}
@@ -37,7 +37,7 @@ MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "I;16", "I;1
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF")
 SEVERAL = ("MPO", "HEIF")  # a JPEG with a preview behind it, as of phones; one picture is the main
 HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1")
-BITS, PHOTOMETRIC, PLANES, EXTRA_SAMPLES = 258, 262, 284, 338  # tags of a TIFF
+BITS, PHOTOMETRIC, PLANES, SUB_IFDS, EXTRA_SAMPLES = 258, 262, 284, 330, 338  # tags of a TIFF
 BLACK_IS_ZERO = 1
 MOST_PIXELS = 50_000_000
 MOST_OF_PILLOW = 178_956_970  # more is a bomb to Pillow, whatever is asked of it
@@ -149,6 +149,11 @@ def _check(image: Image.Image, data: bytes, name: str, most_pixels: int) -> None
         raise ImageError(
             f"{name}: {image.format} with {frames} frames or pages; "
             "save the one you want as its own file"
+        )
+    if _tag(image, KIND) & REDUCED and _tag(image, SUB_IFDS):
+        raise ImageError(
+            f"{name}: a RAW photograph (DNG, NEF), of which only a small preview is read here; "
+            "export it as JPEG or TIFF"
         )
     check_pixels(image, name)
 

@@ -49,3 +49,18 @@ def test_pages_to_choose_from_are_refused(scene, kinds):
     pages = [(scene(), kind, {}) for kind in kinds]
     with pytest.raises(ImageError, match=rf"^a\.tif: TIFF with {len(kinds)} frames or pages; "):
         decode_rgb(tiff(*pages), "a.tif")
+
+
+def test_a_raw_photograph_is_not_mistaken_for_the_preview_in_front_of_it(scene):
+    """DNG and NEF are TIFFs, whose first page is the preview and leads to the sensor's values."""
+    out, picture = io.BytesIO(), scene()
+    with tifffile.TiffWriter(out) as writer:
+        small = picture[::4, ::4].copy()
+        writer.write(small, subfiletype=REDUCED, photometric="rgb", metadata=None, subifds=1)
+        writer.write(picture[..., 1].astype(np.uint16), photometric="cfa", metadata=None)
+    with pytest.raises(ImageError, match=r"^a\.dng: a RAW photograph .* JPEG or TIFF$"):
+        decode_photo(out.getvalue(), "a.dng")
+
+
+def test_a_preview_that_leads_to_nothing_else_is_a_picture(scene):
+    assert np.array_equal(decode_rgb(tiff((scene(), REDUCED, {})), "a.tif"), scene())
