@@ -42,13 +42,15 @@ HEADER = (
 
 HEAD = """<script>{
     const given = Object.getOwnPropertyDescriptor(Blob.prototype, "type").get;
-    const photo = /[.](heic|heif|hif|avif)$/i;
     Object.defineProperty(File.prototype, "type", {
-        get() { return given.call(this) || (photo.test(this.name) ? "image/heic" : ""); },
+        get() {
+            const type = given.call(this);
+            return type.startsWith("image/") ? type : "image/heic";
+        },
     });
 }</script>"""
-"""A browser whose system does not know HEIC gives such a file no type, and Gradio then refuses it
-for a picture unseen.
+"""Gradio refuses for a picture, unseen, what is none by a browser's word, which knows of no HEIC or
+RAW where its system does not; and says in its own words what is wrong. Here the bytes are judged.
 """
 
 

@@ -180,6 +180,24 @@ def test_after_a_refused_file_nothing_else_is_restored(page, torn):
     page.get_by_text("Choose a picture first").first.wait_for(timeout=LONG)
 
 
+@pytest.mark.parametrize(
+    ("name", "start", "said"),
+    [
+        ("clip.mov", b"\0\0\0\x14ftypqt  ", "clip.mov: a video, not a picture; restore it by"),
+        ("IMG_1.DNG", b"II*\0", "IMG_1.DNG: a TIFF of a kind that is not read here"),
+        ("note.txt", b"Dear", "note.txt: not a readable JPEG, PNG, "),
+    ],
+)
+def test_what_no_browser_takes_for_a_picture_is_refused_in_our_words(
+    page, tmp_path, name, start, said
+):
+    (tmp_path / name).write_bytes(start + bytes(1000))
+    source_of(page, "#restore-slider")
+    upload(page, "#restore-input", tmp_path / name)
+    page.locator("#restore-facts").get_by_text(said).wait_for(timeout=LONG)
+    assert page.locator("#restore-input img").count() == 0
+
+
 def test_after_a_refused_portrait_no_shadow_is_shown(page, torn):
     open_tab(page, "Make a shadow")
     source_of(page, "#shadow-result")
