@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib import import_module
 from inspect import Parameter, signature
@@ -137,14 +139,12 @@ class CommandMethod:
 
     def _run(self, words: list[str], key: str) -> None:
         try:
-            subprocess.run(words, check=True, capture_output=True, timeout=self.timeout)
+            status, errors = _finished(words, self.timeout)
         except (OSError, subprocess.TimeoutExpired) as error:
             raise BenchmarkError(f"{words[0]} on {key}: {error}") from error
-        except subprocess.CalledProcessError as error:
-            said = error.stderr.decode(errors="replace").strip().splitlines()[-1:]
-            raise BenchmarkError(
-                f"{words[0]} on {key}: exit {error.returncode} {' '.join(said)}"
-            ) from error
+        if status:
+            said = errors.decode(errors="replace").strip().splitlines()[-1:]
+            raise BenchmarkError(f"{words[0]} on {key}: exit {status} {' '.join(said)}")
 
 
 @dataclass(frozen=True)
@@ -245,6 +245,31 @@ def _digest(folder: Path) -> str:
         sha.update(f"{path.relative_to(folder).as_posix()} ".encode())
         sha.update(hashlib.sha256(path.read_bytes()).digest())
     return sha.hexdigest()[:16]
+
+
+def _finished(words: list[str], timeout: float) -> tuple[int, bytes]:
+    """Exit status of a command, and what it wrote to stderr.
+
+    Where it takes too long or this process is stopped, whatever it started ends with it: many a
+    command is a script around the one that computes.
+    """
+    piped: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(words, start_new_session=True, **piped) as process:
+        try:
+            errors = process.communicate(timeout=timeout)[1]
+        except BaseException:
+            _kill(process)
+            raise
+    return process.returncode, errors
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """Ends a process that leads a session, and the others of it; on Windows it alone."""
+    if hasattr(os, "killpg"):
+        with suppress(OSError):  # all of them have just ended
+            os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
 
 
 def _filled(word: str, values: dict[str, str]) -> str:

@@ -81,16 +81,19 @@ def outcome(
 ) -> int:
     """What ``work`` returns; where it is stopped, or fails as expected, one line and a status.
 
+    SIGTERM and SIGHUP stop it as Ctrl-C does, so that what it started and its temporary files go.
+
     Args:
         expected: the exceptions that say in a line what the user can do; called when one comes.
         extra: the extra that holds the packages which ``work`` may lack.
     """
     try:
-        code = work()
+        with signals_interrupt():
+            code = work()
         sys.stdout.flush()
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         print(f"{command}: stopped; run the same command to go on", file=sys.stderr)
-        return INTERRUPTED
+        return getattr(stop, "status", INTERRUPTED)
     except ImportError as error:  # pandas and others say by a plain one what they lack
         if _asked:  # or an import was interrupted, see ``run``
             raise

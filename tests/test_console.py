@@ -87,6 +87,34 @@ def test_a_stop_that_an_extension_prints_itself_is_one_line_all_the_same(tmp_pat
     assert (done.returncode, done.stderr) == (130, "learnir: stopped\n")
 
 
+STOPPED = """
+import os, signal, sys, tempfile, time
+from learnir.console import outcome
+
+def work():
+    with tempfile.TemporaryDirectory(dir=sys.argv[1]):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(9)
+
+sys.exit(outcome("faceshadow", work, lambda: (), "data"))
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
+def test_sigterm_ends_other_work_in_order_too(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", STOPPED, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        preexec_fn=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL),
+    )
+    said = "faceshadow: stopped; run the same command to go on\n"
+    assert (done.returncode, done.stderr) == (143, said)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_error_while_loading_is_not_taken_for_ctrl_c(tmp_path):
     (tmp_path / "tyro.py").write_text("raise ImportError('broken here')")
     paths = os.pathsep.join([str(tmp_path), str(ROOT)])

@@ -1,5 +1,7 @@
 """What is handed to methods that live elsewhere, and what is taken from them."""
 
+import os
+import subprocess
 import sys
 
 import numpy as np
@@ -53,6 +55,24 @@ def test_a_command_is_given_the_mask(score, tmp_path):
     made = score(command, options=MASKED, limit=2)
     wanted = score("python:sample_methods:perhaps_masked", options=MASKED, limit=2)
     assert scores(made).equals(scores(wanted))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sessions as POSIX has them")
+def test_what_a_command_started_ends_with_it(data, tmp_path):
+    """A script around what computes, which would go on beside the next picture."""
+    script, started = tmp_path / "tool.sh", tmp_path / "pid"
+    script.write_text(f"sleep 60 & echo $! > {started}\nwait\n")
+    slow = make_method(f"exec:sh {script} {{input}} {{output}}", MethodOptions(timeout=2))
+    pair = next(iter(decoded(open_collection("ucb", data))))
+    with pytest.raises(BenchmarkError, match="timed out after 2 seconds"):
+        slow.restore(pair, 0)
+    assert not runs(int(started.read_text()))
+
+
+def runs(pid):
+    """Whether a process runs; one that has ended may wait for whoever adopted it."""
+    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, check=False)
+    return state.stdout.strip()[:1] not in (b"", b"Z")
 
 
 def test_a_row_that_another_of_its_name_hides_is_named(score, tmp_path):

@@ -85,6 +85,31 @@ def test_ctrl_c_with_daft_exits_as_interrupted(tmp_path, portraits):
     assert error.strip().splitlines()[-1] == "faceshadow: stopped; run the same command to go on"
 
 
+AT_WORK = """
+from dataset_tools import cli, engines
+
+jobs = 2 * ["import time; open('at work', 'w'); time.sleep(60)"]
+cli.RUNNERS["stats"] = lambda _: len([*engines.run(engines.EnginePlan("local", 2), exec, jobs)])
+raise SystemExit(cli.main())
+"""
+
+
+def test_sigterm_ends_plain_processes_in_one_line(tmp_path):
+    """``kill``, ``docker stop`` and systemd reach the command alone."""
+    run = subprocess.Popen(
+        [sys.executable, "-c", AT_WORK, "stats", "here"],
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])},
+    )
+    while not (tmp_path / "at work").exists() and run.poll() is None:
+        time.sleep(0.1)
+    run.terminate()
+    error = run.communicate(timeout=30)[1]  # the workers hold the stream open as long as they live
+    assert (run.returncode, error) == (143, "faceshadow: stopped; run the same command to go on\n")
+
+
 def test_an_archive_does_not_depend_on_the_order_of_results(tmp_path, portraits, monkeypatch):
     plan = BuildPlan((str(portraits),), tmp_path, licence="CC0", engine=EnginePlan("local", 1))
     photos = find_photos(plan)
