@@ -36,7 +36,7 @@ from dataset_tools.visibility import Stage
 from learnir.images import decode_linear, encode_linear
 from learnir.progress import progress
 from learnir.training.data import open_pairs, reduced
-from learnir.writing import replacing
+from learnir.writing import clear_stale, replacing
 
 MAPS = ("matte", "face", "shade", "gloss", "cloth", "skin", "sky")  # in one grey picture
 BACKDROPS = 192
@@ -246,13 +246,15 @@ def _in_order(
 
 
 def pack_build(plan: Any, out: Path, layers: PackPlan) -> dict[str, int]:
-    """Survey, curate and split as ``faceshadow build`` does, then ``pack``."""
+    """Survey, curate and split as ``faceshadow build`` does, then ``pack``. What a killed run left
+    half-written beside ``out`` is removed first."""
     from dataset_tools.build import decide, find_photos, require_pairs, survey_photos
     from dataset_tools.remove import leave_out
 
     for recipe in layers.recipes:
         if recipe.colour != "ambient":
             raise RecipeError(f"recipe {recipe.name!r} has a colour of its own; build pairs of it")
+    clear_stale(out.parent)
     leave_out(plan.out, plan.landmarks)
     photos = find_photos(plan)
     decision = decide(plan, photos, survey_photos(plan, photos))

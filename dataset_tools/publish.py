@@ -6,8 +6,10 @@ somebody who was removed is gone from the copy as well; other files are left alo
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from dataset_tools.hub import PREFIX, uploading
 from dataset_tools.shards import STATE
 from dataset_tools.splits import SPLITS
 from dataset_tools.verify import verify
-from learnir.writing import replacing
+from learnir.writing import clear_stale, replacing
 
 # what a copy holds of its pairs, as glob patterns relative to the dataset
 STORED = (*ledger.SHARDS, *(f"{split}/metadata.jsonl" for split in SPLITS), card.CROISSANT)
@@ -27,7 +29,10 @@ class PublishError(Exception):
 
 
 def push(out: Path, where: str, *, allow_unlicensed: bool = False, private: bool = True) -> str:
-    """Publish ``out`` to a Hub id or a folder; where it went. Working state stays behind."""
+    """Publish ``out`` to a Hub id or a folder; where it went. Working state stays behind.
+
+    Meanwhile nobody is removed from it, who would lie in the copy all the same.
+    """
     folder = Path(where.removeprefix("file://"))
     local = where.startswith(("/", ".", "file://"))
     if local:
@@ -36,11 +41,12 @@ def push(out: Path, where: str, *, allow_unlicensed: bool = False, private: bool
         _check_name(where)
     if not ledger.shards(out):
         raise PublishError(f"{out}: holds no pairs; delete what was published of it instead")
-    card.require_licences(out, allow_unlicensed)
-    problems = verify(out, sample=0).problems
-    if problems:
-        raise PublishError(f"{out}: {problems[0]}; build the dataset again before publishing")
-    return _copy(out, folder) if local else _upload(out, where.removeprefix(PREFIX), private)
+    with ledger.locked(out) if os.access(out, os.W_OK) else nullcontext():  # else nobody can
+        card.require_licences(out, allow_unlicensed)
+        problems = verify(out, sample=0).problems
+        if problems:
+            raise PublishError(f"{out}: {problems[0]}; build the dataset again before publishing")
+        return _copy(out, folder) if local else _upload(out, where.removeprefix(PREFIX), private)
 
 
 def _check(out: Path, folder: Path) -> None:
@@ -78,6 +84,8 @@ def _copy(out: Path, folder: Path) -> str:
     names = [path.relative_to(out).as_posix() for path in files]
     for path in list(_stale(folder, set(names))):
         path.unlink()
+    for place in {(folder / name).parent for name in names}:
+        clear_stale(place)
     for name in names:
         with (out / name).open("rb") as source, replacing(folder / name) as target:
             shutil.copyfileobj(source, target)

@@ -1,7 +1,9 @@
 """Archives of layers: the same bytes again, and readable by the trainer."""
 
 import csv
+import os
 import shutil
+import time
 from pathlib import Path
 
 import cv2
@@ -34,8 +36,11 @@ def test_packing_one_portrait(tmp_path, astronaut):
     photos = tmp_path / "photos"
     photos.mkdir()
     cv2.imwrite(str(photos / "astronaut.png"), astronaut[..., ::-1])
-    first, again = tmp_path / "a.npz", tmp_path / "b.npz"
+    first, again, left = tmp_path / "a.npz", tmp_path / "b.npz", tmp_path / f".{12 * 'a'}.part"
+    left.touch()  # by a run that was killed
+    os.utime(left, (time.time() - 90_000,) * 2)
     assert pack(photos, first) == 0
+    assert not left.exists()
     assert pack(photos, again) == 0
     assert _content(first) == _content(again)
 

@@ -3,10 +3,13 @@ and faces go nowhere that was not meant."""
 
 from __future__ import annotations
 
+import os
+import time
+
 import pytest
 from builds import contents
 
-from dataset_tools import ledger
+from dataset_tools import ledger, publish
 from dataset_tools.cli import main
 from dataset_tools.verify import verify
 
@@ -196,3 +199,34 @@ def test_what_somebody_wrote_below_the_card_stays_and_is_no_damage(tmp_path, bui
     assert verify(out, sample=0).problems == []
     card.write_text(card.read_text().replace("# FaceShadow", "# Mine"))
     assert verify(out, sample=0).problems == ["README.md: changed since it was built"]
+
+
+def test_nothing_is_removed_while_it_is_published(tmp_path, built, monkeypatch, capsys):
+    """Else whoever is removed then lies in the copy, of which nobody is told."""
+    out, copy = built(), tmp_path / "copy"
+    photo, real = next(ledger.rows(out))["photo"], publish.replacing
+    tried: list[int] = []
+
+    def copied(path):
+        if path.suffix == ".parquet" and not tried:
+            tried.append(main(["remove", str(out), "--id", photo]))
+        return real(path)
+
+    monkeypatch.setattr(publish, "replacing", copied)
+    capsys.readouterr()
+    assert main(["push", str(out), str(copy)]) == 0
+    assert tried == [1]
+    assert "another command is at work here; wait for it" in capsys.readouterr().err
+    assert verify(copy, sample=0).problems == []
+    assert main(["remove", str(out), "--id", photo]) == 0
+
+
+def test_what_a_killed_push_left_in_the_copy_is_removed(tmp_path, built):
+    out, copy = built(), tmp_path / "copy"
+    old, young = (copy / "data" / f".{k * 12}.part" for k in "0f")
+    assert main(["push", str(out), str(copy)]) == 0
+    for path, hours in ((old, 25), (young, 1)):
+        path.touch()
+        os.utime(path, (time.time() - 3600 * hours,) * 2)
+    assert main(["push", str(out), str(copy)]) == 0
+    assert (old.exists(), young.exists()) == (False, True)
