@@ -280,6 +280,7 @@ def adapt(
     )
 
 
+@signals_interrupt()
 def export(
     onnx: Place,
     checkpoint: Weights | None = None,

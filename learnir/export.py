@@ -8,6 +8,7 @@ draw, so that the result can be compared with this package's own.
 from __future__ import annotations
 
 import json
+import os
 import warnings
 from collections.abc import Callable, Sequence
 from copy import deepcopy
@@ -125,9 +126,19 @@ def noise_for(draws: Sequence[int], H: int, W: int, seed: int = 0) -> dict[str, 
 def _check_packages() -> None:
     try:
         import onnx  # noqa: F401
-        import onnxruntime  # noqa: F401
+
+        _runtime()
     except ImportError as error:
         raise ExportError(f"{error}; in the repository run: pip install -e '.[onnx]'") from error
+
+
+def _runtime() -> Any:
+    """ONNX Runtime, which from 1.32 on tells its makers that it is used, unless told not to before
+    it is loaded."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    import onnxruntime
+
+    return onnxruntime
 
 
 def _exported(
@@ -179,8 +190,6 @@ def _difference(
 
 def session(model: str | Path | bytes) -> Callable[[dict[str, np.ndarray]], np.ndarray]:
     """An exported graph ready to run on the CPU: inputs by name -> restored (1, 3, H, W)."""
-    import onnxruntime
-
     given = model if isinstance(model, bytes) else str(model)
-    opened = onnxruntime.InferenceSession(given, providers=["CPUExecutionProvider"])
+    opened = _runtime().InferenceSession(given, providers=["CPUExecutionProvider"])
     return lambda inputs: opened.run(["restored"], inputs)[0]

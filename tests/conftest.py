@@ -11,6 +11,7 @@ import torch
 from xdist.scheduler import LoadFileScheduling
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 if not torch.cuda.is_available():  # then Triton, which is not imported yet, interprets its kernels
     os.environ.setdefault("TRITON_INTERPRET", "1")

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -156,3 +160,35 @@ def test_settings_that_do_not_fit_are_one_line(checkpoint, tmp_path, capsys):
         main([*words, "--scales", "1,2"])
     assert ended.value.code == 2
     assert "need 5 scales" in capsys.readouterr().err
+
+
+STOPPED = """
+import os, signal, sys, time
+from learnir import cli, export
+
+def stopped(*_, **__):
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(20)
+
+export.torch.onnx.export = stopped
+cli.main(sys.argv[1:])
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
+def test_sigterm_is_one_line_and_leaves_no_temporary_files(tmp_path, checkpoint):
+    """Nor those in which ONNX Runtime counts what it reports."""
+    (tmp_path / "temporary").mkdir()
+    words = ["export", "--onnx", tmp_path / "model.onnx", "--checkpoint", checkpoint]
+    environment = {k: v for k, v in os.environ.items() if k != "ORT_DISABLE_TELEMETRY"}
+    done = subprocess.run(
+        [sys.executable, "-c", STOPPED, *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment | {"TMPDIR": str(tmp_path / "temporary")},
+        preexec_fn=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL),
+    )
+    assert (done.returncode, done.stderr) == (143, "exporting ...\ninterrupted\n")
+    assert list((tmp_path / "temporary").iterdir()) == []
+    assert not (tmp_path / "model.onnx").exists()
