@@ -321,7 +321,7 @@ def export(
 
 
 def _trained(run: Callable[[Any], Path]) -> int:
-    """Runs a training command; a stop that left a resumable state is one line."""
+    """Runs a training command; a stop that can be resumed is one line."""
     try:
         from learnir.training import command
         from learnir.training.loop import Interrupted, TrainingDiverged
@@ -331,7 +331,7 @@ def _trained(run: Callable[[Any], Path]) -> int:
         ) from error
     try:
         print(run(command))
-    except (Interrupted, TrainingDiverged) as error:
+    except (Interrupted, TrainingDiverged, MemoryError) as error:
         print(f"learnir: {error}", file=sys.stderr)
         return INTERRUPTED if isinstance(error, Interrupted) else FAILED
     return 0

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from learnir.model import LearnIRModel
 from learnir.names import look_up
 from learnir.networks.naf import CORRECTOR_WIDTH
 from learnir.paths import real
+from learnir.tiling import out_of_memory
 from learnir.training.archive import Archive, is_archive, load_archive
 from learnir.training.data import NoSplitError, Pair, PairError, manifest_hash, open_pairs
 from learnir.training.layers import joined
@@ -67,7 +69,8 @@ def train(
         device: "cpu", "cuda", "cuda:1"; None takes a GPU when there is one.
         processes: on the CPU, this many of one thread each share every batch.
 
-    Raises ValueError, one line, for options, data or a checkpoint that do not go together.
+    Raises ValueError, one line, for options, data or a checkpoint that do not go together, and
+    MemoryError, one line, where memory runs out.
     """
     _check_numbers(seed, pairs=pairs, processes=processes)
     if processes > 1:
@@ -173,6 +176,21 @@ def _stages(config: TrainConfig, iterations: Sequence[int]) -> tuple[Stage, ...]
     return tuple(dataclasses.replace(s, iterations=n) for s, n in stages if n)
 
 
+@contextmanager
+def _memory_told() -> Iterator[None]:
+    """Raises whatever says that memory ran out as a MemoryError of one line."""
+    try:
+        yield
+    except Exception as error:
+        if not out_of_memory(error):
+            raise
+        raise MemoryError(
+            "not enough memory; close other programs, then --resume goes on; or begin another "
+            "--out with fewer --pairs"
+        ) from error
+
+
+@_memory_told()
 def _run(
     config: TrainConfig,
     model: LearnIRModel,

@@ -89,6 +89,19 @@ def test_info_of_nothing_is_one_line(run, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["train", "adapt"])
+def test_a_training_that_runs_out_of_memory_is_one_line(run, tmp_path, monkeypatch, name):
+    def full(*_, **__):
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate")
+
+    monkeypatch.setattr("learnir.training.command._open_data", full)
+    words = ["train", "smoke"] if name == "train" else ["adapt"]
+    code, _, errors = run(*words, "--data", tmp_path, "--out", tmp_path / "run")
+    assert code == 1
+    assert errors.startswith("learnir: not enough memory; close other programs, then --resume")
+    assert len(errors.splitlines()) == 1
+
+
 def test_train_then_adapt_then_restore(run, pairs, tmp_path):
     run_folder, adapted = tmp_path / "run", tmp_path / "adapted"
     code, out, _ = run("train", "smoke", "--data", pairs, "--out", run_folder, "--device", "cpu")
