@@ -203,6 +203,7 @@ def _rescored(
         )
         scored = run(plan)
         refuse_copied_scores(scored.rows(), _on_board(card, folder))
+        _refuse_repeated(card, folder)  # again: scoring takes minutes
         return move(scored, folder)
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 from sample_methods import write
 from sample_submissions import edit, report, sign
 
+from benchmarks import submissions
 from benchmarks.cli import main
 from benchmarks.leaderboard import boards, table
 from benchmarks.names import BenchmarkError
@@ -39,6 +40,29 @@ def test_a_sound_submission_is_scored_here(bundle, data, results, form):
     assert "--method results:PICTURES" in facts["provenance"]["command"]
     assert str(bundle.parent) not in json.dumps(facts)
     assert stored_problems(load_run(results / f"{verdict.run_id}.json")) == []
+
+
+def test_of_two_at_once_one_gets_the_name(bundle, data, results, tmp_path, monkeypatch):
+    """Scoring takes minutes, in which somebody else may send a method of that name."""
+    other = shutil.copytree(bundle, tmp_path / "other")
+    for path in (other / "results").rglob("*.png"):  # not the same results
+        cv2.imwrite(str(path), cv2.imread(str(path)) // 2)
+    edit(other, by="Bob")
+    sign(other)
+    real, told = submissions.run, []
+
+    def scored(plan):
+        if not told:
+            told.append("")
+            told[0] = submit(other, results, data).accepted
+        return real(plan)
+
+    monkeypatch.setattr(submissions, "run", scored)
+    verdict = submit(bundle, results, data)
+    assert told == [True]
+    assert not verdict.accepted
+    assert "that name is another submitter's" in verdict.reason
+    assert [run.facts["provenance"]["by"] for run in load_runs(results)] == ["Bob"]
 
 
 @pytest.mark.parametrize("form", [str, zipped])
