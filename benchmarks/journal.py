@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from learnir.writing import write_atomically
+from learnir.writing import blamed_on, write_atomically
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Journal:
     def append(self, rows: Sequence[dict[str, Any]]) -> None:
         """Adds rows, after cutting a torn line away, and removes the outputs that they are of."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with open(self.path, "ab+") as file:
+        with blamed_on(self.path), open(self.path, "ab+") as file:
             file.seek(0)
             whole = file.read().rfind(b"\n") + 1
             file.truncate(whole)

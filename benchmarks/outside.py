@@ -26,6 +26,7 @@ from benchmarks.pairs import Pair
 from benchmarks.pictures import decode, header
 from benchmarks.rerun import without_folders
 from dataset_tools.formats import encode_png
+from learnir.writing import blamed_on
 
 LOSSLESS = {"PNG", "BMP", "TIFF"}
 
@@ -128,9 +129,9 @@ class CommandMethod:
         with tempfile.TemporaryDirectory() as folder:
             paths = {"input": f"{folder}/input.png", "output": f"{folder}/output.png"}
             values = {**paths, "mask": f"{folder}/mask.png", "seed": str(seed)}
-            Path(paths["input"]).write_bytes(encode_png(pair.input))
+            _write(Path(paths["input"]), pair.input)
             if self.card.mask == WITH_MASK:
-                Path(values["mask"]).write_bytes(encode_png(mask_of(pair, self.card)))
+                _write(Path(values["mask"]), mask_of(pair, self.card))
             self._run([_filled(word, values) for word in self.words], pair.key)
             out = Path(paths["output"])
             if not out.is_file():
@@ -179,7 +180,7 @@ class GradioMethod:
 
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "input.png"
-            path.write_bytes(encode_png(pair.input))
+            _write(path, pair.input)
             try:
                 answer = self.client.predict(handle_file(str(path)), api_name=self.api_name)
             except Exception as error:  # the endpoint's own, its queue's or the network's
@@ -245,6 +246,12 @@ def _digest(folder: Path) -> str:
         sha.update(f"{path.relative_to(folder).as_posix()} ".encode())
         sha.update(hashlib.sha256(path.read_bytes()).digest())
     return sha.hexdigest()[:16]
+
+
+def _write(path: Path, picture: np.ndarray) -> None:
+    """A PNG for the method to read; OSError names it, as of a full /tmp."""
+    with blamed_on(path):
+        path.write_bytes(encode_png(picture))
 
 
 def _finished(words: list[str], timeout: float) -> tuple[int, bytes]:

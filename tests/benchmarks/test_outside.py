@@ -9,6 +9,7 @@ import pytest
 from sample_methods import write
 
 from benchmarks import runner
+from benchmarks.journal import Journal
 from benchmarks.methods import MethodOptions, make_method
 from benchmarks.names import BenchmarkError
 from benchmarks.pairs import decoded, open_collection
@@ -67,6 +68,26 @@ def test_what_a_command_started_ends_with_it(data, tmp_path):
     with pytest.raises(BenchmarkError, match="timed out after 2 seconds"):
         slow.restore(pair, 0)
     assert not runs(int(started.read_text()))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="limits as POSIX has them")
+def test_a_full_disk_is_told_with_the_file(data, tmp_path, monkeypatch):
+    """Which lies in /tmp where a command is handed its pictures."""
+    import resource
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    pair = next(iter(decoded(open_collection("ucb", data))))
+    copied, journal = make_method("exec:cp {input} {output}"), Journal(tmp_path / "j.jsonl")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8, before[1]))
+    try:
+        with pytest.raises(OSError, match=f"File too large: '{tmp_path}/.*/input.png'"):
+            copied.restore(pair, 0)
+        with pytest.raises(OSError, match=f"File too large: '{journal.path}'"):
+            journal.append([{"name": "a name that is long"}])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert journal.rows() == []
 
 
 def runs(pid):
