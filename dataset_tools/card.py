@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
 from pathlib import Path
@@ -43,13 +44,21 @@ def write_card(out: Path) -> None:
     plan, licences = ledger.read_plan(out), roll_up(out)
     path = out / ledger.CARD
     own = ledger.card_parts(path)[1] if path.is_file() else b""
-    write_atomically(path, _readme(plan, counts, licences).encode() + own)
+    write_atomically(path, _readme(plan, counts, licences, _fingerprint(out)).encode() + own)
     if described := croissant.describe(plan, licences):
         text = json.dumps(described, indent=1, ensure_ascii=False)
         write_atomically(out / CROISSANT, f"{text}\n".encode())
     else:
         (out / CROISSANT).unlink(missing_ok=True)
     ledger.write_manifest(out)
+
+
+def _fingerprint(out: Path) -> str:
+    """SHA-256 of the plan and of every row, which is all that pairs follow from."""
+    digest = hashlib.sha256(json.dumps(ledger.read_plan(out)).encode())
+    for row in ledger.rows(out):
+        digest.update(json.dumps(row).encode())
+    return digest.hexdigest()
 
 
 def _data_files(plan: dict[str, Any], split: str) -> str:
@@ -69,24 +78,29 @@ def _size_category(pairs: int) -> str:
     return f"{steps[place - 1]}<n<{steps[place]}"
 
 
-def _front_matter(plan: dict[str, Any], counts: Counter[str]) -> str:
+def _front_matter(plan: dict[str, Any], counts: Counter[str], fingerprint: str) -> str:
+    """The card's YAML. ``datasets`` caches what a folder of this name holds under what stands in
+    "configs": without the fingerprint it would load other data, or people since removed."""
     lines = ["---", "pretty_name: FaceShadow", "license: other"]
     lines += ["license_name: per-photo"]
     lines += ["task_categories:", "- image-to-image", "tags:", "- shadow-removal", "- faces"]
     lines += ["size_categories:", f"- {_size_category(sum(counts.values()))}"]
-    lines += ["configs:", "- config_name: default", "  data_files:"]
+    lines += ["configs:", "- config_name: default", f"  description: sha256:{fingerprint}"]
+    lines += ["  data_files:"]
     for split in SPLITS:
         if counts[split]:
             lines += [f"  - split: {split}", f"    path: {_data_files(plan, split)}"]
     return "\n".join([*lines, "---", ""])
 
 
-def _readme(plan: dict[str, Any], counts: Counter[str], licences: Counter[str]) -> str:
+def _readme(
+    plan: dict[str, Any], counts: Counter[str], licences: Counter[str], fingerprint: str
+) -> str:
     recipe, size = plan["recipe"]["name"], plan["size"]
     splits = table(("split", "pairs"), ((s, counts[s]) for s in SPLITS if counts[s]))
     rights = table(("licence", "pairs"), licences.most_common())
     fields = table(("field", "meaning"), ((f"`{name}`", text) for name, text in FIELDS.items()))
-    return f"""{_front_matter(plan, counts)}
+    return f"""{_front_matter(plan, counts, fingerprint)}
 # FaceShadow
 
 Pairs of one face with and without a cast shadow, rendered from portraits: `shadow` (input),

@@ -151,3 +151,20 @@ def test_help_says_what_every_option_does(command, capsys):
     options = re.findall(r"^  (-.+?)(?:  +(\S.*))?\n( {10,}\S)?", text, re.MULTILINE)
     assert options
     assert [flag for flag, beside, below in options if not (beside or below)] == []
+
+
+@pytest.mark.parametrize("layout", ["parquet", "imagefolder"])
+def test_datasets_never_loads_what_a_folder_of_that_name_held_before(built, tmp_path, layout):
+    """Its cache, one for all folders of a machine, knows them by their name and card alone."""
+    from datasets import load_dataset
+
+    def photos(out: Path) -> set[str]:
+        loaded = load_dataset(str(out), cache_dir=str(tmp_path / "cache"))
+        return {photo for part in loaded.values() for photo in part["photo"]}
+
+    out = built(layout)
+    before = photos(out)
+    gone = next(ledger.rows(out))["photo"]
+    assert main(["remove", str(out), "--id", gone]) == 0
+    assert photos(out) == before - {gone} == {row["photo"] for row in ledger.rows(out)}
+    assert not verify(out, sample=0).problems
