@@ -255,11 +255,12 @@ def _make_run(
     config: TrainConfig, model: LearnIRModel, out: Path, device: str | None, opened: Opened
 ) -> Run:
     source, held_out, facts = opened
+    count, size = config.validation_pairs, config.stages[-1].size
     return Run(
         config=config,
         model=model,
         source=source,
-        validation=load_validation(held_out, config.validation_pairs, config.stages[-1].size),
+        validation=load_validation(held_out, count, size) if held_out else None,
         folder=out,
         record=_record(config) | facts,
         accelerator=_accelerator(config, device),
@@ -332,6 +333,7 @@ def _held_out(
 ) -> Sequence[Pair]:
     """The first val split of ``data``; without any, training pairs, and a line that says so.
 
+    Nothing where archives hold neither, as those of few people may.
     PairError for a folder without any pairs, or with pairs that lack a partner.
     """
     for place in data:
@@ -342,9 +344,8 @@ def _held_out(
         if held_out:
             return held_out
     named = ", ".join(map(str, data))
-    if not pairs:
-        raise PairError(f"{named}: no val split to validate on; name one with --validation")
-    print(f"{named}: no val split; validating on training pairs", file=sys.stderr)
+    instead = "validating on training pairs" if pairs else "no scores, no best/ (--validation)"
+    print(f"{named}: no val split; {instead}", file=sys.stderr)
     return pairs
 
 

@@ -55,12 +55,15 @@ class Interrupted(RuntimeError):
 
 @dataclass
 class Run:
-    """A training run: what it trains, on what, where it writes, and how far it is."""
+    """A training run: what it trains, on what, where it writes, and how far it is.
+
+    validation: observed and clean pictures; None writes no scores, no grids and no best/.
+    """
 
     config: TrainConfig
     model: LearnIRModel
     source: Source
-    validation: tuple[Tensor, Tensor]
+    validation: tuple[Tensor, Tensor] | None
     folder: Path
     record: dict[str, Any]
     accelerator: Accelerator
@@ -290,7 +293,7 @@ class Run:
         self.losses, self.pairs_seen, self.clock = [], 0, now
 
     def _validate(self, bar: tqdm) -> None:
-        if not self.accelerator.is_main_process:
+        if self.validation is None or not self.accelerator.is_main_process:
             return
         started = time.perf_counter()
         with self.accelerator.autocast():

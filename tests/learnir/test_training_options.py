@@ -7,8 +7,10 @@ import json
 
 import pytest
 import torch
+from archives import write_archive
 
 from learnir import progress
+from learnir.checkpoint import load_checkpoint
 from learnir.pipeline import LearnIR
 from learnir.training import command
 from learnir.training.presets import CORRECTOR_STAGE, PRESETS, Stage
@@ -97,6 +99,17 @@ def test_the_output_is_the_folder_alone_and_a_log_has_few_lines(run, pairs, tmp_
     assert output == f"{tmp_path / 'run' / 'last'}\n"
     lines = [line.split(":")[0] for line in errors.splitlines()]
     assert lines == [str(pairs), "step 6", "step 12"]  # the first: no val split
+
+
+def test_an_archive_of_few_people_trains_without_a_val_split(run, rng, tmp_path):
+    archive, out = write_archive(tmp_path / "few.npz", rng), tmp_path / "run"
+    given = ["--data", archive, "--out", out, "--device", "cpu"]
+    code, output, errors = run("train", "smoke", *given)
+    assert (code, output) == (0, f"{out / 'last'}\n")
+    assert errors.splitlines()[0] == f"{archive}: no val split; no scores, no best/ (--validation)"
+    assert load_checkpoint(out / "last").scales == PRESETS["smoke"].model.scales
+    assert not (out / "best").exists()
+    assert run("train", "smoke", *given, "--resume")[0] == 0
 
 
 @pytest.mark.parametrize(("correction", "weight"), [("paper", 1.0), ("learned", 0.25)])
