@@ -168,8 +168,10 @@ def _masks(masks: Path, found: Sequence[Input]) -> dict[Path, Path]:
     if not (masks.is_file() or masks.is_dir()):
         raise PlanError(f"{masks}: no such mask or folder of masks; check the path")
     pictures = [(path, name) for path, name in found if path.suffix.lower() not in VIDEO_SUFFIXES]
+    if found and not pictures:
+        raise PlanError(f"{masks}: masks are of pictures, not of videos; leave --mask out")
     if masks.is_file():
-        if len(found) > 1 or len(pictures) < len(found):
+        if len(found) > 1:
             raise PlanError(f"{masks}: a mask is of one picture; for several, give a folder")
         return {path: masks for path, _ in pictures}
     mask_of = {

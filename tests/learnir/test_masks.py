@@ -282,8 +282,9 @@ def test_a_video_has_one_strength(learnir):
 def test_a_video_has_no_mask(tmp_path, masks):
     clip = tmp_path / "clip.mp4"
     clip.write_bytes(b"any")
-    with pytest.raises(PlanError, match="a mask is of one picture"):
-        plan([str(clip)], tmp_path / "out", Writing(), masks / "a.png")
+    for given in (masks, masks / "a.png"):
+        with pytest.raises(PlanError, match=f"{given}: masks are of pictures, not of videos"):
+            plan([str(clip)], tmp_path / "out", Writing(), given)
 
 
 def test_a_mask_of_another_shape_fails_its_picture_alone(command, album, masks, tmp_path):
