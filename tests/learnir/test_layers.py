@@ -381,8 +381,3 @@ def test_training_from_an_archive(archive, tmp_path, rng):
     record = json.loads((last / "training.json").read_text())
     assert record["scenes"] == 5
     assert len(record["archives_sha256"][0]) == 64
-
-
-def test_an_archive_needs_pairs_to_validate_on(archive, tmp_path):
-    with pytest.raises(PairError, match="--validation"):
-        command.train("smoke", [archive], tmp_path / "run", device="cpu")
