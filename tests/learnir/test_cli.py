@@ -88,7 +88,6 @@ def test_info_of_nothing_is_one_line(run, tmp_path):
     ]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["train", "adapt"])
 def test_a_training_that_runs_out_of_memory_is_one_line(run, tmp_path, monkeypatch, name):
     def full(*_, **__):
@@ -102,6 +101,7 @@ def test_a_training_that_runs_out_of_memory_is_one_line(run, tmp_path, monkeypat
     assert len(errors.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_train_then_adapt_then_restore(run, pairs, tmp_path):
     run_folder, adapted = tmp_path / "run", tmp_path / "adapted"
     code, out, _ = run("train", "smoke", "--data", pairs, "--out", run_folder, "--device", "cpu")
