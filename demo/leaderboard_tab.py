@@ -38,6 +38,8 @@ RAW: dict[str, Any] = {**DIRECT, "preprocess": False}
 """Events that read a chooser while its choices change: Gradio would refuse its value."""
 PLOTTED = (("psnr", "lpips"), ("seconds", "quality"))
 """x and y of the two plots."""
+NAMED = 5
+"""Methods that the plots' legends name."""
 
 
 @dataclass(frozen=True)
@@ -122,8 +124,8 @@ def _board_parts(folder: Path) -> Shown:
         elem_classes="named",
     )
     with gr.Row():
-        perception = _scatter("Perception against distortion", *PLOTTED[0], "badge")
-        time = _scatter("Quality against time", *PLOTTED[1], "metric")
+        perception = _scatter("Perception against distortion", PLOTTED[0], "PSNR, dB", "LPIPS")
+        time = _scatter("Quality against time", PLOTTED[1], "seconds", "main score")
     with gr.Accordion("Make a row again", open=False):
         row = gr.Dropdown([], label="Row", elem_id="board-row")
         text = gr.Code(
@@ -136,16 +138,27 @@ def _board_parts(folder: Path) -> Shown:
     return Shown(ranking, perception, time, row, a, b)
 
 
-def _scatter(title: str, x: str, y: str, color: str) -> gr.ScatterPlot:
+def _scatter(title: str, axes: tuple[str, str], x_title: str, y_title: str) -> gr.ScatterPlot:
+    """One point a method."""
     return gr.ScatterPlot(
-        x=x, y=y, color=color, title=title, tooltip="all", height=260, min_width=300
+        x=axes[0],
+        y=axes[1],
+        color="method",
+        title=title,
+        x_title=x_title,
+        y_title=y_title,
+        tooltip="all",
+        height=300,
+        min_width=300,
     )
 
 
 def _within(points: pd.DataFrame, axes: tuple[str, str]) -> Any:
-    """The points, and axes that leave a margin around them: Gradio's cut the outermost."""
+    """The points, best first, and axes that leave a margin around them: Gradio's cut the outermost.
+    The legend has one line, so it names the best only; pointing at the others names them."""
     x, y = (reading.span(points[axis]) for axis in axes)
-    return gr.update(value=points, x_lim=x, y_lim=y)
+    named = list(points["method"][:NAMED])
+    return gr.update(value=points, x_lim=x, y_lim=y, colors_in_legend=named)
 
 
 def _drill_down(context: Context, shown: Shown) -> None:

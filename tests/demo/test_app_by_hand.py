@@ -91,7 +91,7 @@ def _until(found):
     raise AssertionError("waited in vain")
 
 
-def test_no_point_of_a_plot_lies_on_its_edge(app, results):
+def test_plots_name_the_best_methods_and_no_point_lies_on_their_edge(app, results):
     board = leaderboard_reading.board_choices(results)[0][1]
     choice = part(app, "board-choice")["id"]
     opening = next(d for d in config(app)["dependencies"] if d["outputs"][:1] == [choice])
@@ -107,6 +107,7 @@ def test_no_point_of_a_plot_lies_on_its_edge(app, results):
         for name, column in zip(("x_lim", "y_lim"), columns, strict=True):
             low, high = plot[name]
             assert low < table[column].min() <= table[column].max() < high
+        assert plot["colors_in_legend"] == list(table["method"][:5])
 
 
 def test_a_chosen_board_is_ranked_once_for_all_that_is_shown_of_it(app, results, monkeypatch):
