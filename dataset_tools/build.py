@@ -28,6 +28,7 @@ from dataset_tools.hub import PREFIX, fetch
 from dataset_tools.landmarker import identify
 from dataset_tools.landmarks import MODEL_VARIABLE
 from dataset_tools.photos import Photo, PhotoError, find_all
+from dataset_tools.removals import Removed, removed_from
 from dataset_tools.shards import (
     STATE,
     PairPlan,
@@ -132,7 +133,7 @@ class _Timed:
 def find_photos(plan: BuildPlan) -> list[Photo]:
     """The photos that the plan names, without those that were removed; PhotoError if none is
     left."""
-    removed = ledger.removed(plan.out)
+    removed = removed_from(plan.out)
     found = [p for p in find_all(_places(plan, removed)) if not removed.holds(p)]
     if not found:
         raise PhotoError(f"{plan.out}: every photo given was removed from it; give other photos")
@@ -141,7 +142,7 @@ def find_photos(plan: BuildPlan) -> list[Photo]:
     return [replace(p, licence=plan.licence) if is_unknown(p.licence) else p for p in found]
 
 
-def _places(plan: BuildPlan, removed: ledger.Removed) -> list[str]:
+def _places(plan: BuildPlan, removed: Removed) -> list[str]:
     """Where the photos are here: those of the Hub are fetched first."""
     if not any(place.startswith(PREFIX) for place in plan.photos):
         return list(plan.photos)

@@ -76,10 +76,10 @@ def _run_build(options: argparse.Namespace) -> int:
 
 
 def _run_pack(options: argparse.Namespace) -> int:
+    from dataset_tools.adoption import adopt
     from dataset_tools.pack import PackPlan, pack_build
     from dataset_tools.recipe import RecipeError, recipe_named
     from dataset_tools.shards import PairPlan
-    from dataset_tools.splits import adopt
 
     recipes, shadows = tuple(map(recipe_named, options.recipe)), tuple(options.shadows)
     if len(shadows) == 1:
@@ -128,13 +128,13 @@ def _run_verify(options: argparse.Namespace) -> int:
 
 
 def _run_remove(options: argparse.Namespace) -> int:
-    from dataset_tools.ledger import REMOVED
+    from dataset_tools import removals
     from dataset_tools.remove import remove
 
     count = remove(options.dataset, options.id)
     print(
-        f"{count} pair{'s' * (count != 1)} removed; {options.dataset / REMOVED} keeps hashes of "
-        "names and files, so that no later build brings them back"
+        f"{count} pair{'s' * (count != 1)} removed; {options.dataset / removals.FILE} keeps hashes "
+        "of names and files, so that no later build brings them back"
     )
     return 0
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from dataset_tools.files import content_hash, csv_bytes
-from dataset_tools.ledger import Removed
 from dataset_tools.photos import PhotoError, person
+from dataset_tools.removals import Removed
 from learnir.console import one_line
 from learnir.writing import write_atomically
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 import os
 import tarfile
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,9 @@ from filelock import FileLock, Timeout
 
 from dataset_tools.files import content_hash, file_hash, filled, read_record, write_lines
 from dataset_tools.formats import PICTURES, Shard, imagefolder_line, read_pictures
+from dataset_tools.hub import PREFIX
 from dataset_tools.landmarker import Landmarker
 from dataset_tools.landmarks import MODEL_VARIABLE
-from dataset_tools.photos import Photo
 from dataset_tools.recipe import Recipe
 from dataset_tools.shards import STATE, VERSION, PairPlan, ShardResult, rows_path
 from dataset_tools.splits import SPLITS
@@ -32,7 +32,6 @@ from learnir.writing import write_atomically
 UNREADABLE = (OSError, ValueError, KeyError, tarfile.TarError)  # what damaged shards raise
 REPORT = "report"
 PUBLIC, PRIVATE, MANIFEST = "faceshadow.json", "build.json", "MANIFEST.sha256"
-REMOVED = "removed.txt"
 SHARDS = (  # what pairs are stored in, as glob patterns relative to the dataset
     *(f"data/{split}-*-of-*.{kind}" for split in SPLITS for kind in ("parquet", "tar")),
     *(f"{split}/{name}/*.png" for split in SPLITS for name in PICTURES),
@@ -97,7 +96,7 @@ def write_public(out: Path, public: dict[str, Any]) -> None:
 def write_private(out: Path, photos: Iterable[str], model: str, cache: Path) -> None:
     """Where the photos, the detector's .task file and all landmark caches so far are. Places keep
     their names, also those of links: several places' photos are called after them."""
-    places = [str(Path(p).absolute()) if not p.startswith("hub:") else p for p in photos]
+    places = [str(Path(p).absolute()) if not p.startswith(PREFIX) else p for p in photos]
     caches = sorted({*read_private(out)["caches"], str(cache.resolve())})
     _write_private(out, {"photos": places, "model": model, "caches": caches})
 
@@ -232,66 +231,6 @@ def sweep(out: Path, layout: str, results: Iterable[ShardResult]) -> None:
     for path in [*state.glob("rows/*.jsonl"), *state.glob("done/*.json")]:
         if path.stem not in names:
             path.unlink()
-
-
-@dataclass(frozen=True)
-class Removed:
-    """People and photos purged from a dataset, by hash, so that no rebuild brings them back.
-
-    A photo is known by its key, its person and the SHA-256 of its file: keys change when a file is
-    renamed or a second place is built from.
-    """
-
-    hashes: frozenset[str]
-
-    def has(self, *names: str) -> bool:
-        """Whether any of the names was purged; empty names are nobody's."""
-        return any(tombstone(name) in self.hashes for name in names if name)
-
-    def holds(self, photo: Photo) -> bool:
-        """Whether the photo was purged; reads the file unless nothing was."""
-        if not self.hashes:
-            return False
-        return self.has(photo.key, photo.stem, photo.identity) or self.has(photo_digest(photo.path))
-
-
-def photo_digest(path: Path) -> str:
-    """SHA-256 of a photo; empty where it cannot be read."""
-    try:
-        return file_hash(path)
-    except OSError:
-        return ""
-
-
-def tombstone(name: str) -> str:
-    return content_hash(f"faceshadow:{name}".encode())
-
-
-def removed(out: Path) -> Removed:
-    """What removed.txt of a dataset lists."""
-    return read_removed(out / REMOVED)
-
-
-def read_removed(path: Path) -> Removed:
-    """What a removed.txt lists; nothing where there is none."""
-    return Removed(frozenset(path.read_text().split()) if path.is_file() else frozenset())
-
-
-def mark_removed(out: Path, names: Iterable[str]) -> Removed:
-    """Add to removed.txt; all that it lists now."""
-    return _also_removed(out, {tombstone(name) for name in names if name})
-
-
-def adopt_removed(out: Path, dataset: Path) -> None:
-    """Keep what ``dataset`` has removed out of ``out`` as well."""
-    if gone := removed(dataset).hashes:
-        _also_removed(out, gone)
-
-
-def _also_removed(out: Path, hashes: Set[str]) -> Removed:
-    marked = Removed(removed(out).hashes | hashes)
-    write_lines(out / REMOVED, sorted(marked.hashes))
-    return marked
 
 
 def published_files(out: Path) -> list[Path]:

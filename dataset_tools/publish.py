@@ -13,7 +13,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from dataset_tools import card, ledger
+from dataset_tools import card, ledger, removals
 from dataset_tools.hub import PREFIX, uploading
 from dataset_tools.shards import STATE
 from dataset_tools.splits import SPLITS
@@ -56,11 +56,11 @@ def _check(out: Path, folder: Path) -> None:
     ledger.check_ours(folder)
     if ledger.is_built(folder):
         raise PublishError(f"{folder}: was built there and is no copy; give another folder")
-    _check_removed(out, str(folder), ledger.removed(folder))
+    _check_removed(out, str(folder), removals.removed_from(folder))
 
 
-def _check_removed(out: Path, where: str, there: ledger.Removed) -> None:
-    if there.hashes - ledger.removed(out).hashes:
+def _check_removed(out: Path, where: str, there: removals.Removed) -> None:
+    if there.hashes - removals.removed_from(out).hashes:
         raise PublishError(f"{where}: somebody was removed there; remove them from {out} first")
 
 
@@ -104,7 +104,7 @@ def _stale(folder: Path, wanted: set[str]) -> Iterator[Path]:
         yield from (folder / STATE / name).glob("*")
 
 
-def _removed_on_the_hub(api: Any, name: str) -> ledger.Removed:
+def _removed_on_the_hub(api: Any, name: str) -> removals.Removed:
     """What removed.txt of the Hub's copy lists: nothing without such a list, or without a copy."""
     from huggingface_hub.errors import (
         EntryNotFoundError,
@@ -116,15 +116,15 @@ def _removed_on_the_hub(api: Any, name: str) -> ledger.Removed:
     try:
         path = api.hf_hub_download(
             name,
-            ledger.REMOVED,
+            removals.FILE,
             repo_type="dataset",
             force_download=True,  # no older copy
         )
     except (LocalEntryNotFoundError, GatedRepoError):  # which say that it could not be asked
         raise
     except (EntryNotFoundError, RepositoryNotFoundError):
-        return ledger.Removed(frozenset())
-    return ledger.read_removed(Path(path))
+        return removals.Removed(frozenset())
+    return removals.read(Path(path))
 
 
 def _upload(out: Path, name: str, private: bool) -> str:

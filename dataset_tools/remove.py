@@ -13,11 +13,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from dataset_tools import card, ledger, report
+from dataset_tools import card, ledger, removals, report
 from dataset_tools.files import csv_bytes, read_record, write_lines
 from dataset_tools.formats import WRITERS, Shard, shard_files
-from dataset_tools.ledger import Removed
 from dataset_tools.photos import from_manifest, person, place_name
+from dataset_tools.removals import Removed
 from dataset_tools.shards import STATE, marker_path, rows_path
 from dataset_tools.survey import forget
 from dataset_tools.traces import cached_facts, caches, curation_lines, names_of
@@ -40,11 +40,11 @@ def remove(out: Path, name: str) -> int:
 
 def _remove(out: Path, name: str, layout: str) -> int:
     names = names_of(out, name)
-    if not names and not ledger.removed(out).has(name, person(name)):
+    if not names and not removals.removed_from(out).has(name, person(name)):
         table = ledger.curation_table(out)
         where = f"see columns 'photo' and 'identity' of {table if table.is_file() else 'its rows'}"
         raise ledger.DatasetError(f"{out}: nothing here is called {name!r}; {where}")
-    gone = ledger.mark_removed(out, {name, person(name), *names})
+    gone = removals.add(out, {name, person(name), *names})
     ledger.restore_rows(out)
     count = sum(_purge(out, layout, shard, gone) for shard in ledger.shards(out))
     _clean_state(out, gone)
@@ -104,7 +104,7 @@ def _clean_state(out: Path, gone: Removed) -> None:
 def leave_out(out: Path, cache: Path) -> None:
     """Purge what removed.txt lists from an archive's working state and landmark cache, where an
     earlier archive of that name may have left it."""
-    gone = ledger.removed(out)
+    gone = removals.removed_from(out)
     if gone.hashes:
         _clean_sources(out, gone, [*caches(out), cache])
 
@@ -120,7 +120,11 @@ def _clean_sources(out: Path, gone: Removed, caches: Iterable[Path]) -> None:
 def _clean_hub(manifest: Path, gone: Removed) -> None:
     """Delete fetched pictures, and their lines: a picture of the Hub has a number for a key, so
     its file and its person tell whose it is."""
-    held = [p for p in from_manifest(manifest) if gone.has(p.identity, ledger.photo_digest(p.path))]
+    held = [
+        photo
+        for photo in from_manifest(manifest)
+        if gone.has(photo.identity, removals.photo_digest(photo.path))
+    ]
     if not held:
         return
     paths = {photo.path for photo in held}

@@ -60,21 +60,12 @@ def settle(
     names = {photo.key: names_of(photo, facts[photo.key]) for photo in photos}
     known = remembered(out)
     split = deal(group, names, known)
-    _remember(out, known | {name: split[key] for key, own in names.items() for name in own})
+    remember(out, known | {name: split[key] for key, own in names.items() for name in own})
     return split
 
 
-def adopt(out: Path, dataset: Path) -> None:
-    """Give ``out`` the splits of ``dataset``, which may be a published copy, and keep out people
-    it has removed; DatasetError where it is no dataset."""
-    from dataset_tools import ledger  # which imports this module
-
-    known = remembered(dataset) or dict(_dealt(ledger.rows(dataset)))
-    _remember(out, remembered(out) | known)
-    ledger.adopt_removed(out, dataset)
-
-
-def _remember(out: Path, known: Mapping[str, str]) -> None:
+def remember(out: Path, known: Mapping[str, str]) -> None:
+    """Writes down name -> split, for later builds in ``out``."""
     write_atomically(out / MEMORY, json.dumps(known, sort_keys=True).encode())
 
 
@@ -116,10 +107,10 @@ def _dealt_in_rows(out: Path) -> Iterator[tuple[str, str]]:
         except ValueError:
             continue
         split = path.name.partition("-")[0]
-        yield from _dealt(row | {"split": split} for row in rows)
+        yield from dealt(row | {"split": split} for row in rows)
 
 
-def _dealt(rows: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+def dealt(rows: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
     """Name -> split, of rows that say their split."""
     for row in rows:
         key = row["photo"]

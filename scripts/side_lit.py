@@ -21,11 +21,11 @@ from fill_page import markdown
 from score_weights import finite_psnr
 
 from benchmarks.metrics import psnr
+from dataset_tools.adoption import adopt
 from dataset_tools.build import BuildPlan, decide, find_photos, survey_photos
 from dataset_tools.curation import Thresholds
 from dataset_tools.pack import PackPlan, pack
 from dataset_tools.recipe import RECIPES
-from dataset_tools.splits import adopt
 from learnir import LearnIR
 from learnir.images import to_picture
 from learnir.training.archive import load_archive

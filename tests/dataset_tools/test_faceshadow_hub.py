@@ -10,16 +10,17 @@ import sys
 import pytest
 from hub_server import serving
 
-from dataset_tools import hub, ledger
+from dataset_tools import hub
 from dataset_tools.files import content_hash
 from dataset_tools.hub import COMMIT, fetch, fetched
 from dataset_tools.photos import PhotoError, find_photos
+from dataset_tools.removals import Removed, tombstone
 
 FETCH = """
 import sys
 from pathlib import Path
 from dataset_tools.hub import fetch
-from dataset_tools.ledger import Removed
+from dataset_tools.removals import Removed, tombstone
 root, folder = map(Path, sys.argv[1:])
 log = lambda: print(sorted(p.name for p in folder.rglob("*.img")), flush=True)
 for step in range(3):
@@ -57,8 +58,8 @@ def test_an_image_folder_of_the_hub_is_fetched_again_when_it_changed(tmp_path):
     assert not list(folder.glob(".*"))
 
 
-def removed(*names: str) -> ledger.Removed:
-    return ledger.Removed(frozenset(map(ledger.tombstone, names)))
+def removed(*names: str) -> Removed:
+    return Removed(frozenset(map(tombstone, names)))
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import time
 import pytest
 from builds import contents
 
-from dataset_tools import ledger, publish
+from dataset_tools import ledger, publish, removals
 from dataset_tools.cli import main
 from dataset_tools.verify import verify
 
@@ -70,7 +70,7 @@ def hub(monkeypatch) -> dict:
     sent: dict = {}
 
     def download(_: object, name: str, file: str, **__: object) -> str:
-        assert (name, file) == ("owner/name", ledger.REMOVED)
+        assert (name, file) == ("owner/name", removals.FILE)
         if "removed" not in sent:
             raise EntryNotFoundError(file)
         return str(sent["removed"])
@@ -138,10 +138,10 @@ def test_whom_the_copy_on_the_hub_has_removed_stays_out(tmp_path, built, hub, ca
     for name in names:
         assert main(["remove", str(out), "--id", name]) == 0
     there = tmp_path / "removed.txt"
-    there.write_bytes((out / ledger.REMOVED).read_bytes())
+    there.write_bytes((out / removals.FILE).read_bytes())
     hub["removed"] = there
     assert main(["push", str(out), "owner/name"]) == 0
-    there.write_text(f"{there.read_text()}{ledger.tombstone('Zoe')}\n")
+    there.write_text(f"{there.read_text()}{removals.tombstone('Zoe')}\n")
     hub.pop("created")
     capsys.readouterr()
     assert main(["push", str(out), "owner/name"]) == 1

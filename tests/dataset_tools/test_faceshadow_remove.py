@@ -12,7 +12,7 @@ import pytest
 from builds import build
 from PIL import Image
 
-from dataset_tools import ledger, remove
+from dataset_tools import ledger, removals, remove
 from dataset_tools.cli import main
 from dataset_tools.report import statistics
 from dataset_tools.traces import cached_facts, curation_lines, names_of
@@ -103,7 +103,7 @@ def test_a_removed_photo_does_not_come_back_under_another_name(tmp_path, photos,
     out, other = tmp_path / "out", tmp_path / "other"
     assert build(photos, out, "--landmark-cache", cache) == 0
     assert removed(out, "portrait003.png") == 0
-    digest = ledger.photo_digest(photos / "portrait003.png")
+    digest = removals.photo_digest(photos / "portrait003.png")
     (photos / "portrait003.png").rename(photos / "zoe.png")
     shutil.copytree(photos, other)
     (other / "manifest.csv").unlink(missing_ok=True)
@@ -168,7 +168,7 @@ def test_a_killed_remove_is_finished_by_the_same_command(
         patch.setattr(place, step, killed)
         with pytest.raises(Killed):
             removed(out, "Zoe")
-    assert (out / ledger.REMOVED).is_file()
+    assert (out / removals.FILE).is_file()
     photos.rename(tmp_path / "elsewhere")
     assert removed(out, "Zoe") == 0
     assert verify(out).problems == []
@@ -237,7 +237,7 @@ def test_a_killed_remove_leaves_no_picture_of_the_hub(tmp_path, monkeypatch, ste
     (folder / "manifest.csv").write_text("path,identity\n0.img,Ann\n1.img,Zoe\n")
     for number in range(2):
         (folder / f"{number}.img").write_bytes(b"%d" % number)
-    gone = ledger.mark_removed(tmp_path, ["Zoe"])
+    gone = removals.add(tmp_path, ["Zoe"])
     with monkeypatch.context() as patch:
         patch.setattr(
             *((Path, "unlink") if step == "unlink" else (remove, "write_atomically")), killed
@@ -298,7 +298,7 @@ def test_a_blank_name_removes_nobody(tmp_path, photos, cache, capsys, name):
     assert removed(out, name) == 1
     assert "nobody named; give an identity, a photo or a pair id" in capsys.readouterr().err
     assert photos_in(out) == before
-    assert not (out / ledger.REMOVED).exists()
+    assert not (out / removals.FILE).exists()
 
 
 def test_unknown_is_nobodys_name(tmp_path, photos, cache, capsys):

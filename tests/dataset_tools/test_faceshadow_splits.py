@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataset_tools import ledger
+from dataset_tools import ledger, removals
+from dataset_tools.adoption import adopt
 from dataset_tools.build import BuildPlan, find_photos
 from dataset_tools.cli import main
 from dataset_tools.facts import Facts
@@ -20,7 +21,6 @@ from dataset_tools.publish import push
 from dataset_tools.splits import (
     MEMORY,
     SPLITS,
-    adopt,
     deal,
     groups,
     names_of,
@@ -186,7 +186,7 @@ def test_who_was_removed_from_a_dataset_stays_out_of_its_archives(tmp_path, plac
     out, copy, state = tmp_path / "out", tmp_path / "copy", tmp_path / "layers.state"
     build(out, places[0])
     gone = ["portrait002.png", "portrait004.png"]
-    ledger.mark_removed(state, gone[:1])  # keeps what it knew
+    removals.add(state, gone[:1])  # keeps what it knew
     assert main(["remove", str(out), "--id", gone[1]]) == 0
     push(out, str(copy))
     adopt(state, copy if published else out)
