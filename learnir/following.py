@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from learnir.faces import Square
+from learnir.close_ups import Square
 from learnir.steady import KEPT, Steady
 
 EVERY = 5  # frames between two searches

@@ -15,7 +15,8 @@ import cv2
 import numpy as np
 
 from learnir.borders import Place, all_of, both, inside, one_colour
-from learnir.faces import Square, close_ups, find_faces
+from learnir.close_ups import Square, close_ups
+from learnir.faces import find_faces
 from learnir.following import Follower
 from learnir.gain import GainMap, apply_gain, log_gain, log_luminance, slope
 from learnir.images import decode_linear, resized, shrunk

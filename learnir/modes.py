@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import torch
 
-from learnir.faces import Square
+from learnir.close_ups import Square
 from learnir.gain import GainMap, apply_gain
 from learnir.images import (
     decode_linear,

@@ -16,9 +16,10 @@ import torch
 
 from learnir.borders import all_of, inside
 from learnir.checkpoint import find_checkpoint, load_checkpoint, read_training, save_checkpoint
+from learnir.close_ups import close_ups
 from learnir.describe import plain_card
 from learnir.device import choose_device
-from learnir.faces import close_ups, find_faces, way_up
+from learnir.faces import find_faces, way_up
 from learnir.gain import Strength
 from learnir.image_types import restore_like
 from learnir.images import from_signed

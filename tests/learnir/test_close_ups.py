@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from learnir import LearnIR, strips
-from learnir.faces import Square, close_ups
+from learnir.close_ups import Square, close_ups
 from learnir.model import LearnIRModel
 from learnir.modes import TOGETHER, fade_in
 from learnir.tiling import SMALLEST

@@ -1,4 +1,4 @@
-"""Close-ups: which squares are looked at, and what they change in the picture."""
+"""Faces: which are found, and which squares around them are looked at."""
 
 from __future__ import annotations
 
@@ -13,17 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from learnir import faces
-from learnir.faces import (
-    BORDER,
-    FAR_SEES,
-    FILL,
-    MOST,
-    SMALL,
-    Square,
-    _parts,
-    close_ups,
-    find_faces,
-)
+from learnir.close_ups import BORDER, FILL, MOST, SMALL, Square, close_ups
+from learnir.faces import FAR_SEES, _parts, find_faces
 
 HAS_MEDIAPIPE = importlib.util.find_spec("mediapipe") is not None
 needs_mediapipe = pytest.mark.skipif(not HAS_MEDIAPIPE, reason="MediaPipe is not installed")

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from learnir.faces import Square
+from learnir.close_ups import Square
 from learnir.following import CORRECTED, EVERY, FADING, PATIENCE, Follower
 
 H, W = 240, 320

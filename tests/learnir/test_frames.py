@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from learnir import LearnIR, frames, pipeline
-from learnir.faces import close_ups
+from learnir.close_ups import close_ups
 from learnir.following import FADING
 from learnir.frames import FrameRestorer
 
