@@ -25,12 +25,13 @@ from learnir.images import (
     to_signed,
     to_tensor,
 )
+from learnir.memory import SMALLEST
 from learnir.model import LearnIRModel
 from learnir.posterior import correction_named
 from learnir.resolution import Scales, common_multiple, scale_at
 from learnir.restoration import at_strength
 from learnir.strips import each_strip
-from learnir.tiling import SMALLEST, NoiseField, count_tiles, restore_tiles
+from learnir.tiling import NoiseField, count_tiles, restore_tiles
 
 Progress = Callable[[int, int], None]
 

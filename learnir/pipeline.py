@@ -23,12 +23,13 @@ from learnir.faces import find_faces, way_up
 from learnir.gain import Strength
 from learnir.image_types import restore_like
 from learnir.images import from_signed
+from learnir.memory import SMALLEST, with_smaller_sizes
 from learnir.model import LearnIRModel
 from learnir.modes import Job, Progress, Result, Sampling, restore_at
 from learnir.names import check_name
 from learnir.resolution import Scales
 from learnir.restoration import Restoration, at_strength, check_strength, strength_for
-from learnir.tiling import SMALLEST, NoiseField, with_smaller_sizes
+from learnir.tiling import NoiseField
 
 MODES = ("auto", "gain", "tile")
 CARD = "README.md"

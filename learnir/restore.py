@@ -28,11 +28,11 @@ from learnir.files import (
 )
 from learnir.images import ImageError, grid, shrunk
 from learnir.masks import read_mask
+from learnir.memory import out_of_memory
 from learnir.pipeline import LearnIR
 from learnir.planning import Task, Writing
 from learnir.progress import progress
 from learnir.side_by_side import ROOM, Room, default_workers, side_by_side
-from learnir.tiling import out_of_memory
 from learnir.video import losses_of_video, restore_video
 from learnir.writing import clear_stale, refusal, write_atomically
 

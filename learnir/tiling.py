@@ -9,21 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 
 if TYPE_CHECKING:
     import torch
 
-Result = TypeVar("Result")
 BLOCK = 64
-SMALLEST = 64
 OVERLAP = 0.25
 KEPT = 512 * 512  # pixels of noise that are kept for the next picture
-NO_MEMORY = ("out of memory", "can't allocate", "alloc_failed", "insufficient memory")
-"""Words of PyTorch, cuBLAS, cuDNN and OpenCV for memory that has run out."""
 
 
 @dataclass(frozen=True)
@@ -137,32 +132,3 @@ def restore_tiles(
         finished = (down[i + 1][0] if i + 1 < len(down) else bottom) - top
         yield top, band[:finished]
         carried = band[finished:]
-
-
-def with_smaller_sizes(run: Callable[[int], Result], *sizes: int) -> Result:
-    """``run`` at the first of ``sizes``; when memory runs out, at the next.
-
-    After the last follow its halves, down to the smallest that is of use.
-    """
-    size, *others = sizes
-    while True:
-        try:
-            return run(size)
-        except (RuntimeError, MemoryError, cv2.error) as error:
-            if size <= SMALLEST or not out_of_memory(error):
-                raise
-        size = others.pop(0) if others else max(size // 2, SMALLEST)
-        _release()
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Whether ``error`` says that memory ran out, on the CPU or on the GPU."""
-    text = str(error).lower()
-    return isinstance(error, MemoryError) or any(words in text for words in NO_MEMORY)
-
-
-def _release() -> None:
-    import torch
-
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()

@@ -16,11 +16,11 @@ from accelerate import Accelerator
 from learnir import __version__
 from learnir.checkpoint import CheckpointError, load_checkpoint
 from learnir.device import choose_device
+from learnir.memory import out_of_memory
 from learnir.model import LearnIRModel
 from learnir.names import look_up
 from learnir.networks.naf import CORRECTOR_WIDTH
 from learnir.paths import real
-from learnir.tiling import out_of_memory
 from learnir.training.archive import Archive, is_archive, load_archive
 from learnir.training.data import NoSplitError, Pair, PairError, manifest_hash, open_pairs
 from learnir.training.layers import joined

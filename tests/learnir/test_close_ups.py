@@ -8,9 +8,9 @@ import torch
 
 from learnir import LearnIR, strips
 from learnir.close_ups import Square, close_ups
+from learnir.memory import SMALLEST
 from learnir.model import LearnIRModel
 from learnir.modes import TOGETHER, fade_in
-from learnir.tiling import SMALLEST
 
 
 @pytest.fixture
