@@ -10,6 +10,7 @@ import numpy as np
 
 from demo.storage import is_ours, plain_name
 from learnir import files
+from learnir.encoding import encode_photo
 from learnir.images import ImageError
 
 MOST_BYTES = 64 << 20
@@ -78,7 +79,7 @@ def encode_like(photo: Photo, picture: np.ndarray) -> tuple[bytes, str]:
     """``picture`` as a file of the upload's format with its metadata, and that file's name."""
     path, usual = Path(photo.name), SUFFIXES[photo.file.written_as]
     suffix = path.suffix if path.suffix.lower() in usual else usual[0]
-    return files.encode_photo(photo.file, picture), f"{path.stem}-restored{suffix}"
+    return encode_photo(photo.file, picture), f"{path.stem}-restored{suffix}"
 
 
 def encode_png(picture: np.ndarray) -> bytes:

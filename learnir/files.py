@@ -1,35 +1,20 @@
-"""Picture files with all they carry: depth, alpha, grey, EXIF, colour profile, resolution.
+"""Picture files read with all they carry: depth, alpha, grey, EXIF, colour profile, resolution.
 
-Reading gives a sRGB picture to restore; writing takes the restored one and gives a file of the same
-kind back. EXIF and ICC survive; XMP does not (it may hold edits that no longer apply), nor do
-embedded previews (they show the old picture).
+Reading gives an sRGB picture to restore; ``learnir.encoding`` writes the restored one as a file of
+the same kind.
 """
 
 from __future__ import annotations
 
-import io
 import struct
-import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
 import numpy as np
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
-from learnir.colour import (
-    Profile,
-    as_srgb,
-    carry_back,
-    grey_profile,
-    in_srgb,
-    is_grey,
-    is_srgb,
-    srgb_icc,
-    to_srgb,
-)
-from learnir.console import one_line
+from learnir.colour import Profile, as_srgb, in_srgb, srgb_icc
 from learnir.decoding import (
     JPEG_SUFFIXES,
     MOST_PIXELS,
@@ -38,17 +23,9 @@ from learnir.decoding import (
     open_image,
     straight_alpha,
 )
-from learnir.exif import SIDEWAYS, fitted, orientation_of, upright_exif, written_turn
-from learnir.images import (
-    ImageError,
-    eight_bits,
-    from_unit,
-    join_channels,
-    split_channels,
-    to_unit,
-    upright,
-)
-from learnir.tiff import encode_tiff, page_kinds
+from learnir.exif import SIDEWAYS, orientation_of, upright_exif, written_turn
+from learnir.images import ImageError, split_channels, upright
+from learnir.tiff import page_kinds
 
 FORMAT_OF = {
     **dict.fromkeys(JPEG_SUFFIXES, "jpeg"),
@@ -71,9 +48,6 @@ EXTRAS = {  # what phones add to a picture's file, and the bytes by which it is 
 }
 NCLX = b"colrnclx"  # where a HEIC or AVIF says the same in two numbers, of primaries and of a curve
 NEAR_SRGB = frozenset({1, 2, 5, 6, 7}), frozenset({1, 2, 6, 13, 14, 15})  # or unknown, each of them
-JPEG_QUALITY, WEBP_QUALITY = 95, 95
-LONGEST_SIDE = {"jpeg": 65500, "webp": 16383}  # pixels, all that their encoders take
-METRES_PER_INCH = 0.0254
 
 
 @dataclass(frozen=True)
@@ -132,18 +106,8 @@ def decode_photo(data: bytes, name: str, most_pixels: int = MOST_PIXELS) -> Phot
     orientation, dpi = orientation_of(image), _upright_dpi(image)  # until the EXIF says upright
     exif, notes = upright_exif(image)
     notes += [f"{x} left out" for x, marks in EXTRAS.items() if any(mark in data for mark in marks)]
-    icc = image.info.get("icc_profile")
-    plain = image
-    if image.mode in ("CMYK", "YCbCr"):
-        plain = as_srgb(image, icc)
-        icc = srgb_icc()
-        notes.append(f"{image.mode} converted to sRGB")
-    elif image.mode in ("P", "PA"):
-        notes.append("palette expanded to full colour")
-    if image.format == "TIFF" and len(page_kinds(data)) > 1:
-        notes.append("smaller copies on further pages left out")
-    if image.info.get("bit_depth", 8) > 8 and image.format == "HEIF":
-        notes.append(f"{image.info['bit_depth']} bits reduced to 8")
+    plain, icc, note = _as_rgb(image)
+    notes += [*note, *_not_decoded(image, data)]
     pixels = upright(_raw_pixels(plain, data, name), orientation)
     colour, alpha, grey = split_channels(pixels)
     picture, profile = colour, None
@@ -167,6 +131,29 @@ def decode_photo(data: bytes, name: str, most_pixels: int = MOST_PIXELS) -> Phot
         chunks=_chunks(image, data) if icc == image.info.get("icc_profile") else {},
         notes=tuple(notes),
     )
+
+
+def _as_rgb(image: Image.Image) -> tuple[Image.Image, bytes | None, list[str]]:
+    """The image in a mode of plain channels, the ICC profile that is true of it, and notes.
+
+    CMYK and YCbCr become sRGB; palettes are expanded when the pixels are read.
+    """
+    icc = image.info.get("icc_profile")
+    if image.mode in ("CMYK", "YCbCr"):
+        return as_srgb(image, icc), srgb_icc(), [f"{image.mode} converted to sRGB"]
+    if image.mode in ("P", "PA"):
+        return image, icc, ["palette expanded to full colour"]
+    return image, icc, []
+
+
+def _not_decoded(image: Image.Image, data: bytes) -> list[str]:
+    """Notes on pages and bits of the file that its decoders leave behind."""
+    notes = []
+    if image.format == "TIFF" and len(page_kinds(data)) > 1:
+        notes.append("smaller copies on further pages left out")
+    if image.info.get("bit_depth", 8) > 8 and image.format == "HEIF":
+        notes.append(f"{image.info['bit_depth']} bits reduced to 8")
+    return notes
 
 
 def _chunks(image: Image.Image, data: bytes) -> dict[bytes, bytes]:
@@ -243,143 +230,3 @@ def _upright_dpi(image: Image.Image) -> tuple[float, float] | None:
     if not (across > 0 and down > 0):
         return None
     return (down, across) if written_turn(image) in SIDEWAYS else (across, down)
-
-
-def encode_photo(
-    photo: Photo, restored: np.ndarray, format: str | None = None, strip: bool = False
-) -> bytes:
-    """The file of the restored picture: what ``photo`` was, with other pixels.
-
-    Args:
-        restored: like ``photo.picture``.
-        format: "jpeg", "png", "webp" or "tiff"; None is ``photo.written_as``.
-        strip: leave EXIF out, and the profile where it is sRGB; a grey file's stays, as its
-            pixels are in it, and so does one that was not understood.
-
-    Raises ImageError when the format cannot hold the picture (see ``check_format``).
-    """
-    format = format or photo.written_as
-    check_format(photo, format)
-    try:
-        return _encoded(photo, restored, format, strip)
-    except (OSError, ValueError, struct.error, cv2.error) as error:
-        raise ImageError(
-            f"cannot be written as {format} ({one_line(error)[:100]}); choose another format"
-        ) from error
-
-
-def check_format(photo: Photo, format: str) -> None:
-    """ImageError where ``format`` cannot hold the photo: JPEG transparency, some long sides."""
-    clear = photo.alpha is not None and photo.alpha.min() < np.iinfo(photo.alpha.dtype).max
-    if clear and format == "jpeg":
-        raise ImageError("JPEG cannot hold transparency; choose --format png, webp or tiff")
-    longest = max(photo.picture.shape[:2])
-    if longest > LONGEST_SIDE.get(format, longest):
-        raise ImageError(
-            f"{longest} pixels long, {format} holds {LONGEST_SIDE[format]}; choose png or tiff"
-        )
-
-
-def losses(photo: Photo, format: str, strip: bool = False) -> list[str]:
-    """What ``encode_photo`` leaves out because ``format`` cannot hold it, one note each."""
-    notes = []
-    if loses_depth(photo, format):
-        notes.append(f"16 bits reduced to 8, all that {format} holds")
-    if photo.chunks and format != "png":
-        said = b", ".join(photo.chunks).decode()
-        notes.append(f"its colour description ({said}) is left out; convert it to sRGB first")
-    if photo.exif is not None and format == "jpeg" and not strip:
-        notes.extend(f"{tag} left out, too long for JPEG" for tag in fitted(photo.exif)[1])
-    if _needs_colour(photo, format) and is_grey(photo.icc):
-        notes.append(f"its grey profile does not fit into such a {format}: sRGB instead")
-    return notes
-
-
-def _encoded(photo: Photo, restored: np.ndarray, format: str, strip: bool) -> bytes:
-    colour = restored
-    if photo.profile is not None:
-        colour = carry_back(photo.pixels, photo.profile, photo.picture, restored)
-    alpha = None if format == "jpeg" else photo.alpha  # opaque, or it would have been refused
-    pixels = join_channels(colour, alpha, photo.grey)
-    exif = None if strip else photo.exif
-    icc = None if strip and not photo.grey and is_srgb(photo.icc) else photo.icc
-    if _needs_colour(photo, format):
-        pixels, icc = _in_colour(pixels, icc)
-    if format == "tiff":
-        return encode_tiff(pixels, exif, icc, photo.dpi)
-    if format == "png" and pixels.dtype == np.uint16:
-        return _deep_png(pixels, photo, exif, icc)
-    return _by_pillow(pixels, format, photo, exif, icc)
-
-
-def _needs_colour(photo: Photo, format: str) -> bool:
-    """Whether grey is written as equal red, green and blue, as any WebP is.
-
-    So is grey of 16 bits with alpha, which OpenCV does not write, nor Pillow read in a TIFF.
-    """
-    deep_clear = photo.pixels.dtype == np.uint16 and photo.alpha is not None and format != "jpeg"
-    return photo.grey and (format == "webp" or deep_clear)
-
-
-def _in_colour(pixels: np.ndarray, icc: bytes | None) -> tuple[np.ndarray, bytes | None]:
-    """Grey (H, W) or (H, W, 2) as RGB or RGBA of the same depth, in sRGB where ``icc`` is of grey.
-
-    Returns the pixels and the profile that is still true of them.
-    """
-    colour, alpha, _ = split_channels(pixels)
-    if icc is not None and is_grey(icc):
-        profile = grey_profile(icc)
-        if profile is not None:
-            colour = from_unit(to_unit(to_srgb(colour, profile)), pixels.dtype)
-        icc = None
-    return join_channels(colour, alpha, grey=False), icc
-
-
-def loses_depth(photo: Photo, format: str) -> bool:
-    """Whether ``format`` reduces the photo from 16 bits to 8."""
-    return photo.pixels.dtype == np.uint16 and format in ("jpeg", "webp")
-
-
-def _by_pillow(
-    pixels: np.ndarray, format: str, photo: Photo, exif: Image.Exif | None, icc: bytes | None
-) -> bytes:
-    options: dict[str, object] = {"icc_profile": icc}
-    if exif is not None:
-        options["exif"] = (fitted(exif)[0] if format == "jpeg" else exif).tobytes()
-    if photo.dpi is not None and format != "webp":
-        options["dpi"] = photo.dpi
-    if format == "jpeg":
-        options |= {"quality": JPEG_QUALITY, "subsampling": 0, "optimize": True}
-    elif format == "png":
-        options["pnginfo"] = described = PngInfo()
-        for kind, body in photo.chunks.items():
-            described.add(kind, body)
-    elif format == "webp":
-        keep = photo.format == "webp" and photo.lossless
-        options |= {"lossless": keep, "quality": 80 if keep else WEBP_QUALITY, "exact": True}
-    out = io.BytesIO()
-    Image.fromarray(eight_bits(pixels)).save(out, format, **options)
-    return out.getvalue()
-
-
-def _deep_png(
-    pixels: np.ndarray, photo: Photo, exif: Image.Exif | None, icc: bytes | None
-) -> bytes:
-    """16-bit PNG by OpenCV, the chunks it cannot write put in behind the header."""
-    if pixels.ndim == 3:
-        pixels = pixels[..., [2, 1, 0, *range(3, pixels.shape[2])]]
-    _, encoded = cv2.imencode(".png", pixels)
-    data, header = encoded.tobytes(), 33
-    extra = b"".join(_chunk(kind, body) for kind, body in photo.chunks.items())
-    if icc:
-        extra += _chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(icc))
-    if photo.dpi is not None:
-        across, down = (round(x / METRES_PER_INCH) for x in photo.dpi)
-        extra += _chunk(b"pHYs", struct.pack(">IIB", across, down, 1))  # per metre
-    if exif is not None:
-        extra += _chunk(b"eXIf", exif.tobytes().removeprefix(b"Exif\0\0"))
-    return data[:header] + extra + data[header:]
-
-
-def _chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))

@@ -19,13 +19,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from learnir.files import (
-    FORMAT_OF,
-    check_format,
-    encode_photo,
-    losses,
-    read_photo,
-)
+from learnir.encoding import check_format, encode_photo, losses
+from learnir.files import FORMAT_OF, read_photo
 from learnir.images import ImageError, grid, shrunk
 from learnir.masks import read_mask
 from learnir.memory import out_of_memory

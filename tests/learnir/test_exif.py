@@ -8,8 +8,9 @@ import tifffile
 from PIL import Image, TiffImagePlugin
 
 from learnir.decoding import decode_rgb
+from learnir.encoding import encode_photo, losses
 from learnir.exif import fitted
-from learnir.files import decode_photo, encode_photo, losses
+from learnir.files import decode_photo
 from learnir.image_types import restore_like
 
 ORIENTATION, ARTIST, EXIF_IFD = 0x0112, 0x013B, 0x8769

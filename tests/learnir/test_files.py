@@ -16,7 +16,8 @@ from profiles import display_p3_icc, table_icc, wide_gamut_icc
 
 from learnir.colour import matrix_profile, srgb_icc
 from learnir.decoding import decode_rgb
-from learnir.files import check_format, decode_photo, encode_photo, loses_depth, read_photo
+from learnir.encoding import check_format, encode_photo, loses_depth
+from learnir.files import decode_photo, read_photo
 from learnir.images import ImageError, to_unit
 
 ORIENTATION, ARTIST, EXIF_IFD, LENS = 0x0112, 0x013B, 0x8769, 0xA434
@@ -371,7 +372,7 @@ def test_whatever_an_encoder_refuses_is_a_line(scene, monkeypatch, format):
 
     photo = decode_photo(encoded(Image.fromarray(scene()), "PNG"), "a")
     monkeypatch.setattr(Image.Image, "save", refuse)
-    monkeypatch.setattr("learnir.files.encode_tiff", refuse)
+    monkeypatch.setattr("learnir.encoding.encode_tiff", refuse)
     with pytest.raises(ImageError, match=rf"written as {format} \(no such thing\); choose"):
         encode_photo(photo, photo.picture, format)
 

@@ -9,7 +9,8 @@ import tifffile
 from PIL import Image, ImageCms
 from profiles import grey_icc
 
-from learnir.files import decode_photo, encode_photo, losses
+from learnir.encoding import encode_photo, losses
+from learnir.files import decode_photo
 from learnir.images import to_unit
 
 GAMMA = 1.75

@@ -8,7 +8,8 @@ import tifffile
 from profiles import display_p3_icc
 
 from learnir.decoding import decode_rgb
-from learnir.files import decode_photo, encode_photo
+from learnir.encoding import encode_photo
+from learnir.files import decode_photo
 from learnir.images import ImageError
 
 REDUCED = 1

@@ -10,7 +10,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from profiles import display_p3_icc, table_icc
 
-from learnir.files import SRGB_CHUNKS, decode_photo, encode_photo, losses
+from learnir.encoding import encode_photo, losses
+from learnir.files import SRGB_CHUNKS, decode_photo
 
 P3 = (31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000)
 GAMA, CHRM = struct.pack(">I", 100000), struct.pack(">8I", *P3)

@@ -12,7 +12,8 @@ from profiles import display_p3_icc
 from skimage.data import astronaut
 
 from dataset_tools.photos import PhotoError, decode_picture
-from learnir.files import decode_photo, encode_photo, losses
+from learnir.encoding import encode_photo, losses
+from learnir.files import decode_photo
 from learnir.images import ImageError
 from learnir.planning import Writing, plan
 

@@ -10,7 +10,8 @@ from PIL import Image, ImageCms
 from profiles import display_p3_icc, wide_gamut_icc
 
 from learnir.colour import srgb_icc
-from learnir.files import decode_photo, encode_photo
+from learnir.encoding import encode_photo
+from learnir.files import decode_photo
 from learnir.image_types import restore_like
 
 
