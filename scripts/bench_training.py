@@ -66,17 +66,17 @@ def measure(run: Run, steps: int) -> dict[str, float]:
     run.prepare()
     first_of_kind = {}
     for number in range(steps):
-        stage, draw, _ = run.batch(number)
+        stage, draw, _ = run.batches.at(number)
         first_of_kind.setdefault((stage.size, draw), number)
     start = time.perf_counter()
     for number in first_of_kind.values():
-        stage, draw, prepared = run.batch(number)
-        run.optimise(stage, draw, *run.pairs(stage, prepared, number))
+        stage, draw, prepared = run.batches.at(number)
+        run.optimise(stage, draw, *run.batches.pairs(stage, prepared, number))
     wait(device)
     warm_up = time.perf_counter() - start
     images = pixels = 0.0
     start = time.perf_counter()
-    for stage, draw, y, x in run.drawn():
+    for stage, draw, y, x in run.batches.ready(0):
         run.pairs_seen = 0
         run.optimise(stage, draw, y, x)
         run.step += 1
@@ -84,10 +84,10 @@ def measure(run: Run, steps: int) -> dict[str, float]:
         pixels += run.pairs_seen * stage.size**2 * evaluations(draw)
     wait(device)
     seconds = time.perf_counter() - start
-    stage, _, prepared = run.batch(0)
+    stage, _, prepared = run.batches.at(0)
     start = time.perf_counter()
     for number in range(10):
-        run.pairs(stage, prepared, number)
+        run.batches.pairs(stage, prepared, number)
     wait(device)
     return {
         "warm_up_s": warm_up,

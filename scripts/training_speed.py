@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from bench_training import evaluations, macs_per_pixel
 
-from learnir.training.loop import at_its_resolution
+from learnir.training.batches import at_its_resolution
 from learnir.training.pace import Pace, pace_of
 from learnir.training.presets import TrainConfig
 from learnir.training.step import draw_step

@@ -1,17 +1,12 @@
-"""The training loop: stages, averaging, validation, exact resume."""
+"""The training loop: steps of the optimiser, averaging, validation, exact resume."""
 
 from __future__ import annotations
 
 import json
 import sys
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from functools import partial
-from itertools import count, islice, takewhile
-from math import gcd, isfinite
+from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -25,24 +20,21 @@ from learnir.checkpoint import save_checkpoint
 from learnir.model import LearnIRModel
 from learnir.networks.blocks import can_fuse, fuse
 from learnir.progress import progress
-from learnir.resolution import scale_at
-from learnir.training.ahead import start_on
+from learnir.training.batches import STEP, Batches
 from learnir.training.ema import EMA
 from learnir.training.half import HalfCopy
 from learnir.training.pace import Pace, learning_rate, pace_of
 from learnir.training.presets import Stage, TrainConfig
 from learnir.training.recorded import RecordedSteps
-from learnir.training.sources import Prepared, Source, Store
+from learnir.training.sources import Source
 from learnir.training.state import check_owned, load_state, save_state, take_over
-from learnir.training.step import Draw, TrainStep, draw_step
+from learnir.training.step import Draw, TrainStep
 from learnir.training.stops import stop_requests
 from learnir.training.validate import validate
 from learnir.writing import write_atomically, write_json
 
 LOG = "log.jsonl"
 DATA_FACTS = ("pairs", "data_sha256", "scenes", "archives_sha256")  # in the record, of the data
-Batch = tuple[Stage, Draw, list[tuple[Store, Prepared]]]
-"""A step's stage at its resolution, its draw, and its pairs by store."""
 
 
 class TrainingDiverged(RuntimeError):
@@ -83,7 +75,7 @@ class Run:
             write_json(self.folder / "train_config.json", self.config.to_json())
             self.mark = take_over(self.folder)
         with stop_requests() as stopped, self._progress() as bar:
-            for stage, draw, y, x in self.drawn():
+            for stage, draw, y, x in self.batches.ready(self.step):
                 loss = self.optimise(stage, draw, y, x)
                 self.step += 1
                 bar.update(self.pace.done(self.step) - bar.n)
@@ -102,6 +94,15 @@ class Run:
         self._choose_trained()
         self._restore()
         self._accelerate()
+        self.batches = Batches(
+            self.config,
+            self.source,
+            self.pace,
+            self.accelerator.device,
+            rank=self.accelerator.process_index,
+            processes=self.accelerator.num_processes,
+            stream=torch.cuda.Stream() if self.on_gpu else None,
+        )
         self.losses: list[Tensor] = []
         self.pairs_seen = 0
         self.clock = time.perf_counter()
@@ -151,7 +152,6 @@ class Run:
         step = TrainStep(worker, config)
         self.train_step, self.optimizer = self.accelerator.prepare(step, self.optimizer)
         self.recorded = RecordedSteps(self._backward, self.trained) if recorded else None
-        self.side_stream = torch.cuda.Stream() if self.on_gpu else None
 
     def _data(self) -> dict[str, Any]:
         """What the record says of the data."""
@@ -166,60 +166,9 @@ class Run:
             disable=not self.accelerator.is_main_process,
         )
 
-    def batches(self) -> Iterator[Batch]:
-        """Batches in order, the next few prepared in threads; each depends on its step alone."""
-        steps = takewhile(lambda step: not self.pace.over(step), count(self.step))
-        with ThreadPoolExecutor(4 if self.on_gpu else 1) as pool:
-
-            def prepare(step: int) -> Future:
-                self.pace.at(step)  # in order; threads may ask in another
-                return pool.submit(self.batch, step)
-
-            waiting = [prepare(step) for step in islice(steps, 6)]
-            while waiting:
-                ready = waiting.pop(0).result()
-                waiting += map(prepare, islice(steps, 1))
-                yield ready
-
-    def batch(self, step: int) -> Batch:
-        """What a step is made of, whatever was done before it."""
-        stage, first, pairs_before = self.pace.at(step)
-        processes, rank = self.accelerator.num_processes, self.accelerator.process_index
-        draw = draw_step(
-            self.config, stage, step - first, np.random.default_rng([self.config.seed, step, 13])
-        )
-        stage, draw, batch = at_its_resolution(stage, draw)
-        share = batch // processes
-        position = pairs_before + (step - first) * stage.batch * stage.coarse + rank * share
-        rng = np.random.default_rng([self.config.seed, step, rank, 11])
-        return stage, draw, self.source.prepare(stage, position, share, rng)
-
-    def drawn(self) -> Iterator[tuple[Stage, Draw, Tensor, Tensor]]:
-        """Batches as the training device made them; a GPU makes one ahead, beside a step."""
-        side = self.side_stream
-        ahead: deque[tuple[Stage, Draw, Callable]] = deque()
-        for step, (stage, draw, prepared) in enumerate(self.batches(), self.step):
-            pairs = partial(self.pairs, stage, prepared, step)
-            ahead.append((stage, draw, start_on(side, pairs) if side else pairs))
-            if len(ahead) > (side is not None):
-                *what, result = ahead.popleft()
-                yield *what, *result()
-        for *what, result in ahead:
-            yield *what, *result()
-
-    def pairs(
-        self, stage: Stage, prepared: list[tuple[Store, Prepared]], step: int
-    ) -> tuple[Tensor, Tensor]:
-        """A step's input and target on the training device, signed (B, 3, size, size)."""
-        return self.source.finish(stage, prepared, self._generator(step, 0))
-
-    def _generator(self, step: int, use: int) -> torch.Generator:
-        seed = _seed(self.config.seed, step, self.accelerator.process_index, use)
-        return torch.Generator(self.accelerator.device).manual_seed(seed)
-
     def optimise(self, stage: Stage, draw: Draw, y: Tensor, x: Tensor) -> Tensor:
         """One step of the optimiser; its loss."""
-        config, generator = self.config, self._generator(self.step, 1)
+        config, generator = self.config, self.batches.generator(self.step, STEP)
         self.pairs_seen += len(y) * self.accelerator.num_processes
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate(self.step)
@@ -352,24 +301,6 @@ def _trim_log(path: Path, step: int) -> None:
         if keeps:
             kept.append(line + "\n")
     write_atomically(path, "".join(kept).encode())
-
-
-def at_its_resolution(stage: Stage, draw: Draw) -> tuple[Stage, Draw, int]:
-    """The stage and draw of a step that needs no finer resolution than s(t), and its batch.
-
-    Pairs are read at that size: what is averaged away needs no photometry and no memory. A rollout
-    needs the resolutions of the steps before t as well.
-    """
-    needed = draw.scales[draw.t - 1 :] if draw.rollout else (scale_at(draw.scales, draw.t),)
-    f = gcd(*needed)
-    scales = tuple(max(s // f, 1) for s in draw.scales)
-    batch = stage.batch * (stage.coarse if f > 1 else 1)
-    return replace(stage, size=stage.size // f), replace(draw, scales=scales), batch
-
-
-def _seed(*numbers: int) -> int:
-    """Well-mixed 63 bits."""
-    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0]) >> 1
 
 
 def _png(picture: np.ndarray) -> bytes:

@@ -1,9 +1,11 @@
 """Pairs drawn beside the step before: the same batches in the same order."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
-from learnir.training import loop
+from learnir.training import batches
 from learnir.training.ahead import start_on
 from learnir.training.command import prepare_run
 from learnir.training.presets import PRESETS
@@ -12,7 +14,7 @@ from learnir.training.presets import PRESETS
 def test_drawing_ahead_changes_neither_batches_nor_their_order(pairs, tmp_path, monkeypatch):
     run = prepare_run(PRESETS["smoke"], [pairs], tmp_path / "run", None, "cpu")
     run.prepare()
-    expected = list(run.drawn())
+    expected = list(run.batches.ready(0))
     assert len(expected) == run.config.iterations
     events = []
 
@@ -22,9 +24,9 @@ def test_drawing_ahead_changes_neither_batches_nor_their_order(pairs, tmp_path, 
         tensors = work()
         return lambda: events.append(f"taken {number}") or tensors
 
-    monkeypatch.setattr(loop, "start_on", noted)
-    run.side_stream = "a stream"
-    for (stage, draw, y, x), (stage_, draw_, y_, x_) in zip(run.drawn(), expected, strict=True):
+    monkeypatch.setattr(batches, "start_on", noted)
+    found = replace(run.batches, stream="a stream").ready(0)
+    for (stage, draw, y, x), (stage_, draw_, y_, x_) in zip(found, expected, strict=True):
         assert (stage, draw) == (stage_, draw_)
         assert torch.equal(y, y_)
         assert torch.equal(x, x_)
@@ -32,12 +34,11 @@ def test_drawing_ahead_changes_neither_batches_nor_their_order(pairs, tmp_path, 
     assert events[-3:] == ["drawn", f"taken {len(expected) - 2}", f"taken {len(expected) - 1}"]
 
 
-def test_drawing_goes_on_from_the_step_of_the_run(pairs, tmp_path):
+def test_batches_go_on_from_a_step(pairs, tmp_path):
     run = prepare_run(PRESETS["smoke"], [pairs], tmp_path / "run", None, "cpu")
     run.prepare()
-    whole = [y for _, _, y, _ in run.drawn()]
-    run.step = 5
-    rest = [y for _, _, y, _ in run.drawn()]
+    whole = [y for _, _, y, _ in run.batches.ready(0)]
+    rest = [y for _, _, y, _ in run.batches.ready(5)]
     assert all(torch.equal(a, b) for a, b in zip(rest, whole[5:], strict=True))
 
 

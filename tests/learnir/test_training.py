@@ -13,11 +13,11 @@ from trained_runs import same, state
 from learnir.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from learnir.model import LearnIRModel
 from learnir.training import command, loop, step
+from learnir.training.batches import at_its_resolution
 from learnir.training.data import PairError, PairStore, open_pairs, shuffled_indices
 from learnir.training.loop import (
     Interrupted,
     TrainingDiverged,
-    at_its_resolution,
 )
 from learnir.training.pace import learning_rate
 from learnir.training.presets import PRESETS, Stage
