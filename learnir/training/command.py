@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,14 +19,11 @@ from learnir.memory import out_of_memory
 from learnir.model import LearnIRModel
 from learnir.names import look_up
 from learnir.networks.naf import CORRECTOR_WIDTH
-from learnir.paths import real
-from learnir.training.archive import Archive, is_archive, load_archive
-from learnir.training.data import NoSplitError, Pair, PairError, manifest_hash, open_pairs
-from learnir.training.layers import joined
+from learnir.training.data import PairError
+from learnir.training.inputs import Inputs, open_inputs
 from learnir.training.loop import LOG, Interrupted, Run, TrainingDiverged
 from learnir.training.presets import CORRECTOR_STAGE, PRESETS, Stage, TrainConfig
 from learnir.training.processes import in_processes, one_thread
-from learnir.training.sources import Pairs, Scenes, Source, Store
 from learnir.training.state import STATE
 from learnir.training.validate import load_validation
 from learnir.training.warm_start import take_weights
@@ -205,17 +201,17 @@ def _run(
     _check_folder(out, resume)
     if processes > 1:
         _check_processes(config, processes)
-        opened = _open_data(config, data, validation, torch.device("cpu"), limit)
+        inputs = open_inputs(config, data, validation, torch.device("cpu"), limit)
         in_processes(
             processes,
-            lambda: _make_run(config, model, out, "cpu", opened).train(),
+            lambda: _make_run(config, model, out, "cpu", inputs).train(),
             (ValueError, OSError, Interrupted, TrainingDiverged),
         )
     else:
         accelerator = _accelerator(config, device)
         _check_processes(config, accelerator.num_processes)
-        opened = _open_data(config, data, validation, accelerator.device, limit)
-        _make_run(config, model, out, device, opened).train()
+        inputs = open_inputs(config, data, validation, accelerator.device, limit)
+        _make_run(config, model, out, device, inputs).train()
     return out / "last"
 
 
@@ -243,67 +239,23 @@ def prepare_run(
     """A run of a new model that has not begun, in this process; for benchmarks."""
     torch.manual_seed(config.seed)
     accelerator = _accelerator(config, device)
-    opened = _open_data(config, data, validation, accelerator.device, None)
-    return _make_run(config, LearnIRModel(config.model), out, device, opened)
-
-
-Opened = tuple[Source, Sequence[Pair], dict[str, Any]]
-"""The batches' source, the pairs to validate on, and what the record says of the data."""
+    inputs = open_inputs(config, data, validation, accelerator.device, None)
+    return _make_run(config, LearnIRModel(config.model), out, device, inputs)
 
 
 def _make_run(
-    config: TrainConfig, model: LearnIRModel, out: Path, device: str | None, opened: Opened
+    config: TrainConfig, model: LearnIRModel, out: Path, device: str | None, inputs: Inputs
 ) -> Run:
-    source, held_out, facts = opened
     count, size = config.validation_pairs, config.stages[-1].size
     return Run(
         config=config,
         model=model,
-        source=source,
-        validation=load_validation(held_out, count, size) if held_out else None,
+        source=inputs.source,
+        validation=load_validation(inputs.held_out, count, size) if inputs.held_out else None,
         folder=out,
-        record=_record(config) | facts,
+        record=_record(config) | inputs.facts,
         accelerator=_accelerator(config, device),
     )
-
-
-def _open_data(
-    config: TrainConfig,
-    data: Sequence[str | Path],
-    validation: str | Path | None,
-    device: torch.device,
-    limit: int | None,
-) -> Opened:
-    if not data:
-        raise PairError("--data names nothing; give it folders of pairs or archives of layers")
-    opened = {str(path): load_archive(path) for path in data if is_archive(path)}
-    archives = [opened[str(path)] for path in data if str(path) in opened]
-    layers = joined(archive.layers for archive in archives)
-    stores: list[Store] = [Scenes(config, part, device) for part in layers]
-    facts: dict[str, Any] = {}
-    if archives:
-        digests = [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in opened]
-        facts |= {"scenes": sum(map(len, stores)), "archives_sha256": digests}
-    pairs = [pair for path in data for pair in _pairs_of(path, "train", opened)][:limit]
-    if limit is not None and not pairs:
-        raise PairError("--pairs counts pairs, and the archives of --data hold none to train on")
-    if pairs or not archives:
-        stores.append(Pairs(config, pairs))
-        facts |= {"pairs": len(pairs), "data_sha256": manifest_hash(pairs)}
-    source = Source(config, stores)
-    if validation is None:
-        held_out = _held_out(data, pairs, opened)
-    else:
-        held_out = _validation(Path(validation), data, opened)
-    return source, held_out, facts
-
-
-def _pairs_of(path: str | Path, split: str, opened: Mapping[str, Archive]) -> Sequence[Pair]:
-    """The pairs of a folder or of an opened archive, which may hold none."""
-    if not is_archive(path):
-        return open_pairs(path, split)
-    archive = opened.get(str(path)) or load_archive(path)
-    return archive.pairs.get(split, [])
 
 
 def _accelerator(config: TrainConfig, device: str | None) -> Accelerator:
@@ -326,42 +278,6 @@ def _check_processes(config: TrainConfig, processes: int) -> None:
     for stage in config.stages:
         if stage.batch % processes:
             raise PairError(f"a batch of {stage.batch} cannot be shared by {processes} processes")
-
-
-def _held_out(
-    data: Sequence[str | Path], pairs: Sequence[Pair], opened: Mapping[str, Archive]
-) -> Sequence[Pair]:
-    """The first val split of ``data``; without any, training pairs, and a line that says so.
-
-    Nothing where archives hold neither, as those of few people may.
-    PairError for a folder without any pairs, or with pairs that lack a partner.
-    """
-    for place in data:
-        try:
-            held_out = _pairs_of(place, "val", opened)
-        except NoSplitError:
-            continue
-        if held_out:
-            return held_out
-    named = ", ".join(map(str, data))
-    instead = "validating on training pairs" if pairs else "no scores, no best/ (--validation)"
-    print(f"{named}: no val split; {instead}", file=sys.stderr)
-    return pairs
-
-
-def _validation(
-    place: Path, data: Sequence[str | Path], opened: Mapping[str, Archive]
-) -> Sequence[Pair]:
-    """The val split of the place named to validate on, or all of a plain folder of pairs.
-
-    Of a folder that is among ``data`` as well, only its val split is held out. PairError for a
-    place without such pairs.
-    """
-    whole = (place / "input").is_dir() and real(place) not in map(real, map(Path, data))
-    held_out = _pairs_of(place, "all" if whole else "val", opened)
-    if not held_out:
-        raise PairError(f"{place}: holds no pairs to validate on; give another --validation")
-    return held_out
 
 
 def _record(config: TrainConfig) -> dict[str, Any]:

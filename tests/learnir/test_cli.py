@@ -93,7 +93,7 @@ def test_a_training_that_runs_out_of_memory_is_one_line(run, tmp_path, monkeypat
     def full(*_, **__):
         raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate")
 
-    monkeypatch.setattr("learnir.training.command._open_data", full)
+    monkeypatch.setattr("learnir.training.command.open_inputs", full)
     words = ["train", "smoke"] if name == "train" else ["adapt"]
     code, _, errors = run(*words, "--data", tmp_path, "--out", tmp_path / "run")
     assert code == 1
