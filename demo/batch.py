@@ -11,9 +11,10 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from benchmarks.export import no_formula
-from demo import photos, restoring
+from demo import photos
 from demo.context import Context
 from demo.engine import NotReady, Settings
+from demo.failures import failures_shown, refusal
 from demo.runs import Cancelled
 from demo.storage import place, plain_name
 from learnir.images import ImageError
@@ -63,12 +64,10 @@ def restore_files(
     Raises gr.Error for none, too many or a missing model, Cancelled where no file was finished.
     """
     if not paths:
-        raise restoring.refusal("Choose some pictures first.")
+        raise refusal("Choose some pictures first.")
     if len(paths) > MOST_FILES:
-        raise restoring.refusal(
-            f"{len(paths)} files: at most {MOST_FILES} at a time; use learnir restore."
-        )
-    with restoring.failures_shown():
+        raise refusal(f"{len(paths)} files: at most {MOST_FILES} at a time; use learnir restore.")
+    with failures_shown():
         context.engine.model()
         lines: list[Line] = []
         path = place("restored.zip")

@@ -9,6 +9,7 @@ import gradio as gr
 
 from demo import batch, restoring
 from demo.context import DIRECT, EACH, QUIET, RUN, Context, look_at
+from demo.failures import failures_shown
 from demo.runs import Cancelled
 
 TAB = "batch"
@@ -47,7 +48,7 @@ class Page:
         settings = restoring.make_settings(0, correction, restoring.OWN, 0, "auto", strength)
         runs, page, of = self.context.runs, request.session_hash, tuple(paths or ())
         try:
-            with restoring.failures_shown(), runs.run(TAB, page, of, settings) as flag:
+            with failures_shown(), runs.run(TAB, page, of, settings) as flag:
                 done = batch.restore_files(self.context, paths or [], settings, progress, flag)
         except Cancelled as end:
             gr.Info(end.said)

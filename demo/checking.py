@@ -11,7 +11,7 @@ import gradio as gr
 from gradio.data_classes import FileData, ListFiles
 from pydantic import ConfigDict, ValidationError
 
-from demo.restoring import refusal
+from demo.failures import refusal
 
 MOST_SEED = 2**31 - 1
 """Seeds are from 0 to this."""

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from demo.cache import Cache
-from demo.restoring import refusal
-from demo.shadow_making import dataset_failures_shown
+from demo.failures import dataset_failures_shown, refusal
 from demo.storage import AGE_S, cache_folder
 from demo.views import SMALL_SIDE, preview
 from learnir.console import one_line

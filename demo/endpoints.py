@@ -33,6 +33,7 @@ from demo.checking import (
     some_uploads,
 )
 from demo.context import Context
+from demo.failures import refusal
 from demo.runs import Cancelled, Crowded, Turns
 from demo.storage import keep
 
@@ -246,7 +247,7 @@ def _leaderboard(context: Context) -> None:
         """The ranking of a board (an id of /boards), best first; scores with 95 % intervals."""
         with plainly():
             if not board:
-                raise restoring.refusal("board: give an id of /boards.")
+                raise refusal("board: give an id of /boards.")
             name = checked("board", Text(""), board)
             found = leaderboard_reading.ranked(folder, name)
         table = leaderboard_reading.ranking(found)  # padded and marked, for who reads the page
@@ -269,9 +270,9 @@ def _in_line(context: Context, line: Turns, request: gr.Request) -> Iterator[Eve
         with context.calls.run(call, request.session_hash) as flag, line.turn(flag):
             yield flag
     except Crowded as error:
-        raise restoring.refusal(str(error)) from error
+        raise refusal(str(error)) from error
     except Cancelled as error:
-        raise restoring.refusal("Stopped: the client that asked has left.") from error
+        raise refusal("Stopped: the client that asked has left.") from error
 
 
 @contextmanager

@@ -6,8 +6,8 @@ Submitted names are text wherever they appear; nothing here makes HTML of them.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -17,8 +17,8 @@ import gradio as gr
 import numpy as np
 
 from demo.engine import Settings
+from demo.failures import benchmark_failures_shown, failures_shown, refusal
 from demo.photos import encode_png
-from demo.restoring import failures_shown, refusal
 from demo.storage import keep
 
 if TYPE_CHECKING:
@@ -36,17 +36,6 @@ PUBLISHED = [
     "dataset", "method", "year", "psnr", "ssim", "lpips", "rmse_all", "badge", "protocol", "source",
     "confidence", "note",
 ]  # fmt: skip
-
-
-@contextmanager
-def benchmark_failures_shown() -> Iterator[None]:
-    """Expected failures of the benchmark, shown to the user."""
-    from benchmarks.names import BenchmarkError
-
-    try:
-        yield
-    except BenchmarkError as error:
-        raise refusal(str(error)) from error
 
 
 def board_choices(folder: Path) -> list[tuple[str, str]]:

@@ -27,6 +27,7 @@ from demo.context import (
     look_at,
 )
 from demo.engine import Settings
+from demo.failures import failures_shown
 from demo.runs import Cancelled
 from demo.storage import EXAMPLES, keep
 from learnir.images import ImageError
@@ -224,7 +225,7 @@ class Page:
         runs, page = self.context.runs, request.session_hash
         progress(0, desc="Waiting for the model")
         try:
-            with restoring.failures_shown(), runs.run(TAB, page, path, (settings, wanted)) as flag:
+            with failures_shown(), runs.run(TAB, page, path, (settings, wanted)) as flag:
                 kept = restoring.restore(
                     self.context,
                     path,
@@ -294,7 +295,7 @@ class Page:
             return {self.shown.scores: gr.update(visible=False)}
         rows = kept.scored.get((truth, strength))
         if rows is None:
-            with restoring.failures_shown("Choose the same picture without its shadow."):
+            with failures_shown("Choose the same picture without its shadow."):
                 target = photos.open_photo(truth).picture
                 rows = views.scores(kept.photo.picture, kept.at_strength(strength), target)
             if all(score.after is not None for score in rows):  # else there may be more later

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import html
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import gradio as gr
 import numpy as np
 
 from demo.context import DIRECT, Context, Kept
-from demo.engine import NotReady, Progress, Settings, device_name
+from demo.engine import Progress, Settings, device_name
+from demo.failures import failures_shown, refusal
 from demo.photos import open_photo
-from demo.runs import Crowded, Waiting
-from learnir.images import ImageError
+from demo.runs import Waiting
 from learnir.masks import levels
 
 OWN = "as trained"
@@ -22,11 +19,6 @@ BRANCH = "learned"
 """The correction that only checkpoints with a correction branch have."""
 CORRECTIONS = [OWN, "none", "paper", "exact", BRANCH]
 MODES = ["auto", "gain", "tile"]
-
-
-def refusal(message: str) -> gr.Error:
-    """A message to the user; nothing of it goes to the log."""
-    return gr.Error(html.escape(message), title="Not possible", print_exception=False)
 
 
 def corrections(context: Context) -> list[str]:
@@ -76,21 +68,6 @@ def _scales(text: str) -> tuple[int, ...] | str | None:
         raise refusal(
             f"DRM schedule {text[:40]!r}: write one factor per step, such as 1,1,2,4,4"
         ) from None
-
-
-@contextmanager
-def failures_shown(remedy: str = "Change the sampler settings.") -> Iterator[None]:
-    """Expected failures, shown to the user with what to do: ``remedy`` for a ValueError."""
-    try:
-        yield
-    except gr.Error:  # a ValueError too: it says already what to do
-        raise
-    except (ImageError, NotReady, Crowded) as error:
-        raise refusal(str(error)) from error
-    except ValueError as error:
-        raise refusal(f"{error}. {remedy}") from error
-    except MemoryError as error:
-        raise refusal("Out of memory: choose a smaller picture.") from error
 
 
 def restore(

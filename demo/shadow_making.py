@@ -8,8 +8,7 @@ import json
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,8 +18,8 @@ import numpy as np
 
 from demo import photos
 from demo.cache import Cache
+from demo.failures import dataset_failures_shown, failures_shown, refusal, renamed
 from demo.photos import encode_png, open_photo
-from demo.restoring import failures_shown, refusal
 from demo.storage import AGE_S, keep
 from learnir.images import eight_bits, from_unit
 
@@ -37,24 +36,6 @@ def occluders() -> tuple[str, ...]:
     from dataset_tools.studio import occluder_names
 
     return occluder_names()
-
-
-@contextmanager
-def dataset_failures_shown(names: dict[str, str] | None = None) -> Iterator[None]:
-    """Expected failures of the dataset tools, shown to the user; ``names``: as of ``_copy``."""
-    from dataset_tools.landmarks import LandmarkError
-    from dataset_tools.ledger import DatasetError
-    from dataset_tools.photos import PhotoError
-    from dataset_tools.studio import StudioError
-
-    try:
-        yield
-    except (StudioError, LandmarkError, DatasetError, PhotoError) as error:
-        raise refusal(_first_upper(_named(str(error), names or {}))) from error
-
-
-def _first_upper(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 PORTRAITS: Cache[Portrait] = Cache(MOST_OPEN, lambda _: 1, AGE_S)
@@ -203,7 +184,7 @@ def build_dataset(
         with dataset_failures_shown(names):
             made = build(plan)
         others = [line for line in curation_lines(out) if line["status"] != "kept"]
-        left = [_named(f"{line['photo']}: {line['reason']}", names) for line in others]
+        left = [renamed(f"{line['photo']}: {line['reason']}", names) for line in others]
         found = made.photos | {"not readable": len(damaged)}
         summary = _summary(found, made.pairs, [*damaged, *map(html.escape, left)])
         return _zipped(out), summary, statistics(out).markdown()
@@ -235,13 +216,6 @@ def _copy(paths: Sequence[str], folder: Path) -> tuple[dict[str, str], list[str]
     if not names:
         raise gr.Error("; ".join(damaged[:3]), title="Not possible", print_exception=False)
     return names, damaged
-
-
-def _named(text: str, names: dict[str, str]) -> str:
-    """The text with the uploads called as their user calls them."""
-    for safe, name in names.items():
-        text = text.replace(safe, name)
-    return text
 
 
 def _summary(found: dict[str, int], pairs: dict[str, int], left: Sequence[str]) -> str:

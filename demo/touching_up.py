@@ -17,8 +17,8 @@ from PIL import Image, ImageColor
 
 from demo import views
 from demo.context import DIRECT, LIVE
+from demo.failures import refusal
 from demo.restore_events import FIRST, FORGOTTEN, Page
-from demo.restoring import refusal
 from demo.views import SMALL_SIDE
 from learnir.masks import same_proportions
 

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from demo import leaderboard_reading, restore_events, restoring, shadow_tab
+from demo.failures import failures_shown, refusal
 from demo.views import Score, scores
 
 
@@ -278,10 +279,10 @@ def test_nothing_learned_is_offered_by_a_model_without_branch(app):
 
 def test_what_a_refusal_says_is_said_once():
     """Gradio's errors are ValueErrors, and so are those that get a remedy."""
-    with pytest.raises(gr.Error) as caught, restoring.failures_shown():
-        raise restoring.refusal("Choose a picture first.")
+    with pytest.raises(gr.Error) as caught, failures_shown():
+        raise refusal("Choose a picture first.")
     assert caught.value.message == "Choose a picture first."
-    with pytest.raises(gr.Error) as caught, restoring.failures_shown():
+    with pytest.raises(gr.Error) as caught, failures_shown():
         raise ValueError("scales are integers")
     assert caught.value.message == "scales are integers. Change the sampler settings."
 
