@@ -8,7 +8,8 @@ from typing import Any
 import gradio as gr
 
 from demo import batch, restoring
-from demo.context import DIRECT, EACH, QUIET, RUN, Context, look_at
+from demo.context import Context
+from demo.events import DIRECT, EACH, QUIET, RUN, look_at
 from demo.failures import failures_shown
 from demo.runs import Cancelled
 

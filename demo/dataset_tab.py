@@ -9,8 +9,10 @@ import gradio as gr
 import numpy as np
 
 from demo import dataset_browsing as browsing
-from demo.context import DIRECT, EACH, LATEST, QUIET, SHOWN_BUTTONS, Context, shown_picture
+from demo.context import Context
 from demo.dataset_browsing import CHOICES, PAGE, SPANS, Wanted
+from demo.events import DIRECT, EACH, LATEST, QUIET
+from demo.parts import SHOWN_BUTTONS, shown_picture
 
 LABELS = {
     "split": "Split",

@@ -28,10 +28,13 @@ from demo import (
 )
 from demo import leaderboard_reading as leaderboard
 from demo.cache import keep_swept
-from demo.context import DIRECT, MOST_SESSIONS, MOST_UPLOAD, QUEUE, THREADS, Context
+from demo.context import Context
 from demo.engine import Engine
+from demo.events import DIRECT
 from demo.options import Options
+from demo.photos import MOST_BYTES
 from demo.restore_events import first_result
+from demo.runs import MOST
 from demo.storage import EVERY_S, EXAMPLES
 
 TITLE = "LearnIR: facial shadow removal"
@@ -52,6 +55,14 @@ HEAD = """<script>{
 """Gradio refuses for a picture, unseen, what is none by a browser's word, which knows of no HEIC or
 RAW where its system does not; and says in its own words what is wrong. Here the bytes are judged.
 """
+THREADS = 2 * MOST + 40
+"""The server's threads: one for each run of a page and each call of an endpoint, as these wait for
+their turn in a thread, and Gradio's usual number.
+"""
+QUEUE: dict[str, Any] = {"max_size": 512, "default_concurrency_limit": 4}
+"""Gradio's limit is one for all pages: a flood is refused before it gets here, by MOST."""
+MOST_SESSIONS = 500
+"""Pages and clients that Gradio keeps a state of, 0.4 MiB each; the longest unused go."""
 
 
 def serve(options: Options) -> None:
@@ -103,7 +114,7 @@ def launch_options(options: Options) -> dict[str, Any]:
         "theme": theme.theme(),
         "css": theme.CSS,
         "head": HEAD,
-        "max_file_size": MOST_UPLOAD,
+        "max_file_size": f"{MOST_BYTES >> 20}mb",
         "max_threads": THREADS,
         "state_session_capacity": MOST_SESSIONS,
         "allowed_paths": [str(EXAMPLES)],  # wherever the app is started from

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from demo import leaderboard_reading as reading
-from demo.context import DIRECT, EACH, LATEST, MODEL, PRIVATE, QUIET, Context
+from demo.context import Context
+from demo.events import DIRECT, EACH, LATEST, MODEL, PRIVATE, QUIET
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,19 +14,9 @@ import gradio as gr
 
 from demo import photos, restoring, views
 from demo.checking import SEED, checked
-from demo.context import (
-    CHOSEN,
-    DIRECT,
-    EACH,
-    LIVE,
-    QUIET,
-    RUN,
-    SCORED,
-    Context,
-    Kept,
-    look_at,
-)
+from demo.context import Context, Kept
 from demo.engine import Settings
+from demo.events import CHOSEN, DIRECT, EACH, LIVE, QUIET, RUN, SCORED, look_at
 from demo.failures import failures_shown
 from demo.runs import Cancelled
 from demo.storage import EXAMPLES, keep

@@ -9,7 +9,8 @@ import gradio as gr
 
 from demo import restore_events, restoring, touching_up
 from demo.checking import MOST_SEED
-from demo.context import SHOWN_BUTTONS, Context, shown_picture
+from demo.context import Context
+from demo.parts import SHOWN_BUTTONS, shown_picture
 from demo.restore_events import Controls, Shown, Source
 from demo.storage import EXAMPLES
 

@@ -7,8 +7,9 @@ import threading
 import gradio as gr
 import numpy as np
 
-from demo.context import DIRECT, Context, Kept
+from demo.context import Context, Kept
 from demo.engine import Progress, Settings, device_name
+from demo.events import DIRECT
 from demo.failures import failures_shown, refusal
 from demo.photos import open_photo
 from demo.runs import Waiting

@@ -10,7 +10,9 @@ import gradio as gr
 
 from demo import shadow_making
 from demo.checking import MOST_SEED
-from demo.context import CHOSEN, DIRECT, EACH, LATEST, LIVE, PRIVATE, Context, shown_picture
+from demo.context import Context
+from demo.events import CHOSEN, DIRECT, EACH, LATEST, LIVE, PRIVATE
+from demo.parts import shown_picture
 from demo.restore_events import Source, hand_over, on_choice
 from demo.storage import EXAMPLES
 

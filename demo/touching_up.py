@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image, ImageColor
 
 from demo import views
-from demo.context import DIRECT, LIVE
+from demo.events import DIRECT, LIVE
 from demo.failures import refusal
 from demo.restore_events import FIRST, FORGOTTEN, Page
 from demo.views import SMALL_SIDE

@@ -17,8 +17,9 @@ from demo import (
     storage,
 )
 from demo.cache import Cache, keep_swept
-from demo.context import MOST_SESSIONS, Context
+from demo.context import Context
 from demo.engine import Engine
+from demo.interface import MOST_SESSIONS
 from demo.options import Options
 from demo.storage import AGE_S, keep
 
