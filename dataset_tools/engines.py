@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from learnir.cores import usable_cores
+
 Function = Callable[[Any], Any]
 
 
@@ -30,14 +32,7 @@ class EnginePlan:
 
     @property
     def processes(self) -> int:
-        return self.workers or _cores()
-
-
-def _cores() -> int:
-    """Cores that this process may use; all of the machine's where a system keeps no such list."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        return self.workers or usable_cores()
 
 
 def run(plan: EnginePlan, function: Function, jobs: Sequence[Any]) -> Iterator[Any]:

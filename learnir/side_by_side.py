@@ -6,7 +6,6 @@ restore another one instead, while files are read and written.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from typing import TypeVar
 import torch
 
 from learnir import strips
+from learnir.cores import usable_cores
 
 MOST = 8  # more wait for each other's Python and for the finder of faces
 ROOM = 30_000_000  # pixels: two pictures of 12 megapixels, or a larger one alone
@@ -27,8 +27,7 @@ Result = TypeVar("Result")
 
 def default_workers() -> int:
     """One for every core that this process may use, up to ``MOST``."""
-    usable = getattr(os, "sched_getaffinity", None)  # not on macOS and Windows
-    return min(len(usable(0)) if usable else os.cpu_count() or 1, MOST)
+    return min(usable_cores(), MOST)
 
 
 def side_by_side(

@@ -13,6 +13,7 @@ MAY_IMPORT = {
     "learnir": set(),
     "dataset_tools": {
         "learnir.console",
+        "learnir.cores",
         "learnir.decoding",
         "learnir.images",
         "learnir.names",
