@@ -19,8 +19,8 @@ from dataset_tools.formats import WRITERS, Shard, shard_files
 from dataset_tools.photos import from_manifest, person, place_name
 from dataset_tools.removals import Removed
 from dataset_tools.shards import STATE, marker_path, rows_path
-from dataset_tools.survey import forget
-from dataset_tools.traces import cached_facts, caches, curation_lines, names_of
+from dataset_tools.survey import cached_facts, forget
+from dataset_tools.traces import caches, curation_lines, names_of
 from dataset_tools.verify import local_place, source_photos
 from learnir.writing import write_atomically
 

@@ -139,13 +139,14 @@ def _coarser_rows(path: Path) -> list[dict[str, Any]]:
     return []
 
 
-def _read_rows(path: Path) -> list[dict[str, Any]]:
-    """Rows of one file; none where it is missing or damaged: they can be found again."""
+def _read_rows(path: Path, columns: list[str] | None = None) -> list[dict[str, Any]]:
+    """Rows of one file, or some columns of them; none where it is missing or damaged: they can be
+    found again."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        return pq.read_table(path).to_pylist() if filled(path) else []
+        return pq.read_table(path, columns=columns).to_pylist() if filled(path) else []
     except (pa.ArrowException, OSError, ValueError):  # as the damage is in pages, footer or text
         return []
 
@@ -191,9 +192,20 @@ def _landmarks(row: dict[str, Any]) -> Landmarks:
     return Landmarks(points, matte, row["faces"])
 
 
+def cached_facts(cache: Path) -> Iterator[Facts]:
+    """Key, file hash and thumbnail of every photo in a landmark cache."""
+    for path in _bucket_files(cache):
+        for row in _read_rows(path, ["key", "sha256", "thumb"]):
+            yield Facts(row["key"], row["sha256"], thumb=row["thumb"])
+
+
+def _bucket_files(cache: Path) -> list[Path]:
+    return sorted(cache.glob("*/*.parquet"))
+
+
 def forget(cache: Path, keys: set[str]) -> None:
     """Remove photos from every bucket file, under whatever other key they were looked at too."""
-    paths = sorted(cache.glob("*/*.parquet"))
+    paths = _bucket_files(cache)
     seen = {row["sha256"] for path in paths for row in _read_rows(path) if row["key"] in keys}
     seen.discard("")  # of files that could not be read
     for path in paths:

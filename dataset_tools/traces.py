@@ -12,6 +12,7 @@ from dataset_tools.duplicates import duplicate_clusters
 from dataset_tools.facts import Facts
 from dataset_tools.photos import person
 from dataset_tools.shards import STATE
+from dataset_tools.survey import cached_facts
 from dataset_tools.verify import source_photos
 
 
@@ -84,16 +85,3 @@ def caches(out: Path) -> list[Path]:
     """Folders of all landmark caches that builds of this dataset used."""
     inside = out / STATE / "landmarks"
     return list(dict.fromkeys([inside, *map(Path, ledger.read_private(out)["caches"])]))
-
-
-def cached_facts(cache: Path) -> Iterator[Facts]:
-    """Key, file hash and thumbnail of every photo in a landmark cache."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    for path in sorted(cache.glob("*/*.parquet")):
-        try:
-            rows = pq.read_table(path, columns=["key", "sha256", "thumb"]).to_pylist()
-        except (pa.ArrowException, OSError, ValueError):  # damaged: the next build surveys again
-            continue
-        yield from (Facts(row["key"], row["sha256"], thumb=row["thumb"]) for row in rows)

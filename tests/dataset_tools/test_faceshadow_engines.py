@@ -22,7 +22,7 @@ from dataset_tools.facts import Facts
 from dataset_tools.landmarks import Landmarks
 from dataset_tools.photos import Photo, PhotoError, read_bytes
 from dataset_tools.preview import preview
-from dataset_tools.traces import cached_facts
+from dataset_tools.survey import cached_facts
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,8 @@ from PIL import Image
 from dataset_tools import ledger, removals, remove
 from dataset_tools.cli import main
 from dataset_tools.report import statistics
-from dataset_tools.traces import cached_facts, curation_lines, names_of
+from dataset_tools.survey import cached_facts
+from dataset_tools.traces import curation_lines, names_of
 from dataset_tools.verify import verify
 
 
