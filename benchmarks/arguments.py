@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from learnir.paths import expanded, place
+from learnir.paths import expanded, expanded_path
 
 WITH_MASK = "ground truth"  # a method's row says so where it is given the pair's mask
 ABOUT = "Scores methods under fixed protocols, and ranks what was scored."
@@ -52,7 +52,9 @@ def parser() -> argparse.ArgumentParser:
     verify = commands.add_parser("verify", help="check the files of data sets, or stored results")
     verify.add_argument("names", nargs="*", help="data sets or folders; none: all that are here")
     _data_root(verify)
-    verify.add_argument("--results", type=place, default=None, help="check this folder's results")
+    verify.add_argument(
+        "--results", type=expanded_path, default=None, help="check this folder's results"
+    )
     verify.add_argument("--scores", action="store_true", help="also the published do-nothing row")
     commands.add_parser("protocols", help="the versioned protocols and what they fix")
     commands.add_parser("methods", help="the methods that can be named")
@@ -67,7 +69,7 @@ def parser() -> argparse.ArgumentParser:
     plot.add_argument(
         "kind", choices=["perception-distortion", "quality-time"], help="what to plot"
     )
-    plot.add_argument("-o", "--out", type=place, required=True, help=".png, .svg or .pdf")
+    plot.add_argument("-o", "--out", type=expanded_path, required=True, help=".png, .svg or .pdf")
     _results(plot)
     compare = commands.add_parser("compare", help="two runs, picture by picture")
     compare.add_argument("a", help="id of a run, or its beginning")
@@ -97,7 +99,7 @@ def parser() -> argparse.ArgumentParser:
 def _results(command: argparse.ArgumentParser) -> None:
     from benchmarks.locations import RESULTS
 
-    command.add_argument("--results", type=place, default=RESULTS, help=STORED)
+    command.add_argument("--results", type=expanded_path, default=RESULTS, help=STORED)
 
 
 def _from(least: int) -> Callable[[str], int]:
@@ -120,7 +122,7 @@ def _run_options(run: argparse.ArgumentParser) -> None:
     run.add_argument("--exec", dest="exec_", metavar="COMMAND", help="a command as the method")
     run.add_argument("--dataset", type=expanded, required=True, help=DATASET)
     run.add_argument("--protocol", default=None, help="default: the data set's main one")
-    run.add_argument("--out", type=place, default=Path("results"), help=OUT)
+    run.add_argument("--out", type=expanded_path, default=Path("results"), help=OUT)
     run.add_argument("--split", default="test", help=SPLIT)
     run.add_argument("--scene", default=None, metavar="REGEX", help=SCENE)
     _data_root(run)

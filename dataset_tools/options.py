@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from learnir.paths import expanded, place
+from learnir.paths import expanded, expanded_path
 
 DESCRIPTION = "Build and look after data sets of shadowed and clean faces."
 DATASET = "folder that build wrote, or a copy of it"
@@ -54,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
     preview.add_argument(
         "-o",
         "--out",
-        type=place,
+        type=expanded_path,
         default=Path("preview.png"),
         help="picture to write (default %(default)s)",
     )
@@ -159,7 +159,7 @@ def _pack(pack: argparse.ArgumentParser) -> None:
     )
     pack.add_argument(
         "--splits",
-        type=place,
+        type=expanded_path,
         default=None,
         help="keep the splits of this data set; people it removed stay out",
     )
@@ -215,7 +215,7 @@ def _photo_options(build: argparse.ArgumentParser) -> None:
     )
     build.add_argument(
         "--landmark-cache",
-        type=place,
+        type=expanded_path,
         default=None,
         help="folder that builds may share; default: inside the data set",
     )

@@ -16,7 +16,7 @@ from demo.context import Context
 from demo.engine import NotReady, Settings
 from demo.failures import failures_shown, refusal
 from demo.runs import Cancelled
-from demo.storage import place, plain_name
+from demo.storage import new_file, plain_name
 from learnir.images import ImageError
 from learnir.writing import replacing
 
@@ -70,7 +70,7 @@ def restore_files(
     with failures_shown():
         context.engine.model()
         lines: list[Line] = []
-        path = place("restored.zip")
+        path = new_file("restored.zip")
         with replacing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
             try:
                 for number, given in enumerate(paths):

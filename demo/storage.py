@@ -114,7 +114,7 @@ def plain_name(name: str) -> str:
     return re.sub(r"[^\w.\-]+", "_", last).strip("._")[:80] or "picture"
 
 
-def place(name: str) -> Path:
+def new_file(name: str) -> Path:
     """Where a file may be written: its own folder of the cache; Gradio serves it, ``sweep``
     deletes it."""
     folder = cache_folder() / uuid.uuid4().hex
@@ -123,7 +123,7 @@ def place(name: str) -> Path:
 
 
 def keep(data: bytes, name: str) -> str:
-    """Writes ``data`` to a ``place``: the path."""
-    path = place(name)
+    """Writes ``data`` to a ``new_file``; returns its path."""
+    path = new_file(name)
     path.write_bytes(data)
     return str(path)

@@ -17,36 +17,36 @@ TEXT = 0.06  # of a side, at most: a line of text or a row of icons between stre
 SMALLEST = 64  # pixels, of the sides of what is left
 
 
-Place = tuple[slice, slice]
-"""Rows and columns of a picture, from where to where."""
+Region = tuple[slice, slice]
+"""Part of a picture: its rows and columns."""
 
 
-def all_of(picture: np.ndarray) -> Place:
-    """The place that is all of a picture (H, W, ...)."""
+def whole_of(picture: np.ndarray) -> Region:
+    """All of a picture (H, W, ...)."""
     return slice(0, picture.shape[0]), slice(0, picture.shape[1])
 
 
-def both(one: Place, other: Place) -> Place:
-    """The smallest place that holds both."""
+def union(one: Region, other: Region) -> Region:
+    """The smallest region that holds both."""
     rows, columns = (
         slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(one, other, strict=True)
     )
     return rows, columns
 
 
-def inside(picture: np.ndarray) -> Place:
-    """Rows and columns of the photograph within uint8 or uint16 RGB (H, W, 3).
+def photograph_in(picture: np.ndarray) -> Region:
+    """The region of the photograph within uint8 or uint16 RGB (H, W, 3).
 
     A border begins at the picture's edge and ends where lines no longer have its colour; a line of
     text in it, behind which it goes on, belongs to it. All of the picture where there is no border,
     or where too little would be left.
     """
-    rows, columns = all_of(picture)
+    rows, columns = whole_of(picture)
     for _ in range(2):  # what lies beside the photograph hides what lies above it
         rows = _within(picture[rows, columns], 0, rows)
         columns = _within(picture[rows, columns], 1, columns)
     small = min(rows.stop - rows.start, columns.stop - columns.start) < SMALLEST
-    return all_of(picture) if small else (rows, columns)
+    return whole_of(picture) if small else (rows, columns)
 
 
 def one_colour(picture: np.ndarray) -> bool:

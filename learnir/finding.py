@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from learnir.decoding import IMAGE_SUFFIXES, OTHER_PICTURES, READ_ONLY, VIDEO_SUFFIXES
-from learnir.paths import place, real
+from learnir.paths import expanded_path, real
 
 COMPARE = ".compare.jpg"
 """What the names of before | after pictures end with."""
@@ -69,7 +69,7 @@ def _is_pipe_or_device(path: Path) -> bool:
 def _expand(text: str) -> list[Path]:
     if not text:  # to Path the same as "."
         return []
-    path = place(text)
+    path = expanded_path(text)
     if path.exists() or path.is_symlink():
         return [path]
     return [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]

@@ -14,7 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from learnir.borders import Place, all_of, both, inside, one_colour
+from learnir.borders import Region, one_colour, photograph_in, union, whole_of
 from learnir.close_ups import Square, close_ups
 from learnir.faces import find_faces
 from learnir.following import Follower
@@ -50,30 +50,30 @@ class FrameRestorer:
         self._strength = options.get("strength", 1.0)
         self._faces, self._borders = (options.get(name, True) for name in ("faces", "borders"))
         self._kept = kept
-        self._shown: Place | None = None
-        self._place: Place | None = None
+        self._shown: Region | None = None
+        self._region: Region | None = None
         self._begin()
 
     def __call__(self, frame: np.ndarray) -> np.ndarray:
         """The restored frame, uint8 RGB (H, W, 3) like the one given."""
-        place, restored = self._photograph(frame), frame.copy()
-        restored[place] = self._restored(np.ascontiguousarray(frame[place]))
+        region, restored = self._photograph(frame), frame.copy()
+        restored[region] = self._restored(np.ascontiguousarray(frame[region]))
         return restored
 
     def _begin(self) -> None:
         self._whole = Steady(self._kept)
         self._follower = Follower(_squares, self._kept) if self._faces else None
 
-    def _photograph(self, frame: np.ndarray) -> Place:
+    def _photograph(self, frame: np.ndarray) -> Region:
         """What is no border in all frames so far; where that has grown, tracking begins again."""
         if self._borders and not one_colour(frame):
-            place = inside(frame)
-            self._shown = both(self._shown or place, place)
-        place = self._shown or all_of(frame)
-        if place != self._place:
-            self._place = place
+            region = photograph_in(frame)
+            self._shown = union(self._shown or region, region)
+        region = self._shown or whole_of(frame)
+        if region != self._region:
+            self._region = region
             self._begin()
-        return place
+        return region
 
     def _restored(self, frame: np.ndarray) -> np.ndarray:
         small = shrunk(frame, self._work_size)

@@ -16,8 +16,8 @@ def expanded(text: str) -> str:
     return text if os.path.lexists(text) else os.path.expanduser(text)
 
 
-def place(text: str) -> Path:
-    """The path that ``text`` means, ``expanded``."""
+def expanded_path(text: str) -> Path:
+    """``expanded`` as a path."""
     return Path(expanded(text))
 
 

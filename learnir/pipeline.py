@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from learnir.borders import all_of, inside
+from learnir.borders import photograph_in, whole_of
 from learnir.checkpoint import find_checkpoint, load_checkpoint, read_training, save_checkpoint
 from learnir.close_ups import close_ups
 from learnir.describe import plain_card
@@ -191,9 +191,9 @@ class LearnIR:
         strength = strength_for(strength, picture.shape[:2])
         job = Job(self._folded, sampling, resolved, NoiseField(seed), progress, trajectory)
         began = time.perf_counter()
-        place = inside(picture) if borders else all_of(picture)
-        quarters = way_up(picture[place]) if faces else 0
-        upright = np.ascontiguousarray(np.rot90(picture[place], quarters))
+        region = photograph_in(picture) if borders else whole_of(picture)
+        quarters = way_up(picture[region]) if faces else 0
+        upright = np.ascontiguousarray(np.rot90(picture[region], quarters))
         result = self._run(job, upright, mode, work_size, faces)
         uniform = 1.0 if isinstance(strength, np.ndarray) else strength
         restored = Restoration(
@@ -206,7 +206,7 @@ class LearnIR:
             gain_map=result.gain_map,
             restored=result.restored,
         )
-        restored = restored.turned(-quarters).within(picture, place)
+        restored = restored.turned(-quarters).within(picture, region)
         if isinstance(strength, np.ndarray):  # which lies over the picture as it was given
             return replace(restored, picture=restored.at_strength(strength))
         return restored

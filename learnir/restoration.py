@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from learnir.borders import Place
+from learnir.borders import Region
 from learnir.gain import GainMap, Strength, apply_gain, blend, shadow_mask
 from learnir.masks import same_proportions
 
@@ -64,7 +64,7 @@ class Restoration:
             restored=None if self.restored is None else turn(self.restored),
         )
 
-    def within(self, observed: np.ndarray, place: Place) -> Restoration:
+    def within(self, observed: np.ndarray, place: Region) -> Restoration:
         """The same restoration as one of ``observed`` (H, W, 3), of which it is ``place``.
 
         The trajectory goes on showing that part.
@@ -89,7 +89,7 @@ class Restoration:
         return shadow_mask(self.gain, *self.observed.shape[:2])
 
 
-def _surrounded(small: np.ndarray, place: Place, whole: tuple[int, ...]) -> np.ndarray:
+def _surrounded(small: np.ndarray, place: Region, whole: tuple[int, ...]) -> np.ndarray:
     """A map (h, w, C) of ``place``, padded with zeros to one of the whole."""
     margins = []
     for n, part, side in zip(small.shape, place, whole, strict=False):

@@ -12,12 +12,17 @@ from bisect import bisect_right
 from collections.abc import Callable
 from itertools import accumulate
 from math import cos, pi
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from learnir.training.presets import Stage, TrainConfig
 
-Place = tuple[Stage, int, int]
-"""The stage of a step, the step it began at, and the pairs seen before it."""
+
+class Position(NamedTuple):
+    """Where a step lies: its stage, the step that began it, and the pairs drawn before that."""
+
+    stage: Stage
+    first: int
+    pairs_before: int
 
 
 class Pace(Protocol):
@@ -30,7 +35,7 @@ class Pace(Protocol):
         """The next step to be taken is ``step``; the time before it does not count."""
         ...
 
-    def at(self, step: int) -> Place:
+    def at(self, step: int) -> Position:
         """The same answer whenever a step is asked for; new steps are asked for in their order."""
         ...
 
@@ -68,11 +73,11 @@ class Steps:
 
     def start(self, step: int) -> None: ...
 
-    def at(self, step: int) -> Place:
+    def at(self, step: int) -> Position:
         first = pairs = 0
         for stage in self.config.stages:
             if step < first + stage.iterations:
-                return stage, first, pairs
+                return Position(stage, first, pairs)
             first, pairs = first + stage.iterations, pairs + stage.pairs
         raise IndexError(f"step {step} lies beyond the last stage")
 
@@ -122,14 +127,14 @@ class Clock:
         self.began = [begun for begun in self.began if begun[0] <= step]
         self.asked, self.since = step, self.now()
 
-    def at(self, step: int) -> Place:
+    def at(self, step: int) -> Position:
         if step >= self.asked:
             self.asked = step + 1
             while len(self.began) < len(self.stages) and self.seconds >= self._end:
                 stage, (first, pairs) = self.stages[len(self.began) - 1], self.began[-1]
                 self.began.append((step, pairs + (step - first) * stage.batch * stage.coarse))
         number = self._number(step)
-        return self.stages[number], *self.began[number]
+        return Position(self.stages[number], *self.began[number])
 
     @property
     def _end(self) -> float:

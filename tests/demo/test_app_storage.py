@@ -64,7 +64,7 @@ def test_the_next_start_removes_what_a_killed_server_left(tmp_path, monkeypatch)
 def test_files_are_deleted_by_their_age_whoever_has_written_them(tmp_path, monkeypatch):
     """Also those that never became an output, which Gradio does not know of."""
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-    example = storage.place("example.jpg")
+    example = storage.new_file("example.jpg")
     example.write_bytes(b"x")
     own = storage.files()
     kept = [Path(storage.keep(b"a face", name)) for name in ("preview.png", "restored.zip")]
@@ -78,7 +78,7 @@ def test_files_are_deleted_by_their_age_whoever_has_written_them(tmp_path, monke
 
 def test_a_fresh_empty_folder_is_left_to_whoever_is_about_to_write_there(tmp_path, monkeypatch):
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-    place = storage.place("restored.jpg")
+    place = storage.new_file("restored.jpg")
     storage.sweep(frozenset())
     place.write_bytes(b"x")
 

@@ -8,7 +8,7 @@ import pytest
 from skimage import data
 
 from learnir import LearnIR
-from learnir.borders import inside, one_colour
+from learnir.borders import one_colour, photograph_in
 from learnir.frames import FrameRestorer
 
 
@@ -28,16 +28,16 @@ def framed(picture, top=0, bottom=0, left=0, right=0, colour=(0, 0, 0)) -> np.nd
 )
 def test_a_border_ends_where_the_photograph_begins(colour, margins):
     picture, top, left = framed(textured(120, 160), *margins, colour), margins[0], margins[2]
-    assert inside(picture) == (slice(top, top + 120), slice(left, left + 160))
+    assert photograph_in(picture) == (slice(top, top + 120), slice(left, left + 160))
     deep = picture.astype(np.uint16) * 257
-    assert inside(deep) == inside(picture)
+    assert photograph_in(deep) == photograph_in(picture)
 
 
 def test_bars_of_a_jpeg_are_found():
     """Compression puts ringing into the bar, up to its own grid of 8."""
     picture = framed(cv2.GaussianBlur(textured(160, 160), (0, 0), 3), 40, 40)
     _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 75])
-    rows, columns = inside(cv2.imdecode(data, cv2.IMREAD_COLOR))
+    rows, columns = photograph_in(cv2.imdecode(data, cv2.IMREAD_COLOR))
     assert columns == slice(0, 160)
     assert 32 <= rows.start <= 40
     assert 200 <= rows.stop <= 208
@@ -49,13 +49,13 @@ def test_text_in_a_border_belongs_to_it():
     picture[20:30, 10:150] = textured(10, 140, 1)
     picture[320:330, 5:155] = textured(10, 150, 2)
     picture[345:355, 5:90] = textured(10, 85, 3)
-    assert inside(picture) == (slice(90, 290), slice(0, 160))
+    assert photograph_in(picture) == (slice(90, 290), slice(0, 160))
 
 
 def test_a_frame_around_bars():
     """A letterboxed still in a white frame: what is beside hides what is above, and again."""
     still = framed(framed(textured(100, 150), 30, 30), 40, 40, 40, 40, (255, 255, 255))
-    assert inside(still) == (slice(70, 170), slice(40, 190))
+    assert photograph_in(still) == (slice(70, 170), slice(40, 190))
 
 
 def sky(h: int, w: int) -> np.ndarray:
@@ -75,7 +75,7 @@ def sky(h: int, w: int) -> np.ndarray:
     ],
 )
 def test_nothing_is_taken_away_without_a_border(picture):
-    assert inside(picture) == (slice(0, picture.shape[0]), slice(0, picture.shape[1]))
+    assert photograph_in(picture) == (slice(0, picture.shape[0]), slice(0, picture.shape[1]))
 
 
 def test_one_colour():
