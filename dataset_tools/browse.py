@@ -42,7 +42,12 @@ PLAIN = re.compile(r"[\w-][\w.-]*")
 
 @dataclass(frozen=True)
 class Browser:
-    """table: one row per pair, its ``shard`` and place ``row`` in it; index 0, 1, ..."""
+    """A built dataset that is open.
+
+    Attributes:
+        layout: "parquet", "imagefolder" or "webdataset".
+        table: one row per pair, indexed from 0; ``shard`` and ``row`` say where its pictures are.
+    """
 
     folder: Path
     layout: str

@@ -48,9 +48,15 @@ ABOUT = ("licence", "source", "identity")  # what the curation table says of a p
 
 @dataclass(frozen=True)
 class BuildPlan:
-    """A whole build. photos: places. licence: stated for photos that state none. model: a
-    face_landmarker.task, empty = LEARNIR_FACE_LANDMARKER or bundled. cache: folder of the landmark
-    cache, default inside ``out``. sheets: whether to draw contact sheets."""
+    """A whole build.
+
+    Attributes:
+        photos: folders, globs, manifests and Hub data sets.
+        licence: stated for photos that state none.
+        model: a face_landmarker.task; empty = LEARNIR_FACE_LANDMARKER, else the bundled one.
+        cache: folder of the landmark cache; None = inside ``out``.
+        sheets: whether to draw contact sheets.
+    """
 
     photos: tuple[str, ...]
     out: Path

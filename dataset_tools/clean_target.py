@@ -24,8 +24,14 @@ EDGE_STEP = 0.25  # log units across three pixels of a 128-pixel face
 
 @dataclass(frozen=True)
 class CleanTarget:
-    """dark_share: largest connected dark residual, of the skin. edge_share: pixels on neutral log
-    edges, of the skin. asymmetry: |log mean left - right half|. score: larger = more shadowed."""
+    """How likely a portrait is shadowed already.
+
+    Attributes:
+        dark_share: the largest connected region that is darker than the shape explains, as a share
+            of the skin.
+        edge_share: pixels on edges of brightness without colour, as a share of the skin.
+        asymmetry: |mean log light of the left half of the face - that of the right half|.
+    """
 
     dark_share: float
     edge_share: float

@@ -36,8 +36,12 @@ DENIED = re.compile(r"\b(not|no|never)\b[^.,;()]*")  # what is named here is not
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Limits of the filters. iris_px 80 suits high-resolution sources; the default admits 256-pixel
-    portraits. review_score: shadow score from which a photo is kept out until somebody looks."""
+    """Limits of the filters.
+
+    Attributes:
+        iris_px: 80 suits high-resolution sources; the default admits portraits of 256 pixels.
+        review_score: shadow score from which a photo is kept out until somebody looks at it.
+    """
 
     iris_px: float = 30.0
     yaw: float = 50.0
@@ -55,7 +59,12 @@ class Thresholds:
 
 @dataclass(frozen=True)
 class Verdict:
-    """status: kept, review or dropped; step and reason are empty for kept photos."""
+    """What becomes of a photo.
+
+    Attributes:
+        status: "kept", "review" or "dropped".
+        step, reason: which filter objected, and why; empty for kept photos.
+    """
 
     key: str
     status: str

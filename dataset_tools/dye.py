@@ -23,9 +23,15 @@ SKIN_LIKE = (0.18, 0.45)  # distance to the face's colour, log units: skin below
 
 @dataclass(frozen=True)
 class Dye:
-    """level: linear luminance that the cloth's median takes. contrast: exponent on its luminance
-    about the median, below 1 bringing shirt and lapels together. colour: gain per channel.
-    saturation: what stays of the cloth's own colour."""
+    """Another colour for cloth.
+
+    Attributes:
+        level: linear luminance of the cloth's median.
+        contrast: exponent on its luminance about the median; below 1, shirt and lapels come
+            together.
+        colour: gain per channel.
+        saturation: how much of the cloth's own colour is kept.
+    """
 
     level: float
     contrast: float

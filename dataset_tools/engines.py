@@ -24,7 +24,13 @@ class EngineError(Exception):
 
 @dataclass(frozen=True)
 class EnginePlan:
-    """name: local, daft or ray. workers: processes, 0 = all cores. address: of the Ray cluster."""
+    """Where to run jobs.
+
+    Attributes:
+        name: "local", "daft" or "ray".
+        workers: processes; 0 is one per core.
+        address: of the Ray cluster; empty starts one here.
+    """
 
     name: str = "daft"
     workers: int = 0

@@ -19,12 +19,23 @@ ITA_BINS = ((55, "very light"), (41, "light"), (28, "intermediate"), (10, "tan")
 
 @dataclass(frozen=True)
 class Facts:
-    """faces: how many were found. iris_px: distance of the iris centres in the decoded photo, whose
-    longest side is at most 1600 px; all else is measured at 512. Angles in degrees.
-    sharpness: variance of the Laplacian on the aligned face. clipped: share of skin at 250 or more.
-    skin_L: median CIE L*. chroma: median distance from grey. eyes: their brightness relative to the
-    skin. ita: individual typology angle. thumb: 16 x 16 grey, hex, for duplicates.
-    dark_share, edge_share, asymmetry: the clean-target check. unreadable: why, or empty."""
+    """Measurements of one photo.
+
+    Attributes:
+        unreadable: why the photo cannot be read; empty where it can.
+        faces: how many were found.
+        iris_px: distance of the iris centres in the decoded photo, whose longest side is at most
+            1600 pixels; everything else is measured at 512.
+        yaw, pitch, roll: degrees.
+        sharpness: variance of the Laplacian on the aligned face.
+        clipped: share of the skin at 250 or more.
+        skin_L: median CIE L* of the skin.
+        chroma: its median distance from grey.
+        eyes: brightness of the eyes relative to the skin.
+        ita: individual typology angle, degrees.
+        dark_share, edge_share, asymmetry, shadow_score: see ``clean_target.CleanTarget``.
+        thumb: 16 x 16 grey, hex, by which duplicates are found.
+    """
 
     key: str
     sha256: str = ""

@@ -12,10 +12,15 @@ from dataset_tools.landmarks import CHIN, FOREHEAD, NOSE_TIP, Landmarks
 
 @dataclass(frozen=True)
 class Frame:
-    """move: (2, 3) float32 from source pixels to frame pixels; scale: frame pixels a source pixel;
-    mirrored: left and right exchanged."""
+    """A crop of a photograph, perhaps tilted and mirrored.
 
-    move: np.ndarray
+    Attributes:
+        affine: (2, 3) float32, from source pixels to frame pixels.
+        scale: frame pixels per source pixel.
+        mirrored: whether left and right are exchanged.
+    """
+
+    affine: np.ndarray
     scale: float
     mirrored: bool
 
@@ -27,10 +32,10 @@ def draw_frame(
     size: int,
     height: tuple[float, float],
 ) -> Frame:
-    """Face (chin to forehead) ``height`` of the frame, nose below the middle, tilt and mirror.
+    """Draws a frame: the face (chin to forehead) ``height`` of it, the nose below the middle.
 
-    ``shape``: (H, W) of the photograph.
-    The frame stays inside the photograph where it can, and never magnifies more than 1.9 times.
+    ``shape`` is that of the photograph, (H, W). The frame stays inside the photograph where it can,
+    and never magnifies more than 1.9 times.
     """
     points = face.points
     tall = float(np.hypot(*(points[FOREHEAD, :2] - points[CHIN, :2])))
@@ -39,11 +44,11 @@ def draw_frame(
     least = 1.01 * turned * size / min(shape)
     scale = float(np.clip(rng.uniform(*height) * size / tall, least, max(1.9, least)))
     place = size * np.array([rng.normal(0.5, 0.06), rng.normal(0.60, 0.04)])
-    move = _similarity(points[NOSE_TIP, :2], place, scale, tilt)
-    move[:, 2] += _inside(move, shape, size)
+    affine = _similarity(points[NOSE_TIP, :2], place, scale, tilt)
+    affine[:, 2] += _inside(affine, shape, size)
     if mirrored:
-        move = np.array([[-1.0, 0], [0, 1]]) @ move + np.array([[0, 0, size - 1.0], [0, 0, 0]])
-    return Frame(move.astype(np.float32), scale, mirrored)
+        affine = np.array([[-1.0, 0], [0, 1]]) @ affine + np.array([[0, 0, size - 1.0], [0, 0, 0]])
+    return Frame(affine.astype(np.float32), scale, mirrored)
 
 
 def _similarity(source, place, scale: float, degrees: float) -> np.ndarray:
@@ -52,13 +57,13 @@ def _similarity(source, place, scale: float, degrees: float) -> np.ndarray:
     return np.concatenate([turn, (place - turn @ source)[:, None]], 1)
 
 
-def _inside(move: np.ndarray, shape: tuple[int, ...], size: int) -> np.ndarray:
+def _inside(affine: np.ndarray, shape: tuple[int, ...], size: int) -> np.ndarray:
     """Shift, in frame pixels, that brings the tilted frame into the photograph."""
-    back = np.linalg.inv(move[:, :2])
+    back = np.linalg.inv(affine[:, :2])
     corners = np.array([[0, 0], [size, 0], [0, size], [size, size]])
-    reach = (corners - move[:, 2]) @ back.T
+    reach = (corners - affine[:, 2]) @ back.T
     over = np.maximum(reach.max(0) - [shape[1], shape[0]], 0)
-    return move[:, :2] @ (over - np.maximum(-reach.min(0), 0))
+    return affine[:, :2] @ (over - np.maximum(-reach.min(0), 0))
 
 
 def warp_picture(picture: np.ndarray, frame: Frame, size: int) -> np.ndarray:
@@ -67,7 +72,7 @@ def warp_picture(picture: np.ndarray, frame: Frame, size: int) -> np.ndarray:
     source = cv2.GaussianBlur(picture, (0, 0), soft) if frame.scale < 0.7 else picture
     how = cv2.INTER_CUBIC if frame.scale > 1 else cv2.INTER_LINEAR
     return cv2.warpAffine(
-        source, frame.move, (size, size), flags=how, borderMode=cv2.BORDER_REFLECT_101
+        source, frame.affine, (size, size), flags=how, borderMode=cv2.BORDER_REFLECT_101
     )
 
 
@@ -85,11 +90,11 @@ def sharpen(picture: np.ndarray, amount: float, scale: float) -> np.ndarray:
 def warp_landmarks(face: Landmarks, frame: Frame, shape: tuple[int, int], size: int) -> Landmarks:
     """Points and matte in the frame's pixels; a mirrored face stays a right-handed one."""
     points = face.points.copy()
-    points[:, :2] = face.points[:, :2] @ frame.move[:, :2].T + frame.move[:, 2]
+    points[:, :2] = face.points[:, :2] @ frame.affine[:, :2].T + frame.affine[:, 2]
     points[:, 2] *= frame.scale
     rows, columns = face.matte.shape
     stretch = np.array([shape[1] / columns, shape[0] / rows])
-    middle = frame.move[:, :2] @ (stretch / 2 - 0.5) + frame.move[:, 2]  # of the first cell
-    move = np.column_stack([frame.move[:, :2] * stretch, middle])
-    matte = cv2.warpAffine(face.matte, move, (size, size), borderMode=cv2.BORDER_REFLECT_101)
+    middle = frame.affine[:, :2] @ (stretch / 2 - 0.5) + frame.affine[:, 2]  # of the first cell
+    affine = np.column_stack([frame.affine[:, :2] * stretch, middle])
+    matte = cv2.warpAffine(face.matte, affine, (size, size), borderMode=cv2.BORDER_REFLECT_101)
     return replace(face, points=points, matte=matte)

@@ -33,11 +33,15 @@ STEEPEST = 0.35  # slopes beyond this n.z are the outline and folds: not to be f
 
 @dataclass(frozen=True)
 class Surface:
-    """The scene seen by the camera, on the pixel grid of the rendered picture.
+    """The scene as the camera sees it, on the pixel grid of the rendered picture.
 
-    depth: (H, W) float32 mm, towards the camera. normals: (H, W, 3) unit. face: (H, W) bool, where
-    the mesh is. skin: (H, W) float32 [0, 1], the face without eyes and mouth. mm: mm per pixel.
-    centre: (3,) mm, the middle of the face.
+    Attributes:
+        depth: float32 (H, W), mm towards the camera.
+        normals: (H, W, 3), of length 1.
+        face: bool (H, W), where the mesh is.
+        skin: float32 (H, W) in [0, 1], the face without eyes and mouth.
+        mm: millimetres per pixel.
+        centre: (3,), mm, the middle of the face.
     """
 
     depth: np.ndarray

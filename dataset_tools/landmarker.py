@@ -22,8 +22,13 @@ SEGMENTER = "selfie_segmenter.tflite"
 
 @dataclass(frozen=True)
 class Landmarker:
-    """mediapipe: its version. task: SHA-256 of the face_landmarker.task, "" = the bundled model.
-    segmenter: of the selfie_segmenter.tflite beside it, "" = the bundled one."""
+    """The models that found a face.
+
+    Attributes:
+        mediapipe: its version.
+        task: SHA-256 of the face_landmarker.task; "" is the model that MediaPipe brings.
+        segmenter: SHA-256 of the selfie_segmenter.tflite beside it; "" is the bundled one.
+    """
 
     mediapipe: str
     task: str = ""

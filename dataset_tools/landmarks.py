@@ -30,8 +30,10 @@ class LandmarkError(Exception):
 class Landmarks:
     """What the renderer knows of one face.
 
-    points: (478, 3) float32, pixels: x right, y down, z towards the camera, all on one scale.
-    matte: uint8, 255 = person, stretched over the whole picture. faces: how many were found.
+    Attributes:
+        points: float32 (478, 3), pixels: x right, y down, z towards the camera, all on one scale.
+        matte: uint8, 255 = person, stretched over the whole picture.
+        faces: how many were found.
     """
 
     points: np.ndarray

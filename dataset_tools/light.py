@@ -13,9 +13,14 @@ REACH = 120.0  # mm from a point, as far as the light is looked along for what h
 
 @dataclass(frozen=True)
 class Light:
-    """azimuth: degrees in the picture plane, 0 = from the right, 90 = from below, -90 = from above.
-    elevation: degrees above the picture plane, 90 = from the camera. radius: angular, degrees,
-    0.27 for the sun, 8 for a window."""
+    """A directional light.
+
+    Attributes:
+        azimuth: degrees in the picture plane; 0 = from the right, 90 = from below, -90 = from
+            above.
+        elevation: degrees above the picture plane; 90 = from the camera.
+        radius: angular radius in degrees; 0.27 for the sun, 8 for a window.
+    """
 
     azimuth: float
     elevation: float
@@ -63,10 +68,10 @@ def self_shadow(depth: np.ndarray, mm: float, light: Light) -> np.ndarray:
     horizon = np.full(depth.shape, -4.0, np.float32)
     height, width = depth.shape
     for t in np.geomspace(3.0, REACH, 20):
-        move = np.array([[1, 0, step[0] * t / mm], [0, 1, step[1] * t / mm]], np.float32)
+        affine = np.array([[1, 0, step[0] * t / mm], [0, 1, step[1] * t / mm]], np.float32)
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         ahead = cv2.warpAffine(
-            depth, move, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE
+            depth, affine, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE
         )
         np.maximum(horizon, (ahead - depth - 0.5) / np.float32(t), out=horizon)
     radius = max(light.radius, 1.5)

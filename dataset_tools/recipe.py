@@ -21,25 +21,39 @@ DEFAULT_MIX = {
 
 @dataclass(frozen=True)
 class Recipe:
-    """mix: share of each class of pair. occluders: names to draw from, empty = all of the mix.
-    relit: share of bases under a new light. person_only: share of shadows that end at the person.
-    second_occluder: share with two. colour: "ambient" (light that stays in shadow) or "matrix"
-    (Zhang 2020's gain and 3x3 matrix). ambient: log-uniform range of the linear luminance share
-    that stays. ambient_spread: its variation in space. sky: range of the exponent on what of it
-    reaches each point of a face (``dataset_tools.sky``), 0 = all alike. outdoor: share with the
-    outdoor tint, mean and deviation of its blueness in tint_outdoor. coverage: accepted share
-    of skin in shadow. aim: shape of the Beta distribution that the wanted coverage is drawn
-    from. noisy: share with sensor noise. close_up: share with face_height (chin to forehead, of
-    the frame) rather than wide_height.
+    """What is drawn for every pair: shares (of pairs, in [0, 1]) and ranges.
 
-    shares: occluders' shares in place of those of the mix. warmth: mean and deviation of the key's
-    tint on relit bases. strength: range of its shading there, 1 = none of it left where it does not
-    fall. relief: range of the exponent on the detail of a relit base's direct light, which grazes
-    pores and threads. sheen: range of what of the key all of the person mirrors. scattering:
-    log-uniform factor on the widths of scattering in skin. dyed: share of bases whose cloth takes
-    another colour. worn: share of faces that wear or have something that no shadow made
-    (``dataset_tools.worn``). Of relit bases, exposure: mean and deviation of the gain's logarithm;
-    contrast, saturation: ranges of the grading, 1 keeps it."""
+    Attributes:
+        mix: share of each kind of pair.
+        occluders: names to draw from; empty = all of the mix.
+        shares: shares of occluders, in place of those of the mix.
+        second_occluder: share of shadows with two.
+        person_only: share of shadows that end at the person.
+        coverage: accepted share of the skin in shadow.
+        aim: parameters of the Beta distribution that the wanted coverage is drawn from.
+        colour: "ambient" (light that stays in the shadow) or "matrix" (the gain and 3x3 matrix of
+            Zhang 2020).
+        ambient: luminance share of the light that stays, linear; drawn log-uniformly.
+        ambient_spread: its variation in space.
+        sky: exponent on how much of it reaches each point of a face (``dataset_tools.sky``); at 0
+            it reaches all alike.
+        outdoor: share with the outdoor tint.
+        tint_outdoor: mean and deviation of that tint's blueness.
+        scattering: factor on the widths of scattering in skin; drawn log-uniformly.
+        noisy: share with sensor noise.
+        close_up: share framed by face_height rather than by wide_height.
+        face_height, wide_height: chin to forehead, as a share of the frame.
+        dyed: share whose cloth takes another colour.
+        worn: share of faces that wear, or have, something dark that is no shadow
+            (``dataset_tools.worn``).
+        relit: share of bases under a new light; all that follows is of these alone.
+        warmth: mean and deviation of the key light's tint.
+        strength: of its shading; at 1 none of it is left where it does not fall.
+        relief: exponent on the detail of the direct light, which grazes pores and threads.
+        sheen: what of the key light everything on the person mirrors.
+        exposure: mean and deviation of the gain's logarithm.
+        contrast, saturation: of the grading; 1 keeps it.
+    """
 
     name: str = "faceshadow"
     mix: Mapping[str, float] = field(default_factory=lambda: dict(DEFAULT_MIX))
@@ -72,7 +86,7 @@ class Recipe:
     saturation: tuple[float, float] = (0.85, 1.2)
 
     def draw_scattering(self, rng: np.random.Generator) -> float:
-        """Factor on the widths of scattering in skin; takes no number where there is no range."""
+        """Factor on the widths of scattering in skin; draws no number where there is no range."""
         low, high = np.log(self.scattering)
         return float(np.exp(rng.uniform(low, high))) if high > low else float(np.exp(low))
 

@@ -26,12 +26,22 @@ BRIGHTEST = 1.25  # of the shading; the best-lit tenth of the skin is near 1
 
 @dataclass(frozen=True)
 class Look:
-    """strength: 0..1 of the directional shading. warmth: key tint, + = warm. exposure: linear
-    gain of the skin's mean. contrast: exponent. saturation. gloss: highlight, linear.
-    background: linear gain; backdrop: seed of a procedural background, None keeps the photo's.
-    relief: exponent on the detail of the direct light. sheen: what of the key everything on the
-    person mirrors, linear: hair and cloth, whose black is lighter in the sun, most of all where a
-    strand or thread is lighter than its surroundings."""
+    """A new key light for a base, and the grading behind it.
+
+    Attributes:
+        strength: of the directional shading, 0 to 1.
+        warmth: tint of the key light; positive = warm.
+        exposure: linear gain of the skin's mean.
+        contrast: exponent on luminance.
+        saturation: factor on the distance from grey.
+        gloss: linear strength of the highlight.
+        background: linear gain.
+        backdrop: seed of a procedural background; None keeps the photo's.
+        relief: exponent on the detail of the direct light.
+        sheen: what of the key light everything on the person mirrors, linear: hair and cloth, whose
+            black is lighter in the sun, most of all where a strand or thread is lighter than its
+            surroundings.
+    """
 
     strength: float
     warmth: float

@@ -29,9 +29,14 @@ NOISE_A, NOISE_B = (3e-5, 5e-4), (1e-7, 3e-6)  # log-uniform ranges of the senso
 
 @dataclass(frozen=True)
 class Pair:
-    """One training pair. shadow, clean: uint8 RGB (H, W, 3). mask: uint8 (H, W), 255 = in shadow.
-    depth: float32 (H, W) mm towards the camera. meta: what was drawn, JSON values only; textures
-    and slow fields follow from the seed."""
+    """One training pair.
+
+    Attributes:
+        shadow, clean: uint8 RGB (H, W, 3).
+        mask: uint8 (H, W), 255 = in shadow.
+        depth: float32 (H, W), mm towards the camera.
+        meta: what was drawn, JSON values only; textures and slow fields follow from the seed.
+    """
 
     shadow: np.ndarray
     clean: np.ndarray
@@ -42,8 +47,13 @@ class Pair:
 
 @dataclass(frozen=True)
 class FramedPhoto:
-    """The framed photograph. linear: (H, W, 3). crisp: how much it was sharpened. worn: what was
-    put on its face, "" for nothing."""
+    """The photograph in its frame.
+
+    Attributes:
+        linear: (H, W, 3), linear light.
+        crisp: how much it was sharpened.
+        worn: what was put on its face; "" for nothing.
+    """
 
     linear: np.ndarray
     crisp: float
@@ -52,8 +62,13 @@ class FramedPhoto:
 
 @dataclass(frozen=True)
 class _Base:
-    """The picture before anything is cast on it. clean: (H, W, 3) linear. ambient: the share of
-    it that stays in shadow, (H, W, 3). The others: as drawn, None where not."""
+    """The picture before any shadow is cast on it.
+
+    Attributes:
+        clean: (H, W, 3), linear light.
+        ambient: (H, W, 3), the share of it that stays in shadow.
+        dye, look, darkening: as drawn; None where not.
+    """
 
     clean: np.ndarray
     ambient: np.ndarray
@@ -202,7 +217,7 @@ def _describe(stage: Stage, frame: Frame, photo: FramedPhoto, base: _Base) -> di
         "look": asdict(base.look) if base.look else None,
         "dye": asdict(base.dye) if base.dye else None,
         "crisp": photo.crisp,
-        "frame": frame.move.astype(float).round(5).tolist(),
+        "frame": frame.affine.astype(float).round(5).tolist(),
         "mirrored": frame.mirrored,
         "yaw": round(pose.yaw(points), 2),
         "pitch": round(pose.pitch(points), 2),

@@ -76,12 +76,12 @@ def flat(
     scale = scene.mm * n / EXTENT_MM
     turn, centre = rng.uniform(0, 2 * np.pi), scene.centre[:2] / scene.mm
     c, s = np.cos(turn) * scale, np.sin(turn) * scale
-    move = np.array([[c, -s, 0], [s, c, 0]], np.float32)
-    move[:, 2] = n / 2 - move[:, :2] @ centre
+    affine = np.array([[c, -s, 0], [s, c, 0]], np.float32)
+    affine[:, 2] = n / 2 - affine[:, :2] @ centre
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     seen = blur(texture, FOOTPRINT * scale)
     blocked = cv2.warpAffine(
-        seen, move, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE
+        seen, affine, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE
     )
     sharp, soft = np.exp(rng.uniform(np.log(0.4), np.log(12), 2)) / scene.mm
     share = np.clip(smooth_field(rng, (height, width), 3) + 0.5, 0, 1)

@@ -27,8 +27,12 @@ MOST = 2.0  # of the face's mean
 
 @dataclass(frozen=True)
 class Surroundings:
-    """towards: (3,), to where they are brightest; their radiance in direction l is exp(towards.l),
-    so 0 is alike everywhere. hidden: share of the patches around the key that the occluder hides.
+    """The ambient light around a face.
+
+    Attributes:
+        towards: (3,), where the surroundings are brightest; their radiance in direction l is
+            exp(towards.l), so that 0 is uniform light.
+        hidden: how much of the patches around the key light the occluder hides, 0 to 1.
     """
 
     towards: np.ndarray

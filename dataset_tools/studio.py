@@ -32,12 +32,17 @@ class StudioError(ValueError):
 class ShadowSettings:
     """What stands in the light, and the light.
 
-    occluder: a name in OCCLUDERS, "random", or "none". azimuth: degrees, 0 = light from the right,
-    -90 = from above. elevation: degrees above the picture plane, 90 = from the camera. softness:
-    angular radius of the light in degrees (sun 0.27, window 8). distance: mm from face to occluder.
-    ambient: linear luminance share of the light that stays in shadow. tint: its blueness, -0.35 to
-    0.35. opacity: of the occluder. face_shadow: nose and brow shade the face too. person_only: the
-    shadow ends at the person.
+    Attributes:
+        occluder: a name in OCCLUDERS, "random" or "none".
+        azimuth: degrees; 0 = light from the right, -90 = from above.
+        elevation: degrees above the picture plane; 90 = from the camera.
+        softness: angular radius of the light in degrees (sun 0.27, window 8).
+        distance: mm from the face to the occluder.
+        ambient: linear luminance share of the light that stays in the shadow.
+        tint: its blueness, -0.35 to 0.35.
+        opacity: of the occluder.
+        face_shadow: nose and brow cast shadows too.
+        person_only: the shadow ends at the person.
     """
 
     occluder: str = RANDOM
@@ -69,8 +74,15 @@ class Portrait:
 
 @dataclass(frozen=True)
 class StudioPair:
-    """shadow, clean: uint8 RGB (H, W, 3). mask: uint8 (H, W), 255 = in shadow. visibility: float32
-    (H, W), 1 = lit. depth: float32 (H, W), mm towards the camera. meta: JSON values."""
+    """A portrait and its shadow.
+
+    Attributes:
+        shadow, clean: uint8 RGB (H, W, 3).
+        mask: uint8 (H, W), 255 = in shadow.
+        visibility: float32 (H, W), 1 = lit.
+        depth: float32 (H, W), mm towards the camera.
+        meta: what was drawn; JSON values.
+    """
 
     shadow: np.ndarray
     clean: np.ndarray

@@ -28,9 +28,16 @@ SUBPIXEL = 4  # bits
 
 @dataclass(frozen=True)
 class Canvas:
-    """A face to put things on. linear: (H, W, 3). covered: (H, W), where no skin is left to see.
-    points: (478, 3) px. scene: its surface. x, y, z: unit vectors (3,) to the face's left eye, its
-    chin and its front; they turn the other way round where the frame is mirrored."""
+    """A face to put things on.
+
+    Attributes:
+        linear: (H, W, 3), linear light.
+        covered: (H, W) in [0, 1], where no skin is left to see.
+        points: (478, 3) landmarks, pixels.
+        scene: the surface of the face.
+        x, y, z: unit vectors (3,) to the face's left eye, its chin and its front; they turn the
+            other way round where the frame is mirrored.
+    """
 
     linear: np.ndarray
     covered: np.ndarray

@@ -13,7 +13,12 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Darkening:
-    """matrix: (3, 3), ``gain`` times a matrix near the identity; applied to linear RGB."""
+    """A darkening of linear RGB.
+
+    Attributes:
+        gain: the mean share of light that is kept.
+        matrix: (3, 3), ``gain`` times a matrix near the identity.
+    """
 
     gain: float
     matrix: np.ndarray

@@ -261,8 +261,8 @@ def _views(
     flip = 1 - 2 * draws.happens(0.5)
     angle = draws.uniform(-turn, turn) * (pi / 180)
     along, across = side * angle.cos(), side * angle.sin()
-    move = torch.cat([flip * along, -across, x, flip * across, along, y], dim=1).view(-1, 2, 3)
-    grid = F.affine_grid(move, [len(scenes), 1, size, size], align_corners=False)
+    affine = torch.cat([flip * along, -across, x, flip * across, along, y], dim=1).view(-1, 2, 3)
+    grid = F.affine_grid(affine, [len(scenes), 1, size, size], align_corners=False)
     seen = F.grid_sample(
         stack, grid, mode="bicubic", padding_mode="reflection", align_corners=False
     ).clamp(0, 1)

@@ -298,7 +298,7 @@ def test_a_frame_that_fits_shows_no_mirrored_border(face):
     pixels = np.stack(np.meshgrid(np.arange(256), np.arange(256)), -1)
     for seed in range(30):
         frame = draw_frame(np.random.default_rng(seed), face, (512, 512), 256, (0.4, 0.8))
-        source = (pixels - frame.move[:, 2]) @ np.linalg.inv(frame.move[:, :2]).T
+        source = (pixels - frame.affine[:, 2]) @ np.linalg.inv(frame.affine[:, :2]).T
         assert source.min() > -2
         assert source.max() < 514
         shown = warp_picture(ramps.astype(np.uint8), frame, 256)
