@@ -28,9 +28,11 @@ DAMAGED = (zipfile.BadZipFile, zipfile.LargeZipFile, RuntimeError, zlib.error, L
 
 @dataclass(frozen=True)
 class Limits:
-    """What a submission may hold; larger ones are refused unread.
+    """How much a submission may hold; larger ones are refused unread.
 
-    ratio: most that a file may expand, for files above ``ratio_from`` bytes.
+    Attributes:
+        ratio: how many times its packed size a file may have, if it has more than ``ratio_from``
+            bytes.
     """
 
     files: int = 20_000

@@ -13,14 +13,24 @@ OWN = "a folder"  # the title of a data set that is not declared
 
 @dataclass(frozen=True)
 class Dataset:
-    """One entry. ``test`` is a pattern that a key of the test split matches in full.
+    """A data set, declared: what it holds, under which terms, and how it is scored.
 
-    least_side: no picture of the release is smaller in height or width; below it lies a reduced
-    copy, whose scores are not those of the release.
-    folders: names looked for under the data root, in order. counts: expected pairs of each split.
-    scene: pattern whose first group is the scene, for clustering; None = every pair its own scene.
-    input_row: published do-nothing scores of the whole test split, as (metric, protocol, value).
-    hub_id: of its data on the Hub.
+    Attributes:
+        revision: which release is meant.
+        where: where to get it.
+        counts: expected pairs of each split, the test split's first.
+        main_score, main_protocol: what its boards are ranked by, and the protocol by default.
+        folders: names looked for under the data root, in order.
+        layouts: how its pictures may lie in that folder, tried in order.
+        test: pattern that a key of the test split matches in full.
+        scene: pattern whose first group is the scene, for clustering; None = every pair is a scene.
+        faces: whether the metrics on faces apply.
+        built: whether it is a FaceShadow, which states its own splits and scenes.
+        least_side: no picture of the release is smaller in height or width; what is smaller is a
+            reduced copy, whose scores are not those of the release.
+        input_row: published do-nothing scores of the test split: (metric, protocol, value).
+        traps: what a reader of scores on it must know.
+        hub_id: of its data on the Hub.
     """
 
     name: str

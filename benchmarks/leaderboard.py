@@ -33,11 +33,14 @@ TASKS = ("face shadow", "shadow", "haze", "any")  # what the project is for come
 
 @dataclass(frozen=True)
 class Board:
-    """The only thing within which rows are ranked.
+    """The runs that are ranked together: one set of files under one protocol.
 
-    manifest: SHA-256 of the test files. pairs: how many were scored; expected: how many the whole
-    split has, None where an older result does not say. reduced: the copy's pictures are smaller
-    than the release's. clean, scenes: as of ``Run``.
+    Attributes:
+        manifest: SHA-256 of the test files.
+        pairs: how many were scored.
+        expected: how many the whole split has; None where an older result does not say.
+        reduced: whether the copy's pictures are smaller than the release's.
+        clean, scenes: see ``Run``.
     """
 
     id: str

@@ -21,10 +21,11 @@ MaskUse = Literal["none", "detected", "ground truth", "unknown"]
 class MethodCard:
     """What a reader must know of a method to read its row.
 
-    settled: whether equal cards mean equal results, so that a finished run need not be repeated;
-    not so for commands and code that may have changed since. runs: where the pictures are made:
-    "here" (time and memory are measured), "elsewhere" in another process (time only), or "before",
-    a folder of results (neither).
+    Attributes:
+        settled: whether equal cards mean equal results, so that a finished run need not be
+            repeated; not so for commands and code that may have changed since.
+        runs: where the pictures are made: "here" (time and memory are measured), "elsewhere" in
+            another process (time only), or "before", a folder of results (neither).
     """
 
     name: str
@@ -61,7 +62,8 @@ class Method(Protocol):
 class MethodOptions:
     """What a command line may say about a method.
 
-    mask, training_data, source: of an outside method, as its author states them.
+    Attributes:
+        mask, training_data, source: of an outside method, as its author states them.
     """
 
     checkpoint: str | None = None

@@ -26,7 +26,9 @@ OF_TEST = ("all", "disjoint")  # splits that are parts of the test folder
 class Collection:
     """The pairs of one split as found on disk.
 
-    unpaired: keys without a partner. left_out: how many pairs ``first`` took away.
+    Attributes:
+        unpaired: keys without a partner.
+        left_out: how many pairs ``first`` took away.
     """
 
     entry: Dataset

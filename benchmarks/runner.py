@@ -43,10 +43,14 @@ SIZES = ("parameters", "macs", "macs_size")
 
 @dataclass(frozen=True)
 class RunPlan:
-    """Everything a run depends on. clean: targets stand in as inputs. limit: first pairs only.
+    """Everything that a run depends on.
 
-    by: who made the results, for those of others. scene: of a folder of one's own, the pattern
-    whose first group is the scene.
+    Attributes:
+        clean: score the targets, given as inputs.
+        limit: score only the first so many pairs.
+        faces: whether to score faces; None is the data set's own setting.
+        by: who made the results, where that is not the user.
+        scene: for a plain folder, the pattern whose first group is the scene.
     """
 
     method: str
@@ -298,7 +302,7 @@ def _plan_key(
     seeds: Sequence[int],
     judged: list[Any],
 ) -> str:
-    """What makes two runs the same one.
+    """A hash that two runs share if they are the same one.
 
     judged: which metrics can be computed here, and what the pictures of a folder of one's own are
     grouped by.

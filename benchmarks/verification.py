@@ -25,7 +25,12 @@ AGREES = 0.01  # of a published score: kernels that call themselves bicubic diff
 
 @dataclass(frozen=True)
 class Report:
-    """What was found. problems: what must be put right; notes: what a reader must know."""
+    """What the check of a data set has found.
+
+    Attributes:
+        notes: what a reader of scores must know.
+        problems: what must be put right.
+    """
 
     name: str
     summary: str

@@ -55,7 +55,11 @@ class Source:
 
 @dataclass(frozen=True)
 class ShardJob:
-    """One shard to write under ``out``. model: the .task file that found the landmarks, if any."""
+    """One shard to write under ``out``.
+
+    Attributes:
+        model: the .task file that found the landmarks; empty = the bundled one.
+    """
 
     out: Path
     shard: Shard

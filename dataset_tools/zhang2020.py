@@ -16,7 +16,7 @@ class Darkening:
     """A darkening of linear RGB.
 
     Attributes:
-        gain: the mean share of light that is kept.
+        gain: the share of the light that is kept, which the matrix varies from channel to channel.
         matrix: (3, 3), ``gain`` times a matrix near the identity.
     """
 

@@ -20,7 +20,11 @@ from learnir.training.layers import MAPS, Layers, Ranges
 
 @dataclass(frozen=True)
 class Archive:
-    """What one file holds. pairs: of "train" and "val", still encoded; there may be none."""
+    """The contents of one archive.
+
+    Attributes:
+        pairs: "train" and "val" pairs, still encoded; there may be none.
+    """
 
     layers: Layers
     pairs: dict[str, list[Pair]]

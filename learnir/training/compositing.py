@@ -69,8 +69,13 @@ def ambient_colour(share: Tensor, tint: Tensor) -> Tensor:
 def ambient_field(
     share: Tensor, wave: Tensor, spread: float | Tensor, sky: Tensor | float = 1.0
 ) -> Tensor:
-    """The ambient ``share`` varying in space; ``wave`` (B, 1, H, W): unit variance, clipped at 1.5;
-    ``sky`` (B, 1, H, W): what of it reaches each point, over its mean."""
+    """The ambient ``share`` varying in space, (B, 1, H, W).
+
+    Args:
+        wave: (B, 1, H, W), of unit variance, clipped at 1.5.
+        spread: how far the share varies.
+        sky: (B, 1, H, W), how much of the light reaches each point, over its mean.
+    """
     return (share * (1 + spread * wave.clamp(-1.5, 1.5) / 1.5) * sky).clamp(0, 1)
 
 
@@ -167,8 +172,13 @@ def shoulder(linear: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Looks:
-    """A new key light per picture, each field (B, 1, 1, 1) but ``backdrop`` (B, 3, H, W): linear
-    background, used where ``has_backdrop`` is 1. See ``dataset_tools.relight.Look``."""
+    """A new key light for every picture; see ``dataset_tools.relight.Look``.
+
+    Attributes:
+        backdrop: (B, 3, H, W), a linear background, used where ``has_backdrop`` is 1.
+
+    All others are (B, 1, 1, 1).
+    """
 
     strength: Tensor
     warmth: Tensor
@@ -185,9 +195,15 @@ class Looks:
 
 @dataclass(frozen=True)
 class Maps:
-    """What the renderer knows of the scene, each (B, 1, H, W): person, face, cloth and skin in
-    [0, 1], the direct shading (about 1 where best lit), the highlight lobe, and the ambient light
-    over its mean on the face. mm (B, 1, 1, 1): of the face, per pixel."""
+    """What the renderer knows of every scene; all (B, 1, H, W) but ``mm``.
+
+    Attributes:
+        person, face, cloth, skin: in [0, 1].
+        shade: the direct shading, about 1 where best lit.
+        gloss: the highlight's lobe.
+        sky: the ambient light over its mean on the face.
+        mm: (B, 1, 1, 1), millimetres of the face per pixel.
+    """
 
     person: Tensor
     face: Tensor
@@ -201,8 +217,12 @@ class Maps:
 
 @dataclass(frozen=True)
 class Dyes:
-    """Another colour for the cloth of each picture: level, contrast, saturation (B, 1, 1, 1) and
-    colour (B, 3, 1, 1). See ``dataset_tools.dye.Dye``."""
+    """Another colour for the cloth of every picture; see ``dataset_tools.dye.Dye``.
+
+    Attributes:
+        level, contrast, saturation: (B, 1, 1, 1).
+        colour: (B, 3, 1, 1).
+    """
 
     level: Tensor
     contrast: Tensor

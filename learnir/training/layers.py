@@ -24,14 +24,18 @@ MAPS = ("matte", "face", "shade", "gloss", "cloth", "skin", "sky")
 
 @dataclass(frozen=True)
 class Ranges:
-    """What is drawn for every pair.
+    """The ranges of what is drawn for every pair.
 
-    The first fields are a recipe's (``dataset_tools.recipe.Recipe`` says what each is); the others
-    are constants of the renderer, and three things that it leaves out. noise_a, noise_b and
-    scattering are log-uniform; strong: share with a strong tint of either sign; jpeg: share of
-    inputs compressed; bend: deviations of ln p where edges are bent by S^p, of a shadow's p and of
-    its channels' own; curve, toe: contrast of the camera behind a shadow (``compositing.Camera``);
-    highlights: how much of them on skin is the key's alone, so that a shadow takes it.
+    The fields without a default are a recipe's (``dataset_tools.recipe.Recipe`` says what each is).
+    The others are constants of the renderer, and three things that it leaves out.
+
+    Attributes:
+        strong: share with a strong tint of either sign.
+        noise_a, noise_b, scattering: drawn log-uniformly.
+        jpeg: share of inputs that are compressed.
+        bend: edges are bent by S^p; deviations of ln p, of a shadow's p and of its channels' own.
+        curve, toe: contrast of the camera behind a shadow (``compositing.Camera``).
+        highlights: how much of them on skin is the key light's alone, so that a shadow takes it.
     """
 
     relit: Number
@@ -77,7 +81,7 @@ class Ranges:
         return [n for value in values for n in (value if isinstance(value, tuple) else (value,))]
 
     def with_numbers(self, numbers: Iterable[Number]) -> Ranges:
-        """The same fields with other numbers."""
+        """The same ranges with other numbers."""
         left = iter(numbers)
         values = {
             one.name: (next(left), next(left))
@@ -94,10 +98,19 @@ RECIPE = tuple(one.name for one in fields(Ranges) if one.default is MISSING)
 
 @dataclass(frozen=True)
 class Layers:
-    """Scenes, uint8. base (N, 3, H, W); maps (N, 7, H, W), see MAPS; shadows (N, K, H, W), linear
-    visibility before it scatters in the skin; backdrops (M, 3, H, W). mm (N,): of the face, per
-    pixel. own (N,), bool: whether a scene keeps the light it has, which "shade" then tells, rather
-    than that of a new key. ranges: of every recipe; cast (N, K): which of them a shadow is of."""
+    """Scenes to composite pairs from; pictures and maps are uint8.
+
+    Attributes:
+        base: (N, 3, H, W).
+        maps: (N, 7, H, W), see MAPS.
+        shadows: (N, K, H, W), linear visibility before it scatters in the skin.
+        backdrops: (M, 3, H, W).
+        mm: (N,), millimetres of the face per pixel.
+        own: bool (N,), whether a scene keeps the light it has, which "shade" then describes, rather
+            than that of a new key.
+        cast: (N, K), which of ``ranges`` a shadow is drawn from.
+        ranges: those of every recipe.
+    """
 
     base: Tensor
     maps: Tensor

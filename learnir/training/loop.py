@@ -47,9 +47,15 @@ class Interrupted(RuntimeError):
 
 @dataclass
 class Run:
-    """A training run: what it trains, on what, where it writes, and how far it is.
+    """A training run.
 
-    validation: observed and clean pictures; None writes no scores, no grids and no best/.
+    Attributes:
+        validation: observed and clean pictures; None writes no scores, no grids and no best/.
+        folder: where the run writes.
+        record: what its checkpoints say of their making.
+        mark: by which the run knows that the folder is still its own.
+        step: how many steps are done.
+        best: the best PSNR so far, dB; ``scores``: those of the last validation.
     """
 
     config: TrainConfig
