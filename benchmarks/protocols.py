@@ -44,6 +44,10 @@ class Protocol:
         assert self.kernel is not None
         return KERNELS[self.kernel](picture, *self.size)
 
+    def seen(self, picture: np.ndarray) -> np.ndarray:
+        """A uint8 picture at the size that the method sees."""
+        return picture if self.method_sees == "native" else self.fit(picture)
+
     def fit_mask(self, mask: np.ndarray) -> np.ndarray:
         """A mask (H, W) at the scoring size."""
         if self.size is None or mask.shape[:2] == self.size:

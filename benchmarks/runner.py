@@ -32,7 +32,7 @@ from benchmarks.pairs import (
 )
 from benchmarks.protocols import Protocol, protocol_named
 from benchmarks.results import Run, check_folder, readable_runs, store
-from benchmarks.scoring import Judge
+from benchmarks.scoring import Judge, as_seen
 from benchmarks.summary import cost_of, input_row_of, summarise
 from benchmarks.validity import card_problems
 
@@ -270,16 +270,6 @@ def timed(method: Method, pair: Pair, seed: int, device: str = "cpu") -> Output:
 def _copied(pair: Pair) -> Pair:
     mask = None if pair.mask is None else pair.mask.copy()
     return replace(pair, input=pair.input.copy(), target=pair.target.copy(), mask=mask)
-
-
-def as_seen(pair: Pair, protocol: Protocol) -> Pair:
-    """The pair at the size the method sees."""
-    if protocol.method_sees == "native":
-        return pair
-    mask = None if pair.mask is None else protocol.fit_mask(pair.mask)
-    return replace(
-        pair, input=protocol.fit(pair.input), target=protocol.fit(pair.target), mask=mask
-    )
 
 
 def _batches(pairs: Iterator[Pair]) -> Iterator[list[Pair]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -23,6 +23,16 @@ Scores = dict[str, float]
 def input_row(y: np.ndarray, x: np.ndarray) -> Scores:
     """What doing nothing scores: the fingerprint of the test set as it was scored."""
     return {"input_psnr": mean_squared_psnr(y, x), "input_ssim": mean_ssim(y, x)}
+
+
+def as_seen(pair: Pair, protocol: Protocol) -> Pair:
+    """The pair at the size that the method sees."""
+    if protocol.method_sees == "native":
+        return pair
+    mask = None if pair.mask is None else protocol.fit_mask(pair.mask)
+    return replace(
+        pair, input=protocol.seen(pair.input), target=protocol.seen(pair.target), mask=mask
+    )
 
 
 @dataclass
@@ -48,7 +58,7 @@ class Judge:
     def score(self, results: Sequence[np.ndarray], pairs: Sequence[Pair]) -> list[Scores]:
         """Scores of uint8 results against their pairs' targets, both brought to scoring size."""
         for result, pair in zip(results, pairs, strict=True):
-            check_pair(result, self._as_seen(pair.target))
+            check_pair(result, self.protocol.seen(pair.target))
         with ThreadPoolExecutor(self.workers) as pool:  # OpenCV and NumPy release the lock
             scored = list(pool.map(self._one, results, pairs))
         if self.faces is not None:
@@ -64,10 +74,6 @@ class Judge:
         small = f"every picture is below {SMALLEST}x{SMALLEST} pixels"
         asked = (name for name in self.protocol.metrics if name.startswith("lpips_"))
         return {name: self.missing.get(name, small) for name in asked if name not in scored}
-
-    def _as_seen(self, picture: np.ndarray) -> np.ndarray:
-        """A picture at the size the method saw."""
-        return self.protocol.fit(picture) if self.protocol.method_sees != "native" else picture
 
     def _one(self, result: np.ndarray, pair: Pair) -> Scores:
         a, b = self._fit(result), self._fit(pair.target)

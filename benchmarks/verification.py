@@ -15,8 +15,7 @@ from pathlib import Path
 from benchmarks.names import BenchmarkError
 from benchmarks.pairs import Collection, decoded, load, manifest, manifest_hash, open_collection
 from benchmarks.protocols import protocol_named
-from benchmarks.runner import as_seen
-from benchmarks.scoring import Judge
+from benchmarks.scoring import Judge, as_seen
 from benchmarks.summary import capped
 
 KNOWN = Path(__file__).with_name("known_files.csv")

@@ -217,7 +217,7 @@ def pictures(context: Context, a: str, b: str, name: str) -> tuple[np.ndarray, n
     from benchmarks.leaderboard import find_run
     from benchmarks.pairs import load
     from benchmarks.protocols import protocol_named
-    from benchmarks.runner import as_seen
+    from benchmarks.scoring import as_seen
 
     with failures_shown(), benchmark_failures_shown():
         found = [find_run(run, context.options.results) for run in (a, b)]
