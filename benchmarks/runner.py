@@ -7,7 +7,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -90,41 +90,79 @@ def run(plan: RunPlan, progress: Progress | None = None, say: Say | None = None)
     check_folder(plan.out)
     _check_seeds(plan.seeds)
     plan = replace(plan, by=plan.by or user())
+    experiment = _experiment(plan)
+    code = commit()  # as it is loaded: it may be edited while this runs
+    stored, unreadable = readable_runs(plan.out)
+    namesakes = _namesakes(stored, experiment)
+    for line in (*_without_partner(experiment.collection), *unreadable, *namesakes):
+        say(line)
+    key, settled = experiment.key, experiment.method.card.settled
+    finished = [r for r in stored if r.facts["provenance"].get("plan") == key]
+    if finished and settled:
+        _tell_of_other_code(finished[0], code, say)
+        return finished[0]
+    journal = Journal(plan.out / ".partial" / f"{key}-{code}.jsonl")
+    _tell_of_other_journals(journal.path, key, say)
+    if not settled:
+        journal.clear()
+    with FaceJudge() if experiment.faces else nullcontext() as judge_of_faces:
+        experiment.judge.faces = judge_of_faces
+        for seed in experiment.seeds:
+            _run_seed(experiment, seed, journal, progress)
+    facts = _facts(plan, experiment)
+    facts["provenance"] |= {"commit": code, "plan": key}
+    return _finish(plan.out, facts, journal, experiment.judge)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What is run; the same for every seed.
+
+    Attributes:
+        files: one hash of all test files.
+        seeds: one for a method that does not draw at random.
+        faces: whether faces are scored.
+    """
+
+    collection: Collection
+    protocol: Protocol
+    method: Method
+    judge: Judge
+    workers: int
+    files: str
+    seeds: tuple[int, ...]
+    faces: bool
+
+    @property
+    def key(self) -> str:
+        """A hash that two runs share if they are the same one."""
+        entry = self.collection.entry
+        grouped = [entry.scene] if entry.title == OWN else []
+        judged = [self.faces, sorted(self.judge.missing), *grouped]
+        card = {k: v for k, v in self.method.card.to_json().items() if k not in SIZES}
+        parts = [entry.name, self.collection.split, card, self.protocol.id, self.files]
+        plan = json.dumps([*parts, list(self.seeds), judged], sort_keys=True)
+        return hashlib.sha256(plan.encode()).hexdigest()[:20]
+
+
+def _experiment(plan: RunPlan) -> Experiment:
+    """The data, method and metrics that a plan names; BenchmarkError where one cannot be had."""
     collection = open_collection(plan.dataset, plan.root, plan.split, plan.clean, plan.scene)
     collection = collection.first(plan.limit)
     protocol = protocol_named(plan.protocol or collection.entry.main_protocol)
     device = best_device(plan.options.device)
     method = make_method(plan.method, replace(plan.options, device=device))
     _check_card(method)
-    files = manifest_hash(manifest(collection))
-    seeds = plan.seeds if method.card.stochastic else plan.seeds[:1]
-    judge = Judge(protocol, device, workers=plan.workers)
-    judge_faces = collection.entry.faces if plan.faces is None else plan.faces
-    grouped = [collection.entry.scene] if collection.entry.title == OWN else []
-    judged = [judge_faces, sorted(judge.missing), *grouped]
-    key = _plan_key(collection, method, protocol, files, seeds, judged)
-    code = commit()  # as it is loaded: it may be edited while this runs
-    stored, unreadable = readable_runs(plan.out)
-    board = collection.entry.name, protocol.id, files
-    namesakes = _namesakes(stored, method.card.to_json(), board)
-    for line in (*_without_partner(collection), *unreadable, *namesakes):
-        say(line)
-    finished = [r for r in stored if r.facts["provenance"].get("plan") == key]
-    if finished and method.card.settled:
-        _tell_of_other_code(finished[0], code, say)
-        return finished[0]
-    journal = Journal(plan.out / ".partial" / f"{key}-{code}.jsonl")
-    _tell_of_other_journals(journal.path, key, say)
-    if not method.card.settled:
-        journal.clear()
-    with ExitStack() as stack:
-        judge.faces = stack.enter_context(FaceJudge()) if judge_faces else None
-        experiment = Experiment(collection, protocol, method, judge, plan.workers)
-        for seed in seeds:
-            _run_seed(experiment, seed, journal, progress, len(seeds))
-    facts = _facts(plan, experiment, files, seeds, device)
-    facts["provenance"] |= {"commit": code, "plan": key}
-    return _finish(plan.out, facts, journal, judge)
+    return Experiment(
+        collection,
+        protocol,
+        method,
+        files=manifest_hash(manifest(collection)),
+        seeds=plan.seeds if method.card.stochastic else plan.seeds[:1],
+        judge=Judge(protocol, device, workers=plan.workers),
+        workers=plan.workers,
+        faces=collection.entry.faces if plan.faces is None else plan.faces,
+    )
 
 
 def _tell_of_other_code(stored: Run, now: str, say: Say) -> None:
@@ -166,11 +204,11 @@ def _without_partner(collection: Collection) -> list[str]:
     ]
 
 
-def _namesakes(stored: list[Run], card: dict[str, Any], board: tuple[str, str, str]) -> list[str]:
-    """Names the newest row that is not of this method but has its name, and so is no longer shown.
-
-    board: the data set's name, the protocol's id and the hash of the files.
-    """
+def _namesakes(stored: list[Run], experiment: Experiment) -> list[str]:
+    """Names the newest row that is not of this method but has its name, and so is no longer shown
+    on the board."""
+    card = experiment.method.card.to_json()
+    board = experiment.collection.entry.name, experiment.protocol.id, experiment.files
     hidden = [
         run
         for run in stored
@@ -189,22 +227,10 @@ def _namesakes(stored: list[Run], card: dict[str, Any], board: tuple[str, str, s
     ]
 
 
-@dataclass(frozen=True)
-class Experiment:
-    """What is the same for every seed of a run."""
-
-    collection: Collection
-    protocol: Protocol
-    method: Method
-    judge: Judge
-    workers: int
-
-
-def _run_seed(
-    experiment: Experiment, seed: int, journal: Journal, progress: Progress, seeds: int
-) -> None:
+def _run_seed(experiment: Experiment, seed: int, journal: Journal, progress: Progress) -> None:
     before = journal.rows()
-    total, done = len(experiment.collection.sources) * seeds, len(before)
+    total = len(experiment.collection.sources) * len(experiment.seeds)
+    done = len(before)
     names = {row["name"] for row in before if row["seed"] == seed}
     pairs = decoded(experiment.collection, experiment.workers, skip=names)
     psnr = math.nan
@@ -284,28 +310,7 @@ def _batches(pairs: Iterator[Pair]) -> Iterator[list[Pair]]:
         yield batch
 
 
-def _plan_key(
-    found: Collection,
-    method: Method,
-    protocol: Protocol,
-    files: str,
-    seeds: Sequence[int],
-    judged: list[Any],
-) -> str:
-    """A hash that two runs share if they are the same one.
-
-    judged: which metrics can be computed here, and what the pictures of a folder of one's own are
-    grouped by.
-    """
-    card = {name: value for name, value in method.card.to_json().items() if name not in SIZES}
-    parts = [found.entry.name, found.split, card, protocol.id, files, list(seeds), judged]
-    plan = json.dumps(parts, sort_keys=True)
-    return hashlib.sha256(plan.encode()).hexdigest()[:20]
-
-
-def _facts(
-    plan: RunPlan, experiment: Experiment, files: str, seeds: Sequence[int], device: str
-) -> dict[str, Any]:
+def _facts(plan: RunPlan, experiment: Experiment) -> dict[str, Any]:
     found = experiment.collection
     return {
         "badge": "re-scored",
@@ -320,11 +325,11 @@ def _facts(
             "reduced": found.reduced,
             "clean": plan.clean,
             **({"scene": found.entry.scene} if found.entry.title == OWN else {}),
-            "manifest_sha256": files,
+            "manifest_sha256": experiment.files,
         },
         "protocol": json.loads(json.dumps(experiment.protocol.to_json())),
-        "seeds": list(seeds),
-        "environment": environment(device),
+        "seeds": list(experiment.seeds),
+        "environment": environment(experiment.judge.device),
         "provenance": {
             "by": plan.by,
             "at": datetime.now(UTC).isoformat(timespec="seconds"),

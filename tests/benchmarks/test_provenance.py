@@ -13,6 +13,8 @@ from benchmarks import machine, runner
 from benchmarks.methods import MethodCard, make_method
 from benchmarks.pairs import open_collection
 from benchmarks.protocols import PROTOCOLS
+from benchmarks.runner import Experiment
+from benchmarks.scoring import Judge
 
 
 @pytest.fixture
@@ -22,7 +24,9 @@ def key(data):
     def made(card, **found):
         collection = dataclasses.replace(open_collection("ucb", data), **found)
         method = dataclasses.replace(make_method("input"), card=card)
-        return runner._plan_key(collection, method, PROTOCOLS["native-v1"], "files", [0], [])
+        protocol = PROTOCOLS["native-v1"]
+        judge = Judge(protocol)
+        return Experiment(collection, protocol, method, judge, 1, "files", (0,), False).key
 
     return made
 
