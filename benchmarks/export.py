@@ -14,7 +14,7 @@ from benchmarks.locations import RESULTS
 from benchmarks.metrics import METRICS
 from benchmarks.names import BenchmarkError
 from benchmarks.results import Run
-from benchmarks.timing_days import marks, of_other_days
+from benchmarks.timing_days import footnote, marks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -162,7 +162,7 @@ def _cells(found: pd.DataFrame, metrics: Sequence[str]) -> list[list[str]]:
 
 def _below(found: pd.DataFrame) -> list[str]:
     """What is said below a table, a line or none."""
-    return list(filter(None, [of_other_days(found)]))
+    return list(filter(None, [footnote(found)]))
 
 
 def _one(row: dict[str, Any], metrics: Sequence[str], mark: str) -> list[str]:

@@ -160,7 +160,7 @@ def resolved(pipeline: LearnIR, settings: Mapping[str, Any]) -> dict[str, str]:
         "mirror": str(settings.get("mirror", config.mirror)),
         "work_size": str(config.work_size),
         "enlarge": str(config.enlarge),
-        "close_ups": "no" if faces.missing() else "yes",
+        "close_ups": "no" if faces.unavailable() else "yes",
     }
 
 

@@ -15,7 +15,7 @@ def marks(found: pd.DataFrame) -> list[str]:
     return [MARK if other else "" for other in _timed_before(found)]
 
 
-def of_other_days(found: pd.DataFrame) -> str:
+def footnote(found: pd.DataFrame) -> str:
     """The line below a table with ``marks`` that says of which days they are; "" without any."""
     marked = found[_timed_before(found)]
     if marked.empty:

@@ -51,13 +51,13 @@ def spherical_harmonics(normals: np.ndarray) -> np.ndarray:
     )
 
 
-def explained(log_light: np.ndarray, normals: np.ndarray) -> np.ndarray:
-    """What the shape explains of log brightness (N,), whose normals are (N, 3); (N,)."""
-    return spherical_harmonics(normals) @ explaining(log_light, normals)
+def fitted_shading(log_light: np.ndarray, normals: np.ndarray) -> np.ndarray:
+    """Log brightness (N,) as the shape explains it, from that seen and the normals (N, 3); (N,)."""
+    return spherical_harmonics(normals) @ fit_shading(log_light, normals)
 
 
-def explaining(log_light: np.ndarray, normals: np.ndarray) -> np.ndarray:
-    """Robust fit of log brightness (N,) by order-2 harmonics of the normals (N, 3): (9,).
+def fit_shading(log_light: np.ndarray, normals: np.ndarray) -> np.ndarray:
+    """Nine coefficients of the light, a robust fit to log brightness (N,) at normals (N, 3).
 
     Reweighted least squares that trusts the brighter side: shadows must not pull the fit down.
     """
@@ -75,12 +75,14 @@ def explaining(log_light: np.ndarray, normals: np.ndarray) -> np.ndarray:
 
 
 def own_light(linear: np.ndarray, scene: Surface) -> np.ndarray:
-    """Light that falls on a linear picture (H, W, 3), as far as its shape explains it, over that
-    on the best-lit skin: float32 (H, W) in [0, 1]; ones where too little skin is seen."""
+    """The light that a linear picture (H, W, 3) shows, as far as the shape explains it.
+
+    Relative to the best-lit skin, float32 (H, W) in [0, 1]; ones where too little skin is seen.
+    """
     small, skin, normals = _small(linear, scene)
     if skin.sum() < LEAST_SKIN:
         return np.ones(scene.depth.shape, np.float32)
-    fit = explaining(_log_light(small)[skin], normals[skin])
+    fit = fit_shading(_log_light(small)[skin], normals[skin])
     best = np.percentile(spherical_harmonics(normals[skin]) @ fit, 95)
     everywhere = spherical_harmonics(scene.normals.reshape(-1, 3)) @ fit
     over: np.ndarray = np.exp(np.minimum(everywhere - best, 0)).reshape(scene.depth.shape)
@@ -98,7 +100,7 @@ def examine(linear: np.ndarray, scene: Surface) -> CleanTarget:
     if skin.sum() < LEAST_SKIN:
         return CleanTarget(0.0, 0.0, 0.0)
     residual: np.ndarray = np.zeros(light.shape)
-    residual[skin] = light[skin] - explained(light[skin], normals[skin])
+    residual[skin] = light[skin] - fitted_shading(light[skin], normals[skin])
     return CleanTarget(
         dark_share=_largest(skin & (residual < DARK_RESIDUAL)) / float(skin.sum()),
         edge_share=_neutral_edges(linear, skin),
@@ -107,7 +109,7 @@ def examine(linear: np.ndarray, scene: Surface) -> CleanTarget:
 
 
 def _small(linear: np.ndarray, scene: Surface) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Crop of the face, its longer side 128 pixels: linear, skin (bool), normals."""
+    """The face, cropped, its longer side 128 pixels: linear light, skin (bool), normals."""
     rows, columns = np.nonzero(scene.face)
     if not len(rows):
         return linear[:1, :1], np.zeros((1, 1), bool), scene.normals[:1, :1]

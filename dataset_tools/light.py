@@ -78,7 +78,7 @@ def self_shadow(depth: np.ndarray, mm: float, light: Light) -> np.ndarray:
     return smoothstep((light.elevation + radius - np.degrees(np.arctan(horizon))) / (2 * radius))
 
 
-def attached(normals: np.ndarray, light: Light) -> np.ndarray:
+def attached_shadow(normals: np.ndarray, light: Light) -> np.ndarray:
     """min(1, n.l / GRAZING): the attached shadow, where light only grazes; (H, W) in [0, 1].
 
     ``self_shadow`` says which points see the light; alone it ends a side-lit forehead at a hard

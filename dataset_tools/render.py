@@ -12,7 +12,7 @@ import numpy as np
 from dataset_tools import photometry, pose, shadows, visibility, zhang2020
 from dataset_tools.dye import Dye, cloth, draw_dye, dyed
 from dataset_tools.frame import Frame, draw_frame, sharpen, warp_landmarks, warp_picture
-from dataset_tools.fringe import unmixed
+from dataset_tools.fringe import decontaminated
 from dataset_tools.geometry import surface
 from dataset_tools.landmarks import Landmarks
 from dataset_tools.light import draw_light
@@ -167,7 +167,7 @@ def _draw_base(
         return _Base(base, ambient, dye)
     look = draw_look(rng, recipe)
     lit, ambient = relight(
-        unmixed(base, person, stage.scene.mm),
+        decontaminated(base, person, stage.scene.mm),
         stage.scene,
         person=person,
         light=stage.light,

@@ -1,4 +1,4 @@
-"""The light that stays in a shadow: from how much of its surroundings each point gets light.
+"""The light that stays in a shadow, with ambient occlusion: how much reaches each point of a face.
 
 Sockets of eyes, the sides of a nose and what lies under lips and chin see less of the sky than a
 forehead does, the cheeks see another part of it, and what casts the shadow hides a part. Direct
@@ -57,10 +57,11 @@ def patches() -> list[Light]:
 
 
 def reaching(scene: Surface, key: Light, around: Surroundings) -> np.ndarray:
-    """Ambient light that reaches each point, over its mean on the face; float32 (H, W).
+    """The ambient light that reaches each point, over its mean on the face; float32 (H, W).
 
-    E = sum_k w_k max(n.l_k, 0) V_k over the patches, V the horizon of ``self_shadow``, w the
-    patch's radiance exp(towards.l_k), less what is ``hidden`` where it is near the key.
+    E = sum_k w_k max(n.l_k, 0) V_k over the patches of the surroundings, V the horizon of
+    ``self_shadow`` (ambient occlusion), w the patch's radiance exp(towards.l_k), less what the
+    occluder hides near the key light.
     """
     width, height = (max(side // COARSE, 1) for side in scene.depth.shape[::-1])
     depth, normals = (

@@ -17,7 +17,7 @@ import numpy as np
 from dataset_tools import occluders, photometry, shadows, visibility
 from dataset_tools.geometry import Surface, surface
 from dataset_tools.landmarks import Detector, Landmarks, open_detector
-from dataset_tools.light import Light, attached, self_shadow
+from dataset_tools.light import Light, attached_shadow, self_shadow
 from learnir.images import decode_linear, encode_linear, shrunk
 
 RANDOM, NONE = "random", "none"
@@ -168,7 +168,7 @@ def _visibility(
         visible = shadows.cast(texture, scene, light, s.distance, s.opacity)
     if s.face_shadow:
         visible = visible * self_shadow(scene.depth, scene.mm, light)
-        visible = visible * attached(scene.normals, light)
+        visible = visible * attached_shadow(scene.normals, light)
     if s.person_only:
         visible = shadows.within(visible, portrait.person)
     return np.clip(visible, 0, 1).astype(np.float32)

@@ -10,7 +10,7 @@ import numpy as np
 from dataset_tools import occluders, pose, shadows
 from dataset_tools.geometry import Surface
 from dataset_tools.landmarks import Landmarks
-from dataset_tools.light import Light, attached, self_shadow
+from dataset_tools.light import Light, attached_shadow, self_shadow
 from dataset_tools.recipe import Recipe
 
 TEXELS = 512
@@ -73,7 +73,7 @@ def _own(stage: Stage, kind: str) -> tuple[np.ndarray, list[dict[str, Any]]]:
     if kind not in ("self", "occluder_self") or not stage.frontal:
         return np.ones(stage.scene.depth.shape, np.float32), []
     visible = self_shadow(stage.scene.depth, stage.scene.mm, stage.light)
-    return visible * attached(stage.scene.normals, stage.light), [{"layer": "self"}]
+    return visible * attached_shadow(stage.scene.normals, stage.light), [{"layer": "self"}]
 
 
 def _once(

@@ -150,13 +150,13 @@ def restore(
         print(line, file=sys.stderr)
     if not todo.tasks:
         return FAILED
-    from learnir.faces import missing
+    from learnir.faces import unavailable
     from learnir.pipeline import LearnIR  # torch, which takes seconds
     from learnir.restore import run
 
     learnir = LearnIR.from_pretrained(checkpoint, device)
     learnir.check(**options)
-    if faces and (problem := missing()):
+    if faces and (problem := unavailable()):
         print(f"{problem}, or --no-faces", file=sys.stderr)
     outcome = run(learnir, todo.tasks, writing, options, workers)
     failed = len(outcome.failed) + len(todo.problems)

@@ -36,7 +36,7 @@ def way_up(picture: np.ndarray) -> int:
     """Quarter turns, as of ``np.rot90``, that put a uint8 or uint16 RGB picture (H, W, 3) upright.
 
     The finders also see faces that lie, but are more certain of those that stand. 0 where that does
-    not decide, and without MediaPipe (see ``missing``).
+    not decide, and without MediaPipe (see ``unavailable``).
     """
     with _LOCK:
         finders = _finders()
@@ -65,7 +65,7 @@ def _detections(finder: Finder, picture: np.ndarray) -> Sequence[Any]:
 def find_faces(picture: np.ndarray) -> list[Box]:
     """Boxes of the faces in a uint8 or uint16 RGB picture (H, W, 3), each once.
 
-    Empty without MediaPipe (see ``missing``). Near faces are looked for, then far ones, then far
+    Empty without MediaPipe (see ``unavailable``). Near faces are sought, then far ones, then far
     ones in overlapping crops, since small faces are lost in the 128 or 192 pixels that a detector
     sees. Of boxes that overlap, the one with the higher score is kept.
     """
@@ -143,7 +143,7 @@ def _parts(H: int, W: int) -> list[tuple[slice, slice]]:
 _LOCK = Lock()  # the finders keep state
 
 
-def missing() -> str:
+def unavailable() -> str:
     """One line where MediaPipe does not load: what is left out, why, the remedy; else ""."""
     with _LOCK:
         return _loaded()[1]

@@ -35,7 +35,7 @@ from benchmarks.results import Run, readable_runs
 from benchmarks.runner import RunPlan, run
 from benchmarks.statistics import LEVEL, holm
 from benchmarks.summary import summarise
-from benchmarks.timing_days import marks, of_other_days
+from benchmarks.timing_days import footnote, marks
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -227,7 +227,7 @@ def costs(board: LeaderboardBoard, results: Path) -> str:
         spread = f"{row['seed_std']:.3f}" if row["seeds"] > 1 else ""
         seconds = f"{row['seconds']:.3f}{mark}"
         rows.append([row["method"], seconds, *shown, row["seeds"], spread])
-    return "\n\n".join(filter(None, (markdown(rows), of_other_days(found))))
+    return "\n\n".join(filter(None, (markdown(rows), footnote(found))))
 
 
 def comparisons(found: list[LeaderboardBoard], results: Path) -> pd.DataFrame:

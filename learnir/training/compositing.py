@@ -270,8 +270,8 @@ def grade(linear: Tensor, contrast: Tensor, saturation: Tensor) -> Tensor:
     return (grey + saturation * (graded - grey)).clamp(min=0)
 
 
-def unmixed(linear: Tensor, maps: Maps) -> Tensor:
-    """Base whose rim takes the colours that the person has right inside of it; (B, 3, H, W).
+def decontaminated(linear: Tensor, maps: Maps) -> Tensor:
+    """The base with a rim in the colours that the person has right inside of it; (B, 3, H, W).
 
     As ``dataset_tools.fringe``, but by Gaussians, whose width may differ within a batch: core is
     where the rim's width lies within the person, F = sum c I / sum c around.

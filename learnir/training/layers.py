@@ -230,7 +230,9 @@ def draw_pairs(
         changed = light.dyed(base, maps.cloth, _dyes(draws))
         base = light.mix(changed, base, draws.happens(ranges.dyed))
     look = _looks(layers, size, draws, ranges)
-    lit, ambient_lit = light.relight(light.unmixed(base, maps), maps, ambient, look, base, camera)
+    lit, ambient_lit = light.relight(
+        light.decontaminated(base, maps), maps, ambient, look, base, camera
+    )
     own = layers.own[scenes].view(-1, 1, 1, 1).float()
     ambient = light.mix(light.own_share(ambient, camera.inverse(maps.shade)), ambient, own)
     relit = draws.happens(ranges.relit) * (1 - own)

@@ -143,7 +143,7 @@ def test_a_card_says_that_there_were_no_close_ups(monkeypatch):
 
     shipped = LearnIR.from_pretrained(device="cpu")
     for told, expected in (("", "yes"), ("faces are not looked at closely", "no")):
-        monkeypatch.setattr(faces, "missing", lambda told=told: told)
+        monkeypatch.setattr(faces, "unavailable", lambda told=told: told)
         assert resolved(shipped, {})["close_ups"] == expected
 
 

@@ -7,7 +7,7 @@ from benchmarks import export
 from benchmarks.leaderboard import board_named, find_run, reproduce, table
 from benchmarks.results import Run
 from benchmarks.summary import cost_of
-from benchmarks.timing_days import MARK, marks, of_other_days
+from benchmarks.timing_days import MARK, footnote, marks
 
 
 def timed(**days):
@@ -19,15 +19,15 @@ def test_seconds_of_another_day_are_marked_and_dated():
     found = timed(a="2026-11-29", b="2026-11-27", c="2026-11-28", d="2026-11-27")
     assert marks(found) == ["", MARK, MARK, MARK]
     told = f"{MARK} timed on another day than the newest row (2026-11-29): "
-    assert of_other_days(found) == f"{told}2026-11-27 b, d; 2026-11-28 c."
+    assert footnote(found) == f"{told}2026-11-27 b, d; 2026-11-28 c."
     found.loc[[1, 3], "seconds"] = None  # nobody saw how long they took
     assert marks(found) == ["", "", MARK, ""]
-    assert of_other_days(found) == f"{told}2026-11-28 c."
+    assert footnote(found) == f"{told}2026-11-28 c."
 
 
 def test_rows_of_one_day_are_not_marked():
     found = timed(a="2026-11-29", b="2026-11-29")
-    assert (marks(found), of_other_days(found)) == (["", ""], "")
+    assert (marks(found), footnote(found)) == (["", ""], "")
 
 
 @pytest.mark.parametrize("form", ["text", "markdown", "html"])

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataset_tools.clean_target import examine, explained, own_light, spherical_harmonics
+from dataset_tools.clean_target import examine, fitted_shading, own_light, spherical_harmonics
 from dataset_tools.curation import (
     Thresholds,
     Verdict,
@@ -173,7 +173,7 @@ def test_harmonics_explain_smooth_shading_but_not_a_cast_shadow(face, astronaut)
     normals = scene.normals[skin]
     light = np.log(0.3 + 0.5 * np.maximum(normals @ np.array([0.3, -0.4, 0.87]), 0))
     assert spherical_harmonics(normals).shape == (skin.sum(), 9)
-    assert np.abs(light - explained(light, normals)).mean() < 0.05
+    assert np.abs(light - fitted_shading(light, normals)).mean() < 0.05
     picture = np.zeros((512, 512, 3), np.float32) + 0.3
     picture[skin] = np.exp(light)[:, None]
     clean = examine(picture, scene)
@@ -205,7 +205,7 @@ def test_a_patch_in_shadow_or_a_highlight_hardly_pulls_the_fit(outliers, within)
     light = normals @ np.array([0.3, -0.2, 0.5])
     patch = normals @ (np.array([0.6, 0, 0.8])) > 0.95
     assert patch.mean() > 0.05
-    found = explained(np.where(patch, light + outliers, light), normals)
+    found = fitted_shading(np.where(patch, light + outliers, light), normals)
     assert np.abs(found - light)[~patch].mean() < within
     plain, *_ = np.linalg.lstsq(
         spherical_harmonics(normals), np.where(patch, light + outliers, light), rcond=None

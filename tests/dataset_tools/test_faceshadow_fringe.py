@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dataset_tools import render
-from dataset_tools.fringe import unmixed
+from dataset_tools.fringe import decontaminated
 from dataset_tools.geometry import surface
 from dataset_tools.landmarks import Landmarks
 from dataset_tools.light import Light, smoothstep
@@ -31,7 +31,7 @@ def test_the_rim_takes_the_persons_colour(wider, mm):
     """Two millimetres of it, in however many pixels; less where there is less of the person."""
     share = disc(128, 40, 2 / mm)[..., None]
     person = smoothstep((disc(128, 40 + wider, 2 / mm) - 0.25) / 0.5)
-    base = unmixed(share * HAIR + (1 - share) * WALL, person, mm)
+    base = decontaminated(share * HAIR + (1 - share) * WALL, person, mm)
     taken = np.minimum(1, person / 0.4)[..., None]
     left = HAIR + (1 - taken) * (1 - share) * (WALL - HAIR)
     assert np.abs(base - left)[person > 0].max() < 0.01
@@ -43,7 +43,7 @@ def test_the_inside_and_single_hairs_keep_what_they_are():
     picture = rng.random((96, 96, 3)).astype(np.float32)
     person = disc(96, 30, 2)
     person[:, 90] = 1
-    base = unmixed(picture, person, 1.0)
+    base = decontaminated(picture, person, 1.0)
     assert np.array_equal(base[disc(96, 26, 1) == 1], picture[disc(96, 26, 1) == 1])
     assert np.array_equal(base[:, 90], picture[:, 90])
 
@@ -54,7 +54,7 @@ def test_behind_the_rim_stands_the_photographed_wall(face):
     picture = share[..., None] * HAIR + (1 - share[..., None]) * WALL
     look = replace(draw_look(np.random.default_rng(0), Recipe()), background=0.5, backdrop=None)
     lit, _ = relight(
-        unmixed(picture, share, 1.0),
+        decontaminated(picture, share, 1.0),
         scene,
         person=share,
         light=Light(-90, 40, 1.0),

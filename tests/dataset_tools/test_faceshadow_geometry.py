@@ -30,7 +30,7 @@ from dataset_tools.geometry import (
     vertex_normals,
 )
 from dataset_tools.landmarks import LandmarkError, check_order
-from dataset_tools.light import GRAZING, Light, attached, self_shadow
+from dataset_tools.light import GRAZING, Light, attached_shadow, self_shadow
 
 
 def test_mesh_is_an_oriented_surface_of_852_triangles():
@@ -180,7 +180,7 @@ def test_a_convex_head_is_in_shadow_where_it_faces_away_and_nowhere_else(face, a
     cosine, visible = normals @ light.direction, self_shadow(scene.depth, scene.mm, light)
     assert (cosine[skin] > 0.1).mean() > 0.6
     assert visible[skin & (cosine > 0.1)].min() > 0.99
-    lit, wanted = visible * attached(scene.normals, light), np.clip(cosine / GRAZING, 0, 1)
+    lit, wanted = visible * attached_shadow(scene.normals, light), np.clip(cosine / GRAZING, 0, 1)
     assert np.abs(lit - wanted)[skin].max() < 0.25
     assert np.abs(lit - wanted)[skin].mean() < 0.02
 

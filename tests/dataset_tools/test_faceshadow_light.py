@@ -11,7 +11,7 @@ import pytest
 from dataset_tools import shadows, visibility
 from dataset_tools.geometry import Surface, surface
 from dataset_tools.landmarks import Landmarks
-from dataset_tools.light import Light, attached, draw_light, lambert, self_shadow
+from dataset_tools.light import Light, attached_shadow, draw_light, lambert, self_shadow
 from dataset_tools.occluders import OCCLUDERS
 from dataset_tools.recipe import RECIPES
 
@@ -334,7 +334,7 @@ def test_what_the_face_throws_on_itself_is_computed_once(face, monkeypatch, kind
     visible, layers = visibility.draw(rng, stage, kind, recipe)
     assert len(computed) == 1
     own = self_shadow(stage.scene.depth, stage.scene.mm, stage.light)
-    own = own * attached(stage.scene.normals, stage.light)
+    own = own * attached_shadow(stage.scene.normals, stage.light)
     assert layers[0] == {"layer": "self"}
     if kind == "occluder_self":
         assert [layer["layer"] for layer in layers[1:]] in (["cast"], ["cast", "cast"])

@@ -138,12 +138,12 @@ def test_without_mediapipe_a_warning_says_so_once(without_mediapipe, learnir, sc
             find_faces(scene(100, 100))
     (told,) = said
     assert re.fullmatch(line + ", or faces=False", str(told.message))
-    assert re.fullmatch(line, faces.missing())
+    assert re.fullmatch(line, faces.unavailable())
 
 
 @needs_mediapipe
 def test_where_mediapipe_loads_nothing_is_missing(scene):
-    assert faces.missing() == ""
+    assert faces.unavailable() == ""
 
 
 @needs_mediapipe

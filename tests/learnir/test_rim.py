@@ -30,11 +30,11 @@ def test_the_rim_takes_the_persons_colour_as_in_the_renderer(mm):
     maps = compositing.Maps(
         batched(person).repeat(2, 1, 1, 1), zero, zero, zero, zero, zero, zero, sizes
     )
-    both = compositing.unmixed(torch.cat([batched(picture), batched(other)]), maps)
+    both = compositing.decontaminated(torch.cat([batched(picture), batched(other)]), maps)
     ours, others = both.permute(0, 2, 3, 1).numpy()
     seen = person > 0.4
     assert np.abs(ours - HAIR)[seen].max() < 0.01
-    assert np.abs(ours - fringe.unmixed(picture, person, mm))[seen].max() < 0.01
+    assert np.abs(ours - fringe.decontaminated(picture, person, mm))[seen].max() < 0.01
     assert np.abs(others - 10 * HAIR)[seen].max() < 0.01
     assert np.array_equal(ours[person == 0], picture[person == 0])
 
@@ -47,7 +47,7 @@ def test_the_inside_and_single_hairs_keep_what_they_are():
     maps = compositing.Maps(
         batched(person), zero, zero, zero, zero, zero, zero, torch.ones(1, 1, 1, 1)
     )
-    base = compositing.unmixed(batched(picture), maps)[0].permute(1, 2, 0).numpy()
+    base = compositing.decontaminated(batched(picture), maps)[0].permute(1, 2, 0).numpy()
     _, inner = head_before_a_wall(HAIR, 96, 26.0)
     assert np.allclose(base[inner == 1], picture[inner == 1])
     assert np.allclose(base[:, 90], picture[:, 90])
