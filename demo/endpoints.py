@@ -36,6 +36,7 @@ from demo.context import Context
 from demo.failures import refusal
 from demo.runs import Cancelled, Crowded, Turns
 from demo.storage import keep
+from learnir.encoding import encode_png
 
 NAMES = ("restore", "restore_batch", "synthesize", "leaderboard", "boards", "submit", "model")
 """Every public endpoint; all else is private."""
@@ -116,7 +117,7 @@ def _restore(context: Context) -> None:
         with _in_line(context, line, request) as flag:
             kept = restoring.restore(context, picture, settings, flag=flag, where=where)
             data, name = photos.encode_like(kept.photo, kept.at_strength(settings.strength))
-            mask = photos.encode_png(kept.restoration.shadow_mask())
+            mask = encode_png(kept.restoration.shadow_mask())
         return keep(data, name), keep(mask, "mask.png"), restoring.facts(context, kept)
 
     _declare(

@@ -18,8 +18,8 @@ import numpy as np
 
 from demo.engine import Settings
 from demo.failures import benchmark_failures_shown, failures_shown, refusal
-from demo.photos import encode_png
 from demo.storage import keep
+from learnir.encoding import encode_png
 
 if TYPE_CHECKING:
     import pandas as pd

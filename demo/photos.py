@@ -82,12 +82,6 @@ def encode_like(photo: Photo, picture: np.ndarray) -> tuple[bytes, str]:
     return encode_photo(photo.file, picture), f"{path.stem}-restored{suffix}"
 
 
-def encode_png(picture: np.ndarray) -> bytes:
-    """Lossless PNG of a uint8 picture (H, W, 3) or mask (H, W)."""
-    ordered = picture[..., ::-1] if picture.ndim == 3 else picture
-    return cv2.imencode(".png", ordered)[1].tobytes()
-
-
 def encode_preview(picture: np.ndarray) -> bytes:
     """JPEG of a uint8 RGB picture (H, W, 3) to look at, with colours at full resolution: a sixth
     of a PNG's bytes in a fortieth of its time, 45 dB from it."""

@@ -20,6 +20,7 @@ from demo.events import CHOSEN, DIRECT, EACH, LIVE, QUIET, RUN, SCORED, look_at
 from demo.failures import failures_shown
 from demo.runs import Cancelled
 from demo.storage import EXAMPLES, keep
+from learnir.encoding import encode_png
 from learnir.images import ImageError
 
 TAB = "restore"
@@ -354,7 +355,7 @@ def take(raw: dict[str, Any] | None) -> tuple[Any, str | None, str]:
     line = _line(photo)
     if photos.shown_by_browsers(photo):
         return raw["path"], raw["path"], line
-    preview = keep(photos.encode_png(views.preview(photo.picture)), "preview.png")
+    preview = keep(encode_png(views.preview(photo.picture)), "preview.png")
     return preview, raw["path"], f"{line} (preview; the original is restored)"
 
 

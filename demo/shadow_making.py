@@ -19,8 +19,9 @@ import numpy as np
 from demo import photos
 from demo.cache import Cache
 from demo.failures import dataset_failures_shown, failures_shown, refusal, renamed
-from demo.photos import encode_png, open_photo
+from demo.photos import open_photo
 from demo.storage import AGE_S, keep
+from learnir.encoding import encode_png
 from learnir.images import eight_bits, from_unit
 
 if TYPE_CHECKING:

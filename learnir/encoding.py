@@ -35,6 +35,12 @@ METRES_PER_INCH = 0.0254
 PNG_HEADER = 33  # bytes of the signature and the first chunk, behind which the others go
 
 
+def encode_png(picture: np.ndarray) -> bytes:
+    """Lossless PNG of a uint8 picture (H, W, 3) or mask (H, W)."""
+    ordered = picture[..., ::-1] if picture.ndim == 3 else picture
+    return cv2.imencode(".png", ordered)[1].tobytes()
+
+
 def encode_photo(
     photo: Photo, restored: np.ndarray, format: str | None = None, strip: bool = False
 ) -> bytes:

@@ -10,13 +10,13 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from learnir.checkpoint import save_checkpoint
+from learnir.encoding import encode_png
 from learnir.model import LearnIRModel
 from learnir.networks.blocks import can_fuse, fuse
 from learnir.progress import progress
@@ -257,7 +257,7 @@ class Run:
         self._log({"step": self.step, **self.scores})
         line = f"step {self.step}: {result.psnr_input:.2f} -> {result.psnr:.2f} dB"
         bar.write(line, file=sys.stderr)
-        write_atomically(self.folder / "grids" / f"{self.step:07d}.png", _png(result.grid))
+        write_atomically(self.folder / "grids" / f"{self.step:07d}.png", encode_png(result.grid))
         if result.psnr > self.best:
             self.best = result.psnr
             self._write_checkpoint(self.folder / "best")
@@ -307,9 +307,3 @@ def _trim_log(path: Path, step: int) -> None:
         if keeps:
             kept.append(line + "\n")
     write_atomically(path, "".join(kept).encode())
-
-
-def _png(picture: np.ndarray) -> bytes:
-    import cv2
-
-    return cv2.imencode(".png", picture[..., ::-1])[1].tobytes()
