@@ -1,4 +1,4 @@
-"""The days on which a board's rows were timed: one machine is not equally fast on all of them."""
+"""Marks and a footnote for rows that were timed on other days: a machine is not always as fast."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ MARK = "†"
 
 
 def marks(found: pd.DataFrame) -> list[str]:
-    """For each row of a board's ``table``: MARK behind seconds of another day than the newest's."""
+    """MARK or "" for each row of a board's ``table``: whether it was timed on another day than the
+    newest row.
+    """
     return [MARK if other else "" for other in _timed_before(found)]
 
 
 def footnote(found: pd.DataFrame) -> str:
-    """The line below a table with ``marks`` that says of which days they are; "" without any."""
+    """The line below a table with ``marks`` that says which days they stand for; "" without any."""
     marked = found[_timed_before(found)]
     if marked.empty:
         return ""

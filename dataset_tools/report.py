@@ -18,7 +18,7 @@ from dataset_tools.rows import FIELDS
 from dataset_tools.traces import curation_lines
 from learnir.writing import write_atomically
 
-SHEET_TILES, SHEET_SIDE = 60, 128
+SHEET_TILES, SHEET_COLUMNS, SHEET_SIDE = 60, 10, 128
 HISTOGRAMS: dict[str, tuple[float, ...]] = {
     "coverage": (0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.85, 1.01),
     "penumbra": (0, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 1e9),
@@ -95,13 +95,9 @@ def write_sheets(out: Path, photos: dict[str, Photo], verdicts: list[Verdict]) -
         tiles = [tile for v in chosen if (tile := _tile(photos[v.key], v)) is not None]
         path = out / ledger.REPORT / f"{status}.png"
         if tiles:
-            _save(path, tiles)
+            sheets.save(path, sheets.sheet(tiles, SHEET_COLUMNS))
         else:
             path.unlink(missing_ok=True)
-
-
-def _save(path: Path, tiles: list[np.ndarray]) -> None:
-    sheets.save(path, sheets.sheet(tiles, 10))
 
 
 def spread(items: list, count: int) -> list:

@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from dataset_tools.recipe import RECIPES
 from demo import shadow_making
 from demo.checking import MOST_SEED
 from demo.context import Context
@@ -17,7 +18,6 @@ from demo.restore_events import Source, hand_over, on_choice
 from demo.storage import EXAMPLES
 
 PORTRAIT = str(EXAMPLES / "portrait.jpg")
-RECIPES = ["faceshadow", "sunlit", "zhang2020", "self"]
 FORMATS = ["imagefolder", "parquet", "webdataset"]
 
 
@@ -199,7 +199,7 @@ def _small_dataset() -> None:
             pairs = gr.Slider(1, shadow_making.MOST_PAIRS, 4, step=1, label="Pairs a portrait")
             seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=MOST_SEED)
         with gr.Row():
-            recipe = gr.Dropdown(RECIPES, value=RECIPES[0], label="Recipe")
+            recipe = gr.Dropdown(list(RECIPES), value="faceshadow", label="Recipe")
             format = gr.Dropdown(FORMATS, value=FORMATS[0], label="Format")
         licence = gr.Textbox(label="Licence of the portraits", placeholder="CC BY 4.0")
         run = gr.Button("Build the data set", elem_id="shadow-build")

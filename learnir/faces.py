@@ -144,7 +144,7 @@ _LOCK = Lock()  # the finders keep state
 
 
 def unavailable() -> str:
-    """One line where MediaPipe does not load: what is left out, why, the remedy; else ""."""
+    """Why no faces are found here, in one line with the remedy; "" where MediaPipe loads."""
     with _LOCK:
         return _loaded()[1]
 

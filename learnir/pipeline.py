@@ -33,7 +33,7 @@ from learnir.tiling import NoiseField
 
 MODES = ("auto", "gain", "tile")
 CARD = "README.md"
-AS_IT_IS = "surrogateescape"  # a card that is not UTF-8 is nothing that stops a restoration
+ANY_BYTES = "surrogateescape"  # a card that is not UTF-8 does not stop a restoration
 
 
 class LearnIR:
@@ -76,14 +76,14 @@ class LearnIR:
         pipeline = cls(load_checkpoint(folder, choose_device(device)), read_training(folder))
         card = folder / CARD
         if card.exists():
-            pipeline.card = card.read_text(encoding="utf-8", errors=AS_IT_IS)
+            pipeline.card = card.read_text(encoding="utf-8", errors=ANY_BYTES)
         return pipeline
 
     def save_pretrained(self, folder: str | os.PathLike[str]) -> Path:
         """Weights (float16), config, training record and model card, for ``from_pretrained``."""
         folder = save_checkpoint(folder, self.model, self.training or None)
         card = self.card or plain_card(self.model)
-        (folder / CARD).write_text(card, encoding="utf-8", errors=AS_IT_IS)
+        (folder / CARD).write_text(card, encoding="utf-8", errors=ANY_BYTES)
         return folder
 
     def push_to_hub(
@@ -222,11 +222,11 @@ class LearnIR:
             close = usual if size == sizes[0] else size  # after memory ran out, smaller as well
             return restore_at(job, picture, mode, size, squares, close)
 
-        with self._as_ever():
+        with self._inference():
             return with_smaller_sizes(at, *sizes)
 
     @contextmanager
-    def _as_ever(self) -> Iterator[None]:
+    def _inference(self) -> Iterator[None]:
         """No gradients, and full precision where the caller's own network runs with less."""
         with torch.inference_mode(), torch.autocast(self.device.type, enabled=False):
             yield
@@ -253,7 +253,7 @@ class LearnIR:
         options = Sampling(**sampling)
         job = Job(self._folded, options, options.check(self.model), NoiseField(seed), progress)
         job.start(len(pictures))
-        with self._as_ever():
+        with self._inference():
             return from_signed(job.run_all(pictures), pictures.dtype.type)
 
 

@@ -270,7 +270,7 @@ def _is_file_name(out: Path) -> bool:
     return out.suffix.lower() in (FORMAT_OF.keys() | VIDEO_SUFFIXES) and not out.is_dir()
 
 
-def _check_suffix(out: Path, found: Sequence[tuple[Path, Path]], format: str | None) -> None:
+def _check_suffix(out: Path, found: Sequence[Input], format: str | None) -> None:
     video = out.suffix.lower() in VIDEO_SUFFIXES
     if any((path.suffix.lower() in VIDEO_SUFFIXES) != video for path, _ in found):
         raise PlanError(f"{out}: a picture becomes a picture and a video a video; rename it")

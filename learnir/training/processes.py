@@ -26,7 +26,7 @@ from torch.multiprocessing import (
 )
 
 from learnir.console import INTERRUPTED, Stopped
-from learnir.training.stops import requests_to
+from learnir.training.stops import stop_signals_call
 
 GRACE = 10.0  # seconds that the other ranks have to end by themselves after one has failed
 
@@ -115,5 +115,5 @@ def _passed_on(ranks: ProcessContext) -> Iterator[list[int]]:
             if process.is_alive():
                 os.kill(process.pid, number)
 
-    with requests_to(pass_on):
+    with stop_signals_call(pass_on):
         yield asked

@@ -11,7 +11,7 @@ NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows lacks the last
 
 
 @contextmanager
-def requests_to(handler: Callable[[int, object], None]) -> Iterator[None]:
+def stop_signals_call(handler: Callable[[int, object], None]) -> Iterator[None]:
     """Within it, requests to stop call ``handler``, except those that are ignored (``nohup``)."""
     numbers = [getattr(signal, name) for name in NAMES if hasattr(signal, name)]
     before = {n: signal.getsignal(n) for n in numbers}
@@ -44,5 +44,5 @@ def stop_requests() -> Iterator[list[int]]:
         hint = "; Ctrl-C once more stops at once" if again else ""
         print(f"stopping after this step ...{hint}", file=sys.stderr)
 
-    with requests_to(request):
+    with stop_signals_call(request):
         yield received
