@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -107,16 +106,13 @@ def why_missing(net: str) -> str | None:
 @cache
 def network(net: str, device: str = "cpu") -> torch.nn.Module:
     """The LPIPS network with checked backbone weights, loaded once."""
-    from lpips import LPIPS
+    from learnir.perceptual import load_backbone, lpips_network
 
     backbone = BACKBONES[net]
     features = load_features(backbone, find_weights(backbone))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torchvision's notice about ``pretrained``
-        model = LPIPS(net=net, version="0.1", pnet_rand=True, verbose=False)
-    for name, parameter in model.net.named_parameters():
-        parameter.data.copy_(features[name.split(".", 1)[1]])  # "slice1.0.weight" -> "0.weight"
-    return model.to(device).eval()
+    model = lpips_network(net)
+    load_backbone(model, features)
+    return model.to(device)
 
 
 def find_weights(backbone: Backbone) -> Path:

@@ -7,13 +7,13 @@ what was trained on.
 from __future__ import annotations
 
 import os
-import warnings
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from learnir.checkpoint import CheckpointError
+from learnir.perceptual import load_backbone, lpips_network
 
 FEATURES = "squeezenet1_1_features.pth"
 
@@ -27,18 +27,13 @@ def lpips_loss() -> nn.Module:
     Raises:
         CheckpointError: the named file is missing or holds something else, or nothing is fetched.
     """
-    from lpips import LPIPS
-
-    given = os.environ.get("LEARNIR_LPIPS_WEIGHTS")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torchvision's notice about ``pretrained``
-        model = LPIPS(net="squeeze", pnet_rand=True, verbose=False)
+    given, model = os.environ.get("LEARNIR_LPIPS_WEIGHTS"), lpips_network("squeeze")
     if given is None:
-        _take(model, _fetched())
+        load_backbone(model, _fetched())
     else:
         _load(model, Path(given))
     model.to(memory_format=torch.channels_last)
-    return model.eval().requires_grad_(False)
+    return model.requires_grad_(False)
 
 
 def _fetched() -> dict[str, Tensor]:
@@ -55,17 +50,10 @@ def _fetched() -> dict[str, Tensor]:
         ) from error
 
 
-def _take(model: nn.Module, state: dict[str, Tensor]) -> None:
-    features = {key.removeprefix("features."): value for key, value in state.items()}
-    for name, parameter in model.named_parameters():
-        if name.startswith("net."):  # "net.slice1.0.weight" -> "0.weight"
-            parameter.data.copy_(features[name.split(".", 2)[2]])
-
-
 def _load(model: nn.Module, path: Path) -> None:
     path = path / FEATURES if path.is_dir() else path
     try:
-        _take(model, torch.load(path, map_location="cpu", weights_only=True))
+        load_backbone(model, torch.load(path, map_location="cpu", weights_only=True))
     except Exception as error:  # torch raises many kinds for a damaged file
         raise CheckpointError(
             f"{path}: not SqueezeNet's features ({error}); set LEARNIR_LPIPS_WEIGHTS to the file "
