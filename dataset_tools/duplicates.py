@@ -34,8 +34,10 @@ def duplicate_clusters(facts: list[Facts]) -> list[list[str]]:
 
 
 def _turned(thumbs: np.ndarray) -> np.ndarray:
-    """Thumbnails as they are, turned by a quarter, by half a turn, and mirrored (4 N, 16, 16);
-    three quarters are one quarter seen from the other of a pair."""
+    """Thumbnails as they are, turned by a quarter and by half a turn, and mirrored: (4 N, 16, 16).
+
+    Three quarters need not be tried: seen from the other of a pair, that is one quarter.
+    """
     turned = [np.rot90(thumbs, quarters, (1, 2)) for quarters in range(3)]
     return np.concatenate([*turned, thumbs[:, :, ::-1]])
 

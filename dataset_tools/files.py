@@ -1,4 +1,4 @@
-"""Lines and tables that are written, and telling a whole file from a damaged one."""
+"""Writes lines and tables; hashes files, and reads those that may be damaged."""
 
 from __future__ import annotations
 
@@ -21,8 +21,11 @@ def write_lines(path: Path, lines: Iterable[str]) -> None:
 
 
 def csv_bytes(rows: Iterable[Sequence[object]]) -> bytes:
-    """A table that reads back as it was: a writer quotes only line breaks that its own lines end
-    with, and a reader heeds "\\r" as well as "\\n"."""
+    """Rows as a CSV table that reads back as it was.
+
+    A writer quotes only the line breaks that its own lines end with, while a reader heeds "\\r" as
+    well as "\\n".
+    """
     text = io.StringIO()
     csv.writer(text, lineterminator="\r\n").writerows(rows)
     return text.getvalue().encode()

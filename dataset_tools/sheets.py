@@ -1,4 +1,4 @@
-"""Contact sheets: many small pictures in one."""
+"""Contact sheets of a dataset: many small pictures in one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which layers block the key light in one pair, drawn until they cover the wanted share of skin."""
+"""Draws the layers that block the key light of a pair, until they shade the wanted skin."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _miss(covered: float, wanted: float, limits: tuple[float, float]) -> float:
 
 
 def _own(stage: Stage, kind: str) -> tuple[np.ndarray, list[dict[str, Any]]]:
-    """V (H, W) and layers of what the face throws on itself, all lit where the kind has none."""
+    """V (H, W) and layers of the shadow that the face casts on itself; all lit for other kinds."""
     if kind not in ("self", "occluder_self") or not stage.frontal:
         return np.ones(stage.scene.depth.shape, np.float32), []
     visible = self_shadow(stage.scene.depth, stage.scene.mm, stage.light)
@@ -84,7 +84,7 @@ def _once(
     visible: np.ndarray,
     layers: list[dict[str, Any]],
 ) -> tuple[np.ndarray, list[dict[str, Any]]]:
-    """V (H, W) and layers with one or two things more in the light."""
+    """V (H, W) and layers with one or two more occluders."""
     for _ in range(1 + int(rng.random() < recipe.second_occluder)):
         layer, meta = _occluder(rng, stage, kind, recipe)
         visible, layers = visible * layer, [*layers, meta]
@@ -92,7 +92,9 @@ def _once(
 
 
 def _occluder(rng: np.random.Generator, stage: Stage, kind: str, recipe: Recipe):
-    """One thing in the light: placed in 3D, or laid flat where asked or where the pose forbids."""
+    """One occluder's V (H, W) and parameters: placed in 3D, or laid flat where asked or where the
+    pose forbids the former.
+    """
     name = occluders.choose(rng, recipe.occluders, recipe.shares)
     thing = occluders.OCCLUDERS[name]
     texture = thing.texture(rng, TEXELS)

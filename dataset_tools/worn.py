@@ -91,8 +91,10 @@ def _fine(points: np.ndarray) -> np.ndarray:
 def put_on(
     rng: np.random.Generator, linear: np.ndarray, points: np.ndarray, scene: Surface
 ) -> tuple[np.ndarray, Surface, str]:
-    """The picture (H, W, 3), linear, with something on the face, what of the face is still skin
-    then, and the name of the thing."""
+    """Puts something on a face in a linear picture (H, W, 3).
+
+    Returns the picture, the surface with the skin that is still seen, and the thing's name.
+    """
     shares = np.array([share for _, share in THINGS.values()])
     name = str(rng.choice(list(THINGS), p=shares / shares.sum()))
     canvas = THINGS[name][0](rng, Canvas.of(linear, points, scene))

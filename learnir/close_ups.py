@@ -25,7 +25,7 @@ ABOVE = 0.08  # hair: the square lies this share of the box's height above its m
 
 @dataclass(frozen=True)
 class Square:
-    """Part of a picture: ``side`` pixels from (top, left) on."""
+    """A square part of a picture, ``side`` pixels wide and high, from (top, left) on."""
 
     top: int
     left: int
@@ -33,7 +33,8 @@ class Square:
 
     @classmethod
     def around(cls, row: float, column: float, side: int, height: int, width: int) -> Square:
-        """With its middle at (row, column), or as near as a picture (height, width) allows."""
+        """The square centred on (row, column), or as near to that as a picture (height,
+        width) allows."""
         top, left = (
             round(float(np.clip(middle - side / 2, 0, whole - side)))
             for middle, whole in ((row, height), (column, width))
@@ -42,16 +43,17 @@ class Square:
 
     @property
     def area(self) -> tuple[slice, slice]:
-        """Index of the part."""
+        """Rows and columns of the square, to index a picture with."""
         return slice(self.top, self.top + self.side), slice(self.left, self.left + self.side)
 
     def weight(self, height: int, width: int) -> np.ndarray:
-        """float32 (side, side, 1): how far the square counts in a picture (height, width).
+        """The share of the square's own restoration at every pixel, float32 (side, side, 1).
 
-        Along its border it falls to 0, but not where that is the picture's: it falls over no more
-        pixels than lie between the two, so that a square which moves there does not jump. Inside it
-        is 1 where the network sees the face at least 1.5 times as large as in the whole picture,
-        and down to a half where it sees both alike: the mean of two restorations errs less.
+        It falls to 0 along the square's border, but not where that is the border of the picture
+        (height, width): there it falls over no more pixels than lie between the two, so that a
+        square which moves there does not jump. Inside it is 1 where the network sees the face at
+        least 1.5 times as large as in the whole picture, down to a half where it sees both
+        alike: the mean of two restorations errs less.
         """
         share = min(max(height, width) / self.side - 0.5, 1.0)
         rows, columns = (

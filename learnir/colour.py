@@ -1,4 +1,4 @@
-"""Colour spaces of files: to sRGB for the model, and what the model changed back.
+"""Colour spaces of files: pictures to sRGB for the model, and its changes back to their space.
 
 Only matrix profiles are read here (Display P3, Adobe RGB, ProPhoto, Rec. 2020, ...), in full
 precision at any bit depth; profiles with look-up tables go through Pillow's LittleCMS at 8 bits.

@@ -89,7 +89,8 @@ def _room_for(most_pixels: int) -> Iterator[None]:
 
 
 def prepare_heic(data: bytes, name: str) -> None:
-    """Teaches Pillow to read HEIC where ``data`` may be one; ImageError without what that takes."""
+    """Makes Pillow read HEIC where ``data`` may be HEIC; ImageError where pillow-heif is
+    missing."""
     if data[4:8] != b"ftyp" or data[8:12] not in HEIC_BRANDS:
         return
     try:
@@ -127,7 +128,7 @@ def _identify(data: bytes, name: str, most_pixels: int) -> Image.Image:
 
 
 def _boxed() -> tuple[str, ...]:
-    """Formats in the boxes of MP4 that Pillow knows; a brand may be of either."""
+    """The formats in MP4's container that this Pillow reads; a file's brand does not tell which."""
     Image.init()
     return tuple(name for name in ("AVIF", "HEIF") if name in Image.OPEN)
 
@@ -159,7 +160,7 @@ def _check(image: Image.Image, data: bytes, name: str, most_pixels: int) -> None
 
 
 def _frames(image: Image.Image, data: bytes) -> int:
-    """How many there are to choose from: where all but the first are copies of it, only one."""
+    """The number of frames or pages; smaller copies of the first one do not count."""
     if image.format in SEVERAL:
         return 1
     if image.format != "TIFF":

@@ -1,4 +1,4 @@
-"""The EXIF block of a picture: a damaged one costs itself, never the picture.
+"""The EXIF block of a picture: a damaged one is left out, and stops nothing else.
 
 Pillow reads EXIF lazily and raises whatever its parsers meet, on reading as well as on writing.
 """

@@ -35,7 +35,7 @@ class ExportError(ValueError):
 
 @dataclass(frozen=True)
 class Graph:
-    """What stands in an exported file.
+    """An exported file.
 
     Attributes:
         multiple: H and W of the picture must be multiples of this many pixels.

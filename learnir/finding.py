@@ -1,4 +1,4 @@
-"""What the paths given to ``learnir restore`` name: files, those in folders, and what is left."""
+"""Finds the files that the paths given to ``learnir restore`` name, and what is left out."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class Followed:
         return 0.0 if self.missed <= PATIENCE else -1 / FADING
 
     def square(self, height: int, width: int) -> Square:
-        """Its square, moved into a picture (height, width)."""
+        """The face's square, moved into a picture (height, width) where it leaves that."""
         side = min(round(self.side), height, width)
         return Square.around(self.row, self.column, side, height, width)
 
@@ -68,14 +68,14 @@ class Followed:
         return float(np.hypot(row - self.row, column - self.column))
 
     def correct(self, row: float, column: float, side: float) -> None:
-        """Half way to where a search has found it."""
+        """Moves the square half way to where a search has found the face."""
         self.row += CORRECTED * (row - self.row)
         self.column += CORRECTED * (column - self.column)
         self.side += CORRECTED * (side - self.side)
         self.missed = 0
 
     def move(self, motion: np.ndarray, height: int, width: int) -> None:
-        """With the picture under it.
+        """Moves the square with the picture under it.
 
         Args:
             motion: pixels (h, w, 2), x before y: where every point of the reduced frame was in the
@@ -91,7 +91,10 @@ class Followed:
 def _median_under(
     motion: np.ndarray, row: float, column: float, side: float, height: int, width: int
 ) -> np.ndarray:
-    """(x, y), pixels of the frame: of the inner half of a square, whose rest is surroundings."""
+    """Median motion (x, y), in pixels of the frame, under the inner half of a square.
+
+    The outer half shows surroundings, which may move otherwise.
+    """
     h, w = motion.shape[:2]
     scale = np.array([width / w, height / h])
     x, y = np.array([column, row]) / scale
@@ -104,7 +107,7 @@ def _median_under(
 
 
 class Follower:
-    """The faces of a video that are looked at closely.
+    """Follows the faces of a video that get close-ups.
 
     Args:
         search: the squares to look at in one frame, which need not be those of the frame before.

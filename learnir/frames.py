@@ -65,7 +65,8 @@ class FrameRestorer:
         self._follower = Follower(_squares, self._kept) if self._faces else None
 
     def _photograph(self, frame: np.ndarray) -> Region:
-        """What is no border in all frames so far; where that has grown, tracking begins again."""
+        """The region that is not border in all frames so far; when it grows, tracking
+        starts over."""
         if self._borders and not one_colour(frame):
             region = photograph_in(frame)
             self._shown = union(self._shown or region, region)
@@ -94,7 +95,7 @@ class FrameRestorer:
         return restored
 
     def _restored_together(self, pictures: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Restored close-ups, which have one size."""
+        """Restored close-ups; all are of one size."""
         batches = (pictures[i : i + TOGETHER] for i in range(0, len(pictures), TOGETHER))
         return [r for batch in batches for r in self._restore_all(_sixteen_bits(np.stack(batch)))]
 

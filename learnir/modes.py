@@ -96,7 +96,7 @@ class Job:
         self.start(1)
 
     def start(self, runs: int) -> None:
-        """Resets the counters for so many runs; a trajectory is that of the first."""
+        """Resets the counters for so many ``runs``; previews are kept of the first alone."""
         self.done, self.total = 0, runs * len(self.scales)
         self.previews: list[tuple[int, int, np.ndarray]] = []
 
@@ -191,9 +191,10 @@ def _with_close_ups(
     size: int,
     close_ups: Iterable[tuple[Square, np.ndarray, np.ndarray]],
 ) -> Result:
-    """The whole picture's restoration with close-ups (square, before, after) faded in.
+    """The restoration of the whole picture with close-ups faded in, each relit by its own gain.
 
-    Each is relit by its own gain.
+    Args:
+        close_ups: (square, its part before, its part after) of each; the latter signed.
     """
     restored = at_strength(picture, result.gain_map, result.restored, 1.0)
     for square, before, after in close_ups:
@@ -203,7 +204,7 @@ def _with_close_ups(
 
 
 def _gain(picture: np.ndarray, restored: np.ndarray, size: int) -> np.ndarray:
-    """Stops (h, w, 3) between the two, reduced to ``size``."""
+    """The gain between two pictures, reduced to ``size``: stops (h, w, 3)."""
     observed, after = (decode_linear(shrunk(p, size)) for p in (picture, restored))
     return GainMap.between(observed, after).gain
 

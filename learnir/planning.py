@@ -64,7 +64,13 @@ class Task:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be done; a line for what cannot be, and one for what is left out on purpose."""
+    """What a batch is about to do.
+
+    Attributes:
+        tasks: what is restored.
+        problems: a line for each input that cannot be.
+        notes: a line for each that is left out on purpose.
+    """
 
     tasks: list[Task]
     problems: list[str]

@@ -138,7 +138,7 @@ class Blocks(nn.ModuleList):
 
 
 def fuse(module: nn.Module) -> None:
-    """Has the module's blocks use the kernels made for training on a GPU."""
+    """Makes the module's blocks use the kernels made for training on a GPU."""
     for level in module.modules():
         if isinstance(level, Blocks):
             level.fused = True

@@ -1,4 +1,4 @@
-"""The default network for restoring alone: what no picture changes is worked out once.
+"""The default network for inference: what does not depend on the picture is computed once.
 
 The same function as ``NAFDenoiser`` in three quarters of its time on small maps, where the CPU
 spends more on calls than on arithmetic. The normalisations' constants, which depend on the signal

@@ -151,8 +151,9 @@ def lay_mosaics(
     """A ``share`` of the pairs, (B, 3, H, W) each, replaced by mosaics of four at half size.
 
     So the model sees faces as small as they are in wide pictures, beside things that are in no
-    shadow. Four tiles are drawn from the whole batch, and moved round the borders by a random way,
-    so that seams lie anywhere. H and W are even; the share is rounded to whole pairs.
+    shadow. Four tiles are drawn from the whole batch, and the mosaic is shifted cyclically by a
+    random amount, so that seams lie anywhere. H and W are even; the share is rounded to whole
+    pairs.
     """
     B, _, H, W = x.shape
     n = round(share * B)

@@ -16,7 +16,10 @@ from learnir.networks.blocks import ChannelAttention
 
 
 class HalfCopy:
-    """A model's copy, for steps to run on; what is no matrix they share."""
+    """A copy of a model for steps to run on.
+
+    Its matrices are bfloat16; all other parameters are the model's own.
+    """
 
     def __init__(self, model: LearnIRModel) -> None:
         self.model = copy.deepcopy(model)
@@ -35,12 +38,12 @@ class HalfCopy:
 
     @torch.no_grad()
     def take_weights(self) -> None:
-        """The copy's matrices are the model's."""
+        """Copies the model's matrices into the copy."""
         torch._foreach_copy_(self.halves, self.weights)
 
     @torch.no_grad()
     def give_gradients(self) -> None:
-        """The model's gradients are the copy's, which keeps none."""
+        """Moves the copy's gradients to the model, in the model's precision."""
         made, given = [], []
         for weight, half in zip(self.weights, self.halves, strict=True):
             if half.grad is not None:
@@ -52,5 +55,5 @@ class HalfCopy:
 
 
 def _is_matrix(module: nn.Module) -> bool:
-    """Whether its products run on matrix units, which a depthwise convolution's do not."""
+    """Whether a layer runs on matrix units, which a depthwise convolution does not."""
     return isinstance(module, nn.Linear) or (isinstance(module, nn.Conv2d) and module.groups == 1)

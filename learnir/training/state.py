@@ -25,7 +25,7 @@ FOLDERS = (".", "last", "best", "grids")  # of a run
 
 
 def take_over(folder: Path) -> str:
-    """From now on ``folder`` is this run's; what ``check_owned`` knows it by.
+    """Marks ``folder`` as this run's own; returns the mark, for ``check_owned``.
 
     Parts that killed runs left there are removed.
     """
