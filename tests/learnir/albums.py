@@ -1,6 +1,8 @@
 """Pictures written for tests."""
 
 import io
+import struct
+import zlib
 
 from PIL import Image
 
@@ -10,6 +12,11 @@ def save(path, picture, **options):
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(picture).save(path, **options)
     return path
+
+
+def png_chunk(kind, body):
+    """One chunk of a PNG, with its length and check sum."""
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
 def encoded(image, format, **options):

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import tifffile
-from albums import encoded
+from albums import encoded, png_chunk
 from PIL import Image, ImageCms
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 from profiles import display_p3_icc, table_icc, wide_gamut_icc
@@ -128,16 +128,13 @@ def test_a_tiffs_colours_are_freed_of_their_alpha(scene):
     assert np.array_equal(kept.picture, premultiplied)
 
 
-def chunk(kind, body):
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-
 def deep_png(kind, pixels, *more):
     """A PNG of 16 bits, its header's colour type ``kind``, without any library."""
     H, W = pixels.shape[:2]
     header = struct.pack(">IIBBBBB", W, H, 16, kind, 0, 0, 0)
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
-    body = [chunk(b"IHDR", header), *more, chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b"")]
+    pixel_data = png_chunk(b"IDAT", zlib.compress(rows))
+    body = [png_chunk(b"IHDR", header), *more, pixel_data, png_chunk(b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(body)
 
 
@@ -155,7 +152,7 @@ def test_deep_grey_with_alpha_stays_grey(scene):
 def test_a_deep_grey_level_that_is_transparent_stays_so(scene):
     grey = scene(dtype=np.uint16)[..., 0]
     clear = int(grey[3, 5])
-    photo = decode_photo(deep_png(0, grey, chunk(b"tRNS", struct.pack(">H", clear))), "a")
+    photo = decode_photo(deep_png(0, grey, png_chunk(b"tRNS", struct.pack(">H", clear))), "a")
     assert photo.grey
     assert np.array_equal(photo.picture[..., 0], grey)
     assert np.array_equal(photo.alpha, np.where(grey == clear, 0, 65535))

@@ -4,11 +4,10 @@ import io
 import os
 import struct
 import time
-import zlib
 
 import numpy as np
 import pytest
-from albums import save
+from albums import png_chunk, save
 from PIL import Image
 
 from learnir import restore
@@ -195,11 +194,6 @@ def test_strip_metadata(command, album, tmp_path, scene):
     assert 0x013B not in Image.open(tmp_path / "bare" / "named.jpg").getexif()
 
 
-def chunk(kind, data):
-    """Of a PNG."""
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
 def bad(folder, scene):
     """Every bad input of the issue, and words its line must hold."""
     picture = Image.fromarray(scene(64, 64))
@@ -211,7 +205,7 @@ def bad(folder, scene):
     Image.new("1", (8000, 8000)).save(folder / "huge.png")
     picture.save(folder / "moving.webp", save_all=True, append_images=[picture.rotate(90)])
     parts = [(b"IHDR", struct.pack(">2I5B", 30_000, 30_000, 1, 0, 0, 0, 0)), (b"IDAT", b"")]
-    (folder / "bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*p) for p in parts))
+    (folder / "bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(*p) for p in parts))
     return {
         "cut.jpg": "damaged or cut short",
         "empty.png": "0 bytes",
