@@ -24,7 +24,7 @@ from score_weights import load, pairs_of
 
 from learnir.images import decode_linear, to_picture
 from learnir.training.archive import is_archive, load_archive
-from learnir.training.layers import draw_pairs
+from learnir.training.drawing import draw_pairs
 
 DISTANCES = np.arange(-10, 11)  # pixels
 SHOWN = (-6, -4, -2, 0, 2, 4, 6, 8)

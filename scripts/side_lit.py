@@ -29,7 +29,8 @@ from dataset_tools.recipe import RECIPES
 from learnir import LearnIR
 from learnir.images import to_picture
 from learnir.training.archive import load_archive
-from learnir.training.layers import Layers, draw_pairs
+from learnir.training.drawing import draw_pairs
+from learnir.training.layers import Layers
 from learnir.writing import write_json
 
 DRAWS = 3

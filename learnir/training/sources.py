@@ -25,7 +25,8 @@ from learnir.training.augment import (
     turn_some,
 )
 from learnir.training.data import Pair, PairStore, shuffled_indices
-from learnir.training.layers import Layers, draw_pairs
+from learnir.training.drawing import draw_pairs
+from learnir.training.layers import Layers
 from learnir.training.presets import Stage, TrainConfig
 
 Prepared = tuple[Tensor, ...]

@@ -23,7 +23,7 @@ from dataset_tools.survey import load_landmarks
 from learnir.images import decode_linear
 from learnir.training.archive import load_archive
 from learnir.training.compositing import scattered
-from learnir.training.layers import draw_pairs
+from learnir.training.drawing import draw_pairs
 
 
 def pack(photos: Path, out: Path, *more: str) -> int:

@@ -13,7 +13,7 @@ from archives import write_archive
 from dataset_tools.recipe import RECIPES
 from learnir.images import linear_to_srgb, srgb_to_linear, to_tensor
 from learnir.resolution import area_mean
-from learnir.training import command, layers, presets
+from learnir.training import command, compositing, drawing, layers, presets
 from learnir.training.archive import load_archive
 from learnir.training.data import PairError
 
@@ -25,21 +25,21 @@ def archive(tmp_path, rng):
 
 def draw(loaded, seed, clean=0.0, size=32):
     generator = torch.Generator().manual_seed(seed)
-    return layers.draw_pairs(loaded, torch.arange(5), size, (0.6, 1.1), clean, generator)
+    return drawing.draw_pairs(loaded, torch.arange(5), size, (0.6, 1.1), clean, generator)
 
 
 def test_scattering_is_drawn_within_the_recipes_range(archive, monkeypatch):
     loaded, seen = load_archive(archive).layers, []
-    scattered = layers.light.scattered
+    scattered = compositing.scattered
 
     def watched(visible, skin, mm):
         seen.append(mm)
         return scattered(visible, skin, mm)
 
-    monkeypatch.setattr(layers.light, "scattered", watched)
+    monkeypatch.setattr(compositing, "scattered", watched)
     for seed in range(40):
         generator = torch.Generator().manual_seed(seed)
-        layers.draw_pairs(loaded, torch.arange(5), 32, (1, 1), 0.0, generator)
+        drawing.draw_pairs(loaded, torch.arange(5), 32, (1, 1), 0.0, generator)
     low, high = RECIPES["sunlit"].scattering
     factors = 1.2 / torch.cat(seen).flatten()  # mm a pixel, as the archive says
     assert low <= float(factors.min()) < 1.1 * low
@@ -76,7 +76,7 @@ def test_views_are_turned_either_way(archive, turn):
     generator = torch.Generator().manual_seed(0)
     angles = []
     for _ in range(12):
-        _, x = layers.draw_pairs(loaded, torch.arange(5), 32, (1, 1), 1.0, generator, turn)
+        _, x = drawing.draw_pairs(loaded, torch.arange(5), 32, (1, 1), 1.0, generator, turn)
         for picture in (x.mean(dim=1) + 1).double():
             rows, columns = torch.meshgrid(*[torch.arange(32) - 15.5] * 2, indexing="ij")
             down, right = ((picture * to).sum() / picture.sum() for to in (rows, columns))
@@ -144,7 +144,7 @@ def test_joined_archives_are_drawn_from_as_each_alone(tmp_path, rng):
     for first, part in zip((0, 5), parts, strict=True):
         behind = dataclasses.replace(both, backdrops=part.backdrops)  # else others are drawn
         made = [
-            layers.draw_pairs(
+            drawing.draw_pairs(
                 of, torch.arange(5) + n, 32, (0.6, 1.1), 0.2, torch.Generator().manual_seed(8)
             )
             for of, n in ((part, 0), (behind, first))
@@ -188,7 +188,7 @@ def test_scenes_that_keep_their_light_are_never_relit(tmp_path, rng):
     def drawn(ranges, **changes):
         one = dataclasses.replace(loaded, ranges=(ranges,), **changes)
         generator = torch.Generator().manual_seed(2)
-        return layers.draw_pairs(one, torch.arange(5), 32, (1, 1), 0.0, generator)
+        return drawing.draw_pairs(one, torch.arange(5), 32, (1, 1), 0.0, generator)
 
     (y, x), (y_never, x_never) = drawn(always), drawn(never)
     assert torch.equal(x, x_never)
@@ -243,7 +243,7 @@ def test_reduced_pairs_are_whole_ones_reduced(archive):
 
     def whole_views(size, seed):
         generator = torch.Generator().manual_seed(seed)
-        return layers.draw_pairs(loaded, torch.arange(5), size, (1, 1), 0.0, generator)
+        return drawing.draw_pairs(loaded, torch.arange(5), size, (1, 1), 0.0, generator)
 
     errors = []
     for seed in range(20):
@@ -259,8 +259,8 @@ def test_reduced_pairs_are_whole_ones_reduced(archive):
 def test_powers_are_a_shadows_and_its_channels_own():
     archive_says = layers.RECIPE
     assert "bend" not in archive_says  # a constant of training, whatever the recipe
-    draws = layers._Draws(20_000, torch.Generator().manual_seed(3))
-    powers = layers._powers(draws, SimpleNamespace(bend=(0.3, 0.1))).log().flatten(1)
+    draws = drawing.Draws(20_000, torch.Generator().manual_seed(3))
+    powers = drawing.draw_powers(draws, SimpleNamespace(bend=(0.3, 0.1))).log().flatten(1)
     assert float(powers.mean(1).std()) == pytest.approx((0.3**2 + 0.1**2 / 3) ** 0.5, rel=0.03)
     assert float((powers - powers.mean(1, keepdim=True)).pow(2).sum(1).mean() / 2) ** 0.5 == (
         pytest.approx(0.1, rel=0.03)
@@ -332,7 +332,7 @@ def test_skin_in_shadow_is_seen_as_uneven_behind_any_camera(archive, camera):
     full, none = torch.full_like(loaded.maps[:, 0], 255), torch.zeros_like(loaded.maps[:, 0])
     sky = torch.full_like(full, 90)
     sky[..., sky.shape[-1] // 2 :] = 180
-    skin = linear_to_srgb(np.full(1, layers.light.SKIN, np.float32))
+    skin = linear_to_srgb(np.full(1, compositing.SKIN, np.float32))
     still = dict.fromkeys(("relit", "ambient_spread", "noisy", "jpeg", "dyed"), 0.0)
     still |= {"highlights": (0.0, 0.0), "ambient": (0.1, 0.1), "sky": (1.0, 1.0)}
     made = []

@@ -8,7 +8,7 @@ import torch
 from archives import batched, write_archive
 
 from dataset_tools import fringe
-from learnir.training import compositing, layers
+from learnir.training import compositing, drawing
 from learnir.training.archive import load_archive
 
 HAIR, WALL = np.float32([0.02, 0.015, 0.01]), np.float32([0.65, 0.68, 0.7])
@@ -62,7 +62,7 @@ def test_pairs_have_no_pale_rim_before_a_dark_wall(tmp_path, monkeypatch):
     maps[:, 2] = 200  # shade
     maps[:, 6] = 128  # sky
     base = (255 * compositing.encode(batched(picture))).round().to(torch.uint8)
-    drawn = layers._looks
+    drawn = drawing._looks
 
     def dark(*given):
         look, one = drawn(*given), torch.ones(5, 1, 1, 1)
@@ -70,7 +70,7 @@ def test_pairs_have_no_pale_rim_before_a_dark_wall(tmp_path, monkeypatch):
             look, background=0.02 * one, has_backdrop=0 * one, exposure=one, gloss=0 * one
         )
 
-    monkeypatch.setattr(layers, "_looks", dark)
+    monkeypatch.setattr(drawing, "_looks", dark)
     head = dataclasses.replace(
         stored,
         base=base.repeat(5, 1, 1, 1),
@@ -80,6 +80,6 @@ def test_pairs_have_no_pale_rim_before_a_dark_wall(tmp_path, monkeypatch):
         ranges=tuple(dataclasses.replace(one, relit=1.0, dyed=0.0) for one in stored.ranges),
     )
     generator = torch.Generator().manual_seed(0)
-    _, x = layers.draw_pairs(head, torch.arange(5), 128, (1.0, 1.0), 1.0, generator)
+    _, x = drawing.draw_pairs(head, torch.arange(5), 128, (1.0, 1.0), 1.0, generator)
     clean = compositing.decode((x + 1) / 2)
     assert float(clean.max()) < 2 * float(clean[..., 50:78, 50:78].max())
