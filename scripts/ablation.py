@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from benchmarks.pairs import Pair
+    from benchmarks.scoring import Judge
+    from learnir.pipeline import LearnIR
 
 ROOT = Path(__file__).resolve().parents[1]
 ROWS = ROOT / "docs" / "results" / "ablation.parquet"
@@ -231,19 +233,10 @@ def scored(
     """The rows, one a picture, of every variant and seed that is trained and not ``done``."""
     from tqdm import tqdm
 
-    from benchmarks.datasets import DATASETS
-    from benchmarks.learnir_methods import count_macs
-    from benchmarks.pairs import load, open_collection
     from benchmarks.protocols import protocol_named
     from benchmarks.scoring import Judge
 
-    judge = Judge(protocol_named("native-v1"))
-    sets = {}
-    for name, folder in (("FaceShadow", options.faceshadow), ("UCB dev", options.ucb)):
-        if folder is not None:
-            scene = DATASETS["ucb"].scene if name == "UCB dev" else None  # one person's pictures
-            found = open_collection(str(folder), None, "test", scene=scene)
-            sets[name] = [_small(load(found, s)) for s in found.sources[: options.limit]]
+    judge, sets = Judge(protocol_named("native-v1")), sets_to_score(options)
     variants = {v.name: v for table in TABLES.values() for v in table}  # some stand in two tables
     waiting = [
         (v, s)
@@ -252,23 +245,43 @@ def scored(
         if (v.name, s) not in done and _finished(options.out / f"{v.training}-{s}")
     ]
     for variant, seed in tqdm(waiting, unit="variant"):
-        pipeline = restorer(variant, seed, options.out)
-        once = variant.training.startswith("regression")
-        macs, rows = count_macs(pipeline, {} if once else variant.settings), []
-        for name, pairs in sets.items():
-            results, seconds = [], []
-            for pair in pairs:
-                start = time.perf_counter()
-                made = pipeline.restore(pair.input, seed=seed, faces=False, **variant.settings)
-                results.append(made.picture)
-                seconds.append(time.perf_counter() - start)
-            facts = {"variant": variant.name, "seed": seed, "set": name, "macs": macs}
-            for pair, scores, took in zip(pairs, judge.score(results, pairs), seconds, strict=True):
-                kept = {k: scores[k] for k in ("psnr", "ssim", "lpips_alex") if k in scores}
-                rows.append(
-                    {**facts, "name": pair.key, "scene": pair.scene, **kept, "seconds": took}
-                )
-        yield rows
+        yield rows_of(variant, seed, restorer(variant, seed, options.out), sets, judge)
+
+
+def sets_to_score(options: argparse.Namespace) -> dict[str, list[Pair]]:
+    """The pairs to score on, by the name of their set; sets that are not given are left out."""
+    from benchmarks.datasets import DATASETS
+    from benchmarks.pairs import load, open_collection
+
+    sets = {}
+    for name, folder in (("FaceShadow", options.faceshadow), ("UCB dev", options.ucb)):
+        if folder is not None:
+            scene = DATASETS["ucb"].scene if name == "UCB dev" else None  # one person's pictures
+            found = open_collection(str(folder), None, "test", scene=scene)
+            sets[name] = [_small(load(found, s)) for s in found.sources[: options.limit]]
+    return sets
+
+
+def rows_of(
+    variant: Variant, seed: int, pipeline: LearnIR, sets: dict[str, list[Pair]], judge: Judge
+) -> list[dict[str, Any]]:
+    """The rows of one variant and seed: every picture of every set, restored and scored."""
+    from benchmarks.learnir_methods import count_macs
+
+    once = variant.training.startswith("regression")
+    macs, rows = count_macs(pipeline, {} if once else variant.settings), []
+    for name, pairs in sets.items():
+        results, seconds = [], []
+        for pair in pairs:
+            start = time.perf_counter()
+            made = pipeline.restore(pair.input, seed=seed, faces=False, **variant.settings)
+            results.append(made.picture)
+            seconds.append(time.perf_counter() - start)
+        facts = {"variant": variant.name, "seed": seed, "set": name, "macs": macs}
+        for pair, scores, took in zip(pairs, judge.score(results, pairs), seconds, strict=True):
+            kept = {k: scores[k] for k in ("psnr", "ssim", "lpips_alex") if k in scores}
+            rows.append({**facts, "name": pair.key, "scene": pair.scene, **kept, "seconds": took})
+    return rows
 
 
 def _small(pair: Pair) -> Pair:
