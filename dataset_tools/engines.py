@@ -6,16 +6,23 @@ the jobs write does not depend on where they run.
 
 from __future__ import annotations
 
+import itertools
 import os
 import pickle
+import signal
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from learnir.cores import usable_cores
 
 Function = Callable[[Any], Any]
+KILLED = (
+    "a worker process was killed, as where memory runs out; run the same command to go on, with "
+    "fewer --workers"
+)
 
 
 class EngineError(Exception):
@@ -59,14 +66,70 @@ def _all(results: Iterator[Any], jobs: int) -> Iterator[Any]:
 
 
 def _local(plan: EnginePlan, function: Function, jobs: Sequence[Any]) -> Iterator[Any]:
-    """Spawned processes; in this one where a single worker is asked for."""
+    """Spawned processes; in this one where a single worker is asked for.
+
+    Not a ``multiprocessing.Pool``, which waits for ever for the job of a worker that was killed.
+    """
     if plan.processes == 1 or len(jobs) < 2:
         yield from map(function, jobs)
         return
     import multiprocessing
+    from multiprocessing.connection import wait
 
-    with multiprocessing.get_context("spawn").Pool(min(plan.processes, len(jobs))) as pool:
-        yield from pool.imap_unordered(function, jobs)
+    spawn, waiting, workers = multiprocessing.get_context("spawn"), iter(jobs), {}
+    try:
+        for job in itertools.islice(waiting, plan.processes):
+            ours, theirs = spawn.Pipe()
+            workers[ours] = spawn.Process(target=_serve, args=(function, theirs), daemon=True)
+            workers[ours].start()
+            theirs.close()
+            _give(ours, job)
+        for _ in jobs:
+            worker: Any = wait(workers)[0]
+            yield _result_of(_answer_of(worker))
+            for job in itertools.islice(waiting, 1):
+                _give(worker, job)
+    finally:
+        for process in workers.values():
+            process.terminate()
+
+
+def _serve(function: Function, jobs: Any) -> None:
+    """A worker of ``_local``: answers jobs until the other end of the pipe is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches it too; the command answers
+    with suppress(EOFError, ConnectionError):
+        while True:
+            jobs.send(_answer(function, jobs.recv()))
+
+
+def _give(worker: Any, job: Any) -> None:
+    with suppress(ConnectionError):  # that it was killed shows when its answer is due
+        worker.send(job)
+
+
+def _answer_of(worker: Any) -> tuple[Any, Exception | None]:
+    try:
+        answer: tuple[Any, Exception | None] = worker.recv()
+    except (EOFError, ConnectionError) as error:
+        raise EngineError(KILLED) from error
+    return answer
+
+
+def _answer(function: Function, job: Any) -> tuple[Any, Exception | None]:
+    """What ``function`` returns for a job, or what it raises, to be pickled."""
+    try:
+        return function(job), None
+    except Exception as error:
+        error.add_note(traceback.format_exc())  # a traceback is lost in pickling
+        return None, error
+
+
+def _result_of(answer: tuple[Any, Exception | None]) -> Any:
+    """The result in an ``_answer``; what the job raised is raised here."""
+    result, error = answer
+    if error is not None:
+        raise error
+    return result
 
 
 def _daft(plan: EnginePlan, function: Function, jobs: Sequence[Any]) -> Iterator[Any]:
@@ -102,25 +165,28 @@ def _through_daft(
     worker = _worker(daft, function, min(plan.processes, len(jobs)))
     frame = daft.from_pydict({"job": [pickle.dumps(job) for job in jobs]}).into_batches(1)
     frame = frame.select(worker.run(daft.col("job")).alias("result"))
-    for row in frame.iter_rows():
-        result, error = pickle.loads(row["result"])
-        if error is not None:
-            raise error
-        yield result
+    for row in _rows(frame):
+        yield _result_of(pickle.loads(row["result"]))
+
+
+def _rows(frame: Any) -> Iterator[Any]:
+    """The rows of a data frame; EngineError where a worker was killed."""
+    try:
+        yield from frame.iter_rows()
+    except (RuntimeError, ConnectionError) as error:
+        if isinstance(error, RuntimeError) and "UDF process" not in str(error):
+            raise
+        raise EngineError(KILLED) from error
 
 
 def _worker(daft: Any, function: Function, processes: int) -> Any:
-    """An actor pool whose method unpickles a job, runs it and pickles (result, error): what a job
-    raises is raised again where the results are read, as by every engine, not wrapped by Daft."""
+    """An actor pool whose method unpickles a job and pickles its answer: what a job raises is
+    raised again where the results are read, as by every engine, not wrapped by Daft."""
 
     class Worker:
         @daft.method(return_dtype=daft.DataType.binary())
         def run(self, job: bytes) -> bytes:
-            try:
-                return pickle.dumps((function(pickle.loads(job)), None))
-            except Exception as error:
-                error.add_note(traceback.format_exc())  # a traceback is lost in pickling
-                return pickle.dumps((None, error))
+            return pickle.dumps(_answer(function, pickle.loads(job)))
 
     return daft.cls(Worker, use_process=processes > 1, max_concurrency=processes)()
 

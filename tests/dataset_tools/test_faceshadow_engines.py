@@ -110,6 +110,33 @@ def test_sigterm_ends_plain_processes_in_one_line(tmp_path):
     assert (run.returncode, error) == (143, "faceshadow: stopped; run the same command to go on\n")
 
 
+KILLED = """
+import sys
+from dataset_tools import cli, engines
+
+plan = engines.EnginePlan(sys.argv.pop(), 2)
+jobs = ["import os; os.kill(os.getpid(), 9)", *3 * ["import time; time.sleep(1)"]]
+cli.RUNNERS["stats"] = lambda _: len([*engines.run(plan, exec, jobs)])
+raise SystemExit(cli.main())
+"""
+
+
+@pytest.mark.parametrize("engine", ["local", "daft"])
+def test_a_worker_that_is_killed_ends_the_run_in_one_line(engine):
+    """As the system does where memory runs out."""
+    run = subprocess.run(
+        [sys.executable, "-c", KILLED, "stats", "here", engine],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        cwd=Path(__file__).resolve().parents[2],
+    )
+    assert run.returncode == 1
+    assert "Traceback" not in run.stderr
+    assert run.stderr.splitlines()[-1] == f"faceshadow: {engines.KILLED}"
+
+
 def test_an_archive_does_not_depend_on_the_order_of_results(tmp_path, portraits, monkeypatch):
     plan = BuildPlan((str(portraits),), tmp_path, licence="CC0", engine=EnginePlan("local", 1))
     photos = find_photos(plan)
