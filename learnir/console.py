@@ -15,6 +15,8 @@ from importlib import import_module
 from types import FrameType, TracebackType
 from typing import NoReturn
 
+from learnir.memory import MORE_MEMORY, out_of_memory
+
 STDOUT, STDERR = 1, 2  # their file descriptors
 FAILED, INTERRUPTED, UNREAD = 1, 130, 141  # the last two as of SIGINT and SIGPIPE
 _asked: list[int] = []  # signals that have asked this process to stop
@@ -31,8 +33,8 @@ class Stopped(KeyboardInterrupt):
 def run(command: str, module: str) -> NoReturn:
     """Imports ``module`` and ends the process with what its ``main()`` returns or exits with.
 
-    Ctrl-C that ``main`` does not take is one line that names ``command``, and 130. Output that
-    nobody reads is no line, and 141.
+    Ctrl-C that ``main`` does not take is one line that names ``command``, and 130. So is memory
+    that runs out, and 1. Output that nobody reads is no line, and 141.
     """
     _open_closed_streams()
     _handle(signal.SIGINT, signal.default_int_handler)
@@ -49,6 +51,11 @@ def run(command: str, module: str) -> NoReturn:
             # an import that is interrupted may fail in its own words, as NumPy's by ImportError
             print(f"{command}: stopped", file=sys.stderr)
             code = 128 + _asked[-1] if _asked else INTERRUPTED
+        elif out_of_memory(error):
+            print(
+                f"{command}: not enough memory ({one_line(error)}); {MORE_MEMORY}", file=sys.stderr
+            )
+            code = FAILED
         else:
             raise
     sys.exit(code)
@@ -95,7 +102,7 @@ def outcome(
         print(f"{command}: stopped; run the same command to go on", file=sys.stderr)
         return getattr(stop, "status", INTERRUPTED)
     except ImportError as error:  # pandas and others say by a plain one what they lack
-        if _asked:  # or an import was interrupted, see ``run``
+        if _asked or out_of_memory(error):  # or an import was stopped by that, see ``run``
             raise
         remedy = f"in the repository run: pip install -e '.[{extra}]'"
         print(f"{command}: {one_line(error)}; {remedy}", file=sys.stderr)

@@ -1,16 +1,21 @@
-"""Memory that runs out, on the CPU or on the GPU: recognised, and another try at a smaller size."""
+"""Memory that runs out, on the CPU or on the GPU: recognised, and another try at a smaller size.
+
+Importable without torch or OpenCV.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TypeVar
 
-import cv2
-
 Result = TypeVar("Result")
 SMALLEST = 64  # pixels: what the network sees at once is never smaller
-NO_MEMORY = ("out of memory", "can't allocate", "alloc_failed", "insufficient memory")
-"""Words of PyTorch, cuBLAS, cuDNN and OpenCV for memory that has run out."""
+NO_MEMORY = (
+    *("out of memory", "can't allocate", "alloc_failed", "insufficient memory"),
+    "failed to map segment",
+)
+"""Words of PyTorch, cuBLAS, cuDNN, OpenCV and the loader of libraries where memory has run out."""
+MORE_MEMORY = "close other programs, or allow it more (ulimit -v, docker run --memory)"
 
 
 def with_smaller_sizes(run: Callable[[int], Result], *sizes: int) -> Result:
@@ -18,6 +23,8 @@ def with_smaller_sizes(run: Callable[[int], Result], *sizes: int) -> Result:
 
     After the last follow its halves, down to the smallest that is of use.
     """
+    import cv2
+
     size, *others = sizes
     while True:
         try:

@@ -56,6 +56,28 @@ def test_ctrl_c_while_loading_is_one_line(tmp_path, command, loads, words):
     assert len(done.stderr.splitlines()) == 1, done.stderr
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        'raise ImportError("libtorch.so: failed to map segment from shared object")',
+        "raise MemoryError",
+    ],
+)
+@pytest.mark.parametrize(
+    ("command", "loads"),
+    [("learnir", "torch"), ("faceshadow", "numpy"), ("learnir-bench", "numpy")],
+)
+def test_memory_that_runs_out_while_loading_is_one_line(tmp_path, command, loads, words):
+    """As under a limit (``ulimit -v``) that a cluster sets."""
+    (tmp_path / f"{loads}.py").write_text(words)
+    task = {"learnir": ["info"], "faceshadow": ["stats", tmp_path], "learnir-bench": ["table"]}
+    paths = os.pathsep.join([str(tmp_path), str(ROOT)])
+    done = start(command, *task[command], env=os.environ | {"PYTHONPATH": paths}, timeout=60)
+    assert done.returncode == 1, done.stderr
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert done.stderr.startswith(f"{command}: not enough memory (")
+
+
 @pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
 def test_sigterm_while_restore_loads_is_one_line(tmp_path):
     (tmp_path / "torch.py").write_text(IN_OTHER_WORDS)
