@@ -21,6 +21,7 @@ PREFIX = "hub:"
 COLUMNS = ("licence", "license", "identity_key", "identity", "source", "author")
 PARTS = ".fetching-"  # how the folder starts that is written first
 COMMIT = "commit.txt"  # beside the manifest: which commit of the Hub the pictures are of
+REFUSALS = (401, 403, 404)  # statuses of who is not known, may not, or may not see it
 
 
 def fetch(place: str, folder: Path, removed: Removed) -> Path:
@@ -92,20 +93,34 @@ def not_reached() -> tuple[type[Exception], ...]:
 
 @contextmanager
 def uploading(name: str, failure: type[Exception]) -> Iterator[None]:
-    """Within it, errors of the Hub, or of the way there, are raised as ``failure``, one line."""
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
+    """Within it, errors of the Hub, or of the way there, are raised as ``failure``, one line.
 
+    A RuntimeError is how the client says that one of the files did not arrive.
+    """
+    from huggingface_hub.errors import HFValidationError
+
+    broken: tuple[type[Exception], ...] = (RuntimeError, *not_reached())
     try:
         yield
     except HFValidationError as error:
         raise failure(f"{name}: not owner/name; for a folder write ./{name}") from error
-    except (HfHubHTTPError, LocalTokenNotFoundError) as error:
-        raise failure(f"{name}: the Hub refused ({one_line(error)}); run hf auth login") from error
-    except not_reached() as error:
-        raise failure(
-            f"{name}: not uploaded ({one_line(error.__cause__ or error)}); check the network, or "
-            f"write ./{name} for a folder"
-        ) from error
+    except broken as error:
+        if _is_refusal(error):
+            why = f"the Hub refused ({one_line(error)}); run hf auth login"
+        else:
+            why = (
+                f"not uploaded ({one_line(error.__cause__ or error)}); check the network and run "
+                f"the same command again, or write ./{name} for a folder"
+            )
+        raise failure(f"{name}: {why}") from error
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Whether the Hub asks who is there, or says no to them; not that it, or another, failed."""
+    from huggingface_hub.errors import LocalTokenNotFoundError
+
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    return isinstance(error, LocalTokenNotFoundError) or status in REFUSALS
 
 
 def _unreadable() -> tuple[type[Exception], ...]:

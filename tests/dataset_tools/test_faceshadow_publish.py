@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import os
 import time
+from types import SimpleNamespace
 
 import pytest
 from builds import contents
 
 from dataset_tools import ledger, publish, removals
 from dataset_tools.cli import main
+from dataset_tools.hub import uploading
 from dataset_tools.verify import verify
 
 LAYOUTS = ["parquet", "imagefolder", "webdataset"]
@@ -130,6 +132,35 @@ def test_a_push_that_fails_is_one_clear_line(built, monkeypatch, capsys, where, 
     assert error.startswith(f"faceshadow: {where}: ")
     assert said in error
     assert len(error.splitlines()) == 1
+
+
+def answer(status: int) -> Exception:
+    """The client's error for what the Hub answers."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    error = HfHubHTTPError.__new__(HfHubHTTPError)
+    error.args, error.response = (f"status {status}",), SimpleNamespace(status_code=status)
+    return error
+
+
+def a_file_did_not_arrive() -> Exception:
+    error = RuntimeError("Error while uploading 'data/train.parquet' to the Hub.")
+    error.__cause__ = answer(503)
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (answer(401), "the Hub refused (status 401); run hf auth login"),
+        (answer(503), "not uploaded (status 503); check the network and run the same command"),
+        (a_file_did_not_arrive(), "not uploaded (status 503); check the network and run"),
+    ],
+)
+def test_an_upload_that_breaks_off_is_one_line_that_says_what_helps(error, said):
+    with pytest.raises(publish.PublishError) as caught, uploading("a/b", publish.PublishError):
+        raise error
+    assert str(caught.value).startswith(f"a/b: {said}")
 
 
 def test_whom_the_copy_on_the_hub_has_removed_stays_out(tmp_path, built, hub, capsys):
