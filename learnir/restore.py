@@ -23,7 +23,7 @@ from learnir.encoding import check_format, encode_photo, losses
 from learnir.files import FORMAT_OF, read_photo
 from learnir.images import ImageError, grid, shrunk
 from learnir.masks import read_mask
-from learnir.memory import out_of_memory
+from learnir.memory import MORE_MEMORY, out_of_memory
 from learnir.pipeline import LearnIR
 from learnir.planning import Task, Writing
 from learnir.progress import progress
@@ -215,7 +215,7 @@ def _with_places(tasks: Sequence[Task], writing: Writing) -> tuple[list[Task], l
 def _failure(task: Task, error: Exception) -> str:
     """One line that names the file first."""
     if out_of_memory(error):
-        return f"{task.source}: not enough memory; use a smaller --work-size"
+        return f"{task.source}: not enough memory; try --workers 1, {MORE_MEMORY}"
     if isinstance(error, OSError):
         place = error.filename or task.target
         return f"{place}: cannot be written ({error.strerror or error}); check -o"

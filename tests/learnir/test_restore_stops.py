@@ -163,6 +163,24 @@ def test_a_full_disk_in_place_is_told_how_far_the_run_came(command, album, disk)
     )
 
 
+def test_a_picture_for_which_memory_is_short_is_one_line_and_the_others_go_on(
+    command, album, tmp_path, monkeypatch
+):
+    """Whatever size the network works at: smaller ones were tried, down to the smallest."""
+    real = restore.read_photo
+
+    def read(path, *given):
+        if path.name == "a.png":
+            raise MemoryError
+        return real(path, *given)
+
+    monkeypatch.setattr(restore, "read_photo", read)
+    code, said, errors = command(album, "-o", tmp_path / "out")
+    assert (code, said.startswith("1 restored, 0 skipped, 1 failed")) == (1, True)
+    assert errors.startswith(f"{album / 'a.png'}: not enough memory; try --workers 1, close other")
+    assert len(errors.splitlines()) == 1
+
+
 @pytest.mark.skipif(os.name != "posix", reason="permissions as POSIX has them")
 def test_in_place_a_file_keeps_its_permissions(command, album):
     before = (album / "a.png").read_bytes()
