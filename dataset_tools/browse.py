@@ -30,8 +30,6 @@ from learnir.images import ImageError
 if TYPE_CHECKING:
     import pandas as pd
 
-FILTERS = ("split", "kind", "occluders", "relit", "skin_tone", "source", "recipe")
-RANGES = ("coverage", "penumbra", "ambient", "tint", "light_azimuth", "light_elevation", "yaw")
 NEEDED = [ledger.PUBLIC, *(pattern for pattern in STORED if pattern != CROISSANT)]
 """Glob patterns of what is fetched of a data set."""
 MOST_BYTES, MOST_FILES = 1 << 30, 20_000
