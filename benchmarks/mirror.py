@@ -6,13 +6,15 @@ from pathlib import Path
 
 from benchmarks.names import BenchmarkError
 from benchmarks.results import check_not_empty, checked_runs
+from dataset_tools.hub import PREFIX, check_hub_name, uploading
 from learnir.writing import write_atomically
 
 
 def push(folder: Path, where: str, private: bool = True) -> str:
     """Copies every valid result to ``where``.
 
-    BenchmarkError if one was changed since it was made, and where there is none.
+    BenchmarkError if one was changed since it was made, where there is none, and for a ``where``
+    that may be a folder as well as the Hub.
     Files that are there already are left alone: results are append-only.
     """
     runs, wrong = checked_runs(folder)
@@ -26,13 +28,12 @@ def push(folder: Path, where: str, private: bool = True) -> str:
                 if not (target / path.name).exists():
                     write_atomically(target / path.name, path.read_bytes())
         return f"{len(runs)} results in {target}"
-    return _upload(folder, where, private)
+    check_hub_name(where, BenchmarkError)
+    return _upload(folder, where.removeprefix(PREFIX), private)
 
 
 def _upload(folder: Path, name: str, private: bool) -> str:
     from huggingface_hub import HfApi
-
-    from dataset_tools.hub import uploading
 
     api = HfApi()
     with uploading(name, BenchmarkError):

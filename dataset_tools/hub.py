@@ -91,6 +91,19 @@ def not_reached() -> tuple[type[Exception], ...]:
     return (OSError, ValueError, *(base for base in bases if issubclass(base, Exception)))
 
 
+def check_hub_name(where: str, failure: type[Exception]) -> None:
+    """``failure`` unless ``where`` is owner/name, by which nothing but the Hub can be meant."""
+    name = where.removeprefix(PREFIX)
+    owner, _, rest = name.partition("/")
+    if not owner or not rest or "/" in rest:
+        raise failure(f"{where}: not owner/name; for a folder write ./{name}")
+    if name == where and (Path(name).exists() or Path(owner).is_dir()):
+        raise failure(
+            f"{where}: there is a folder {owner} here; write ./{name} for the folder, "
+            f"{PREFIX}{name} for the Hub"
+        )
+
+
 @contextmanager
 def uploading(name: str, failure: type[Exception]) -> Iterator[None]:
     """Within it, errors of the Hub, or of the way there, are raised as ``failure``, one line.

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from dataset_tools import card, ledger, removals
-from dataset_tools.hub import PREFIX, uploading
+from dataset_tools.hub import PREFIX, check_hub_name, uploading
 from dataset_tools.shards import STATE
 from dataset_tools.splits import SPLITS
 from dataset_tools.verify import verify
@@ -38,7 +38,7 @@ def push(out: Path, where: str, *, allow_unlicensed: bool = False, private: bool
     if local:
         _check(out, folder)
     else:
-        _check_name(where)
+        check_hub_name(where, PublishError)
     if not ledger.shards(out):
         raise PublishError(f"{out}: holds no pairs; delete what was published of it instead")
     with ledger.locked(out) if os.access(out, os.W_OK) else nullcontext():  # else nobody can
@@ -62,19 +62,6 @@ def _check(out: Path, folder: Path) -> None:
 def _check_removed(out: Path, where: str, there: removals.Removed) -> None:
     if there.hashes - removals.removed_from(out).hashes:
         raise PublishError(f"{where}: somebody was removed there; remove them from {out} first")
-
-
-def _check_name(where: str) -> None:
-    """Faces go to the Hub only where nothing but the Hub can be meant."""
-    name = where.removeprefix(PREFIX)
-    owner, _, rest = name.partition("/")
-    if not owner or not rest or "/" in rest:
-        raise PublishError(f"{where}: not owner/name; for a folder write ./{name}")
-    if name == where and (Path(name).exists() or Path(owner).is_dir()):
-        raise PublishError(
-            f"{where}: there is a folder {owner} here; write ./{name} for the folder, "
-            f"{PREFIX}{name} for the Hub"
-        )
 
 
 def _copy(out: Path, folder: Path) -> str:

@@ -86,6 +86,26 @@ def test_a_folder_without_results_is_refused(words, folder, tmp_path, monkeypatc
     assert not (tmp_path / "there").exists()
 
 
+@pytest.mark.parametrize("where", ["mirrors/mine", "mirrors/new"])
+def test_a_folder_that_reads_as_a_name_of_the_hub_is_not_uploaded_to(
+    data, results, tmp_path, monkeypatch, capsys, where
+):
+    from huggingface_hub import HfApi
+
+    given = ["run", "--method", "input", "--dataset", "ucb", "--protocol", "native-v1"]
+    assert main([*given, "--data-root", str(data), "--out", str(results)]) == 0
+    (tmp_path / "mirrors" / "mine").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    sent = []
+    monkeypatch.setattr(HfApi, "create_repo", lambda _, *name, **how: None)
+    monkeypatch.setattr(HfApi, "upload_folder", lambda _, **what: sent.append(what["repo_id"]))
+    assert main(["push", where, "--results", str(results)]) == 1
+    assert f"write ./{where} for the folder, hub:{where} for the Hub" in capsys.readouterr().err
+    assert sent == []
+    assert main(["push", f"hub:{where}", "--results", str(results)]) == 0
+    assert sent == [where]
+
+
 def test_every_option_of_a_run_says_what_it_is_and_what_it_is_without():
     text = " ".join(parser().format_help().split())
     assert "``" not in text
