@@ -248,6 +248,7 @@ def _comparison_views() -> tuple[gr.Dataframe, gr.Dataframe, gr.ImageSlider]:
                 label=SLIDER_LABEL,
                 format="png",
                 height=420,
+                max_height=418,  # within the borders; without it, the picture would be cut
                 interactive=False,
                 elem_id="board-slider",
             )

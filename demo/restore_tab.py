@@ -125,6 +125,7 @@ def _results(facts: gr.Markdown) -> tuple[Shown, gr.Tabs, gr.Button, gr.Button]:
                 label="Drag the line",
                 format="png",
                 height=520,
+                max_height=518,
                 interactive=False,
                 buttons=ENLARGED,
                 elem_id="restore-slider",

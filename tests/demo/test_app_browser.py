@@ -128,6 +128,14 @@ def test_the_line_can_be_dragged(page):
     assert handle.bounding_box()["x"] > box["x"] + 60
 
 
+def loaded(page, place: str) -> None:
+    page.wait_for_function(
+        "place => [...document.querySelectorAll(place + ' img')].every(one => one.naturalWidth)",
+        arg=place,
+        timeout=LONG,
+    )
+
+
 def test_a_shadow_is_made_and_sent_to_restore(page):
     open_tab(page, "Make a shadow")
     first = source_of(page, "#shadow-result")
@@ -173,6 +181,10 @@ def test_the_leaderboard_is_searched_compared_and_looked_into(page):
     visible(page.locator("#board-metrics"), "psnr").wait_for(timeout=LONG)
     visible(page.locator("#board-pictures"), "0-0").click()
     source_of(page, "#board-slider")
+    loaded(page, "#board-slider")
+    lowest = "parts => Math.max(...parts.map(one => one.getBoundingClientRect().bottom))"
+    picture = page.locator("#board-slider img").evaluate_all(lowest)
+    assert picture <= page.locator("#board-slider").evaluate_all(lowest)
     search = table.locator("input[placeholder]").first
     search.fill("retinex")
     search.press("Enter")
