@@ -19,6 +19,7 @@ from demo import (
     dataset_browsing,
     dataset_tab,
     endpoints,
+    head,
     leaderboard_tab,
     restore_tab,
     shadow_making,
@@ -43,18 +44,6 @@ HEADER = (
     "picture size, on a plain CPU."
 )
 
-HEAD = """<script>{
-    const given = Object.getOwnPropertyDescriptor(Blob.prototype, "type").get;
-    Object.defineProperty(File.prototype, "type", {
-        get() {
-            const type = given.call(this);
-            return type.startsWith("image/") ? type : "image/heic";
-        },
-    });
-}</script>"""
-"""Gradio refuses for a picture, unseen, what is none by a browser's word, which knows of no HEIC or
-RAW where its system does not; and says in its own words what is wrong. Here the bytes are judged.
-"""
 THREADS = 2 * MOST + 40
 """The server's threads: one for each run of a page and each call of an endpoint, as these wait for
 their turn in a thread, and Gradio's usual number.
@@ -113,7 +102,7 @@ def launch_options(options: Options) -> dict[str, Any]:
         "mcp_server": options.mcp,
         "theme": theme.theme(),
         "css": theme.CSS,
-        "head": HEAD,
+        "head": head.HEAD,
         "max_file_size": f"{MOST_BYTES >> 20}mb",
         "max_threads": THREADS,
         "state_session_capacity": MOST_SESSIONS,

@@ -75,6 +75,8 @@ CSS = """
 #board-choice input {text-overflow: ellipsis;}
 button:focus-visible, input:focus-visible, [role="tab"]:focus-visible {
   outline: 2px solid var(--primary-500); outline-offset: 2px;}
+.slider-wrap [role="slider"]:focus-visible {
+  outline: 2px solid var(--primary-500); outline-offset: -2px;}
 .tab-container button[aria-selected="true"] {color: var(--primary-700);}
 .dark .tab-container button[aria-selected="true"] {color: var(--primary-300);}
 footer .divider:last-child {display: none;}

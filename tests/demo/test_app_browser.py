@@ -136,6 +136,57 @@ def loaded(page, place: str) -> None:
     )
 
 
+def moved_by_keys(page, place: str) -> None:
+    """The line of ``place`` is reached by Tab, moves by every key, and says where it is."""
+    line = page.locator(f"{place} [role=slider]")
+    line.wait_for(timeout=LONG)
+    loaded(page, place)
+    page.keyboard.press("Tab")  # so that the focus of what follows is seen
+    line.focus()
+    assert line.evaluate("line => line.matches(':focus-visible') && line.tabIndex") == 0
+    pressed = {"Home": 0, "ArrowRight": 2, "ArrowUp": 4, "PageUp": 24}
+    pressed |= {"End": 100, "ArrowLeft": 98, "ArrowDown": 96, "PageDown": 76}
+    for key, percent in pressed.items():
+        page.keyboard.press(key)
+        page.wait_for_function(
+            "([place, percent]) => document.querySelector(place + ' [role=slider]')"
+            ".getAttribute('aria-valuenow') === `${percent}`",
+            arg=[place, percent],
+            timeout=5000,
+        )
+        shown = page.locator(f"{place} img").last.evaluate("one => one.style.clipPath")
+        hidden = float(re.fullmatch(r"inset\(0px 0px 0px ([\d.]+)%\)", shown).group(1))
+        assert abs(hidden - where_it_is(page, place, percent)) < 0.2
+    assert page.evaluate("() => document.activeElement.getAttribute('role')") == "slider"
+
+
+def where_it_is(page, place: str, percent: float) -> float:
+    """The same place in per cent of the box, in whose middle the picture is fitted."""
+    width, height, ratio = page.locator(f"{place} img").last.evaluate(
+        "one => [one.clientWidth, one.clientHeight, one.naturalWidth / one.naturalHeight]"
+    )
+    share = min(1, height * ratio / width)
+    return 50 + share * (percent - 50)
+
+
+def test_the_line_moves_by_keys_with_every_result(page):
+    first = source_of(page, "#restore-slider")
+    moved_by_keys(page, "#restore-slider")
+    page.locator("#restore-examples").get_by_role("button", name="wall").click()
+    page.locator("#restore-facts").get_by_text("wall.jpg").wait_for(timeout=LONG)
+    page.get_by_role("button", name="Remove the shadow").click()
+    changed(page, "#restore-slider", first)
+    finished(page)
+    moved_by_keys(page, "#restore-slider")
+    open_tab(page, "Leaderboard")
+    visible(page.locator("#board-table"), "retinex").wait_for(timeout=LONG)
+    page.locator("#board-compare").click()
+    visible(page.locator("#board-metrics"), "psnr").wait_for(timeout=LONG)
+    visible(page.locator("#board-pictures"), "0-0").click()
+    source_of(page, "#board-slider")
+    moved_by_keys(page, "#board-slider")
+
+
 def test_a_shadow_is_made_and_sent_to_restore(page):
     open_tab(page, "Make a shadow")
     first = source_of(page, "#shadow-result")
