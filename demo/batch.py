@@ -15,12 +15,13 @@ from demo import photos
 from demo.context import Context
 from demo.engine import NotReady, Settings
 from demo.failures import failures_shown, refusal
-from demo.runs import Cancelled
+from demo.runs import WAITING, Cancelled
 from demo.storage import new_file, plain_name
 from learnir.images import ImageError
 from learnir.writing import replacing
 
 MOST_FILES = 100
+RESTORING = "Restoring"
 STOPPED = "not restored: stopped before"
 
 
@@ -70,12 +71,16 @@ def restore_files(
     with failures_shown():
         context.engine.model()
         lines: list[Line] = []
+
+        def tell(doing: str) -> None:
+            progress((len(lines), len(paths)), desc=doing, unit="files")
+
         path = new_file("restored.zip")
         with replacing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
             try:
-                for number, given in enumerate(paths):
-                    progress((number, len(paths)), desc="Restoring", unit="files")
-                    lines.append(_add(context, archive, given, settings, flag))
+                for given in paths:
+                    tell(RESTORING)
+                    lines.append(_add(context, archive, given, settings, flag, tell))
             except Cancelled:
                 if not lines:
                     raise
@@ -91,11 +96,18 @@ def _add(
     path: str,
     settings: Settings,
     flag: threading.Event | None,
+    tell: Callable[[str], None],
 ) -> Line:
     name = plain_name(Path(path).name)
     try:
         photo = photos.open_photo(path)
-        result = context.engine.restore(photo.picture, settings, flag=flag)
+        result = context.engine.restore(
+            photo.picture,
+            settings,
+            progress=lambda *_: tell(RESTORING),
+            flag=flag,
+            waiting=lambda n: tell(WAITING.format(n)),
+        )
     except (Cancelled, NotReady):
         raise
     except (ImageError, ValueError, MemoryError) as error:

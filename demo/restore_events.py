@@ -18,7 +18,7 @@ from demo.context import Context, Kept
 from demo.engine import Settings
 from demo.events import CHOSEN, DIRECT, EACH, LIVE, QUIET, RUN, SCORED, look_at
 from demo.failures import failures_shown
-from demo.runs import Cancelled
+from demo.runs import WAITING, Cancelled
 from demo.storage import EXAMPLES, keep
 from learnir.encoding import encode_png
 from learnir.images import ImageError
@@ -223,7 +223,7 @@ class Page:
                     settings,
                     progress=partial(report, progress),
                     flag=flag,
-                    waiting=lambda n: progress(0, desc=f"Waiting: {n} before you"),
+                    waiting=lambda n: progress(0, desc=WAITING.format(n)),
                     trajectory=wanted,
                 )
         except Cancelled as end:

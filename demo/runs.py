@@ -13,6 +13,7 @@ from contextlib import contextmanager
 
 Waiting = Callable[[int], object]
 """Called with the number of runs that go first, whenever it has changed."""
+WAITING = "Waiting: {} before you"
 LOOK_S = 0.2
 MOST = 64
 """Most runs waiting or running at a time: each of them holds a thread of the server."""

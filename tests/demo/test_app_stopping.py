@@ -245,6 +245,21 @@ def test_a_batch_stopped_before_its_first_file_leaves_nothing(context, model, to
     assert files_in(tmp_path) == []
 
 
+def test_a_batch_says_its_place_in_the_line(context):
+    said = []
+
+    def progress(done, *, desc, unit):
+        if (done, desc) not in said:
+            said.append((done, desc))
+
+    with ThreadPoolExecutor(1) as pool, context.engine.lent():
+        batch = pool.submit(restore_batch, context, progress)
+        waited = [((0, 3), "Restoring"), ((0, 3), "Waiting: 1 before you")]
+        until(lambda: said == waited)
+    assert column(batch.result()[1], "output") == [f"{name}-restored.jpg" for name in NAMES]
+    assert said == [*waited, ((1, 3), "Restoring"), ((2, 3), "Restoring")]
+
+
 @pytest.mark.parametrize("present", [PATHS, PATHS[:2], None])
 def test_files_that_a_busy_server_hears_of_late_keep_their_batch(context, model, told, present):
     """A run is stopped by files that are not its own, whenever the page's event gets here."""
