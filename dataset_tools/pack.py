@@ -25,7 +25,7 @@ from dataset_tools.clean_target import own_light
 from dataset_tools.dye import cloth
 from dataset_tools.engines import run
 from dataset_tools.landmarks import Landmarks
-from dataset_tools.photos import PhotoError, decode_picture, read_bytes
+from dataset_tools.photos import Photo, PhotoError, decode_picture, read_bytes
 from dataset_tools.recipe import Recipe, RecipeError
 from dataset_tools.relight import BRIGHTEST, direct_shading, extrapolated, highlight
 from dataset_tools.render import draw_photo, draw_stage, pair_seed, render
@@ -246,17 +246,25 @@ def _in_order(
 
 
 def pack_build(plan: Any, out: Path, layers: PackPlan) -> dict[str, int]:
-    """Survey, curate and split as ``faceshadow build`` does, then ``pack``. What a killed run left
-    half-written beside ``out`` is removed first."""
-    from dataset_tools.build import decide, find_photos, require_pairs, survey_photos
-    from dataset_tools.remove import leave_out
+    """Survey, curate and split as ``faceshadow build`` does, then ``pack``; DatasetError where
+    another process does so. What a killed run left half-written beside ``out`` is removed first."""
+    from dataset_tools.build import find_photos
+    from dataset_tools.ledger import locked
 
     for recipe in layers.recipes:
         if recipe.colour != "ambient":
             raise RecipeError(f"recipe {recipe.name!r} has a colour of its own; build pairs of it")
-    clear_stale(out.parent)
-    leave_out(plan.out, plan.landmarks)
     photos = find_photos(plan)
+    with locked(plan.out):
+        clear_stale(out.parent)
+        return _pack_locked(plan, photos, out, layers)
+
+
+def _pack_locked(plan: Any, photos: list[Photo], out: Path, layers: PackPlan) -> dict[str, int]:
+    from dataset_tools.build import decide, require_pairs, survey_photos
+    from dataset_tools.remove import leave_out
+
+    leave_out(plan.out, plan.landmarks)
     decision = decide(plan, photos, survey_photos(plan, photos))
     require_pairs(decision.verdicts)
     if not decision.kept["train"]:

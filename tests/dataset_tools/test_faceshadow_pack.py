@@ -16,6 +16,7 @@ from dataset_tools import photometry
 from dataset_tools.build import BuildPlan, decide, find_photos, survey_photos
 from dataset_tools.cli import main
 from dataset_tools.engines import EnginePlan
+from dataset_tools.ledger import locked
 from dataset_tools.photos import decode_picture
 from dataset_tools.recipe import RECIPES
 from dataset_tools.render import pair_seed, render
@@ -63,6 +64,17 @@ def test_a_folder_without_faces_is_one_line(tmp_path, capsys):
     assert pack(photos, tmp_path / "a.npz") == 1
     assert "none of" in capsys.readouterr().err
     assert not (tmp_path / "a.npz").exists()
+
+
+def test_two_at_once_for_one_archive_are_refused(tmp_path, astronaut, capsys):
+    photos, out = tmp_path / "photos", tmp_path / "a.npz"
+    photos.mkdir()
+    cv2.imwrite(str(photos / "astronaut.png"), astronaut[..., ::-1])
+    with locked(tmp_path / "a.state"):
+        assert pack(photos, out) == 1
+        assert f"{tmp_path / 'a.state'}: another command is at work here" in capsys.readouterr().err
+        assert not out.exists()
+    assert pack(photos, out) == 0
 
 
 def test_a_recipe_that_layers_cannot_redraw_is_refused(tmp_path, capsys):
