@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -142,10 +144,11 @@ class CommandMethod:
         try:
             status, errors = _finished(words, self.timeout)
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise BenchmarkError(f"{words[0]} on {key}: {error}") from error
+            raise BenchmarkError(f"{words[0]} on {key}: {error}{_which(words[0])}") from error
         if status:
             said = errors.decode(errors="replace").strip().splitlines()[-1:]
-            raise BenchmarkError(f"{words[0]} on {key}: exit {status} {' '.join(said)}")
+            failed = f"{words[0]} on {key}: exit {status} {' '.join(said)}"
+            raise BenchmarkError(failed + _which(words[0]))
 
 
 @dataclass(frozen=True)
@@ -268,6 +271,20 @@ def _finished(words: list[str], timeout: float) -> tuple[int, bytes]:
             _kill(process)
             raise
     return process.returncode, errors
+
+
+def _which(program: str) -> str:
+    """Which Python a command's ``python`` is, where that is not the one at work here."""
+    found = shutil.which(program)
+    if not re.fullmatch(r"python[\d.]*(\.exe)?", program) or _same(found, sys.executable):
+        return ""
+    is_it = f"is {found}" if found else "is not there"
+    return f" ({program} {is_it}; for the one of learnir-bench write {sys.executable})"
+
+
+def _same(one: str | None, other: str) -> bool:
+    """Whether two paths are those of one environment's Python: it is known by its folder."""
+    return one is not None and Path(one).parent.resolve() == Path(other).parent.resolve()
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

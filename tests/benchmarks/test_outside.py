@@ -113,6 +113,23 @@ def test_a_row_that_another_of_its_name_hides_is_named(score, tmp_path):
     assert str(tmp_path) not in str(first.facts["method"])
 
 
+def test_a_command_that_fails_under_another_python_says_which(score, tmp_path, monkeypatch):
+    """Without an activated environment ``python`` is the system's."""
+    other = tmp_path / "python"
+    other.write_text("#!/bin/sh\necho No module named numpy >&2; exit 1")
+    other.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    with pytest.raises(BenchmarkError) as caught:
+        score("exec:python tool.py {input} {output}")
+    assert "exit 1 No module named numpy (python is " + str(other) in str(caught.value)
+    assert str(caught.value).endswith(f"for the one of learnir-bench write {sys.executable})")
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+    with pytest.raises(BenchmarkError, match=r"\(python is not there; for"):
+        score("exec:python tool.py {input} {output}")
+    with pytest.raises(BenchmarkError, match=r"exit 1[^(]*$"):
+        score(f"exec:{sys.executable} -c 'raise SystemExit(1)' {{input}} {{output}}")
+
+
 @pytest.mark.parametrize(
     ("method", "mask", "said"),
     [
