@@ -206,7 +206,7 @@ class LearnIR:
             gain_map=result.gain_map,
             restored=result.restored,
         )
-        restored = restored.turned(-quarters).within(picture, region)
+        restored = restored.turned(-quarters).within(picture, region, uniform)
         if isinstance(strength, np.ndarray):  # which lies over the picture as it was given
             return replace(restored, picture=restored.at_strength(strength))
         return restored

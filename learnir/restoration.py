@@ -64,10 +64,10 @@ class Restoration:
             restored=None if self.restored is None else turn(self.restored),
         )
 
-    def within(self, observed: np.ndarray, place: Region) -> Restoration:
+    def within(self, observed: np.ndarray, place: Region, strength: float) -> Restoration:
         """The same restoration as one of ``observed`` (H, W, 3), of which it is ``place``.
 
-        The trajectory goes on showing that part.
+        ``strength`` is that of its picture. The trajectory goes on showing that part.
         """
         if self.observed.shape == observed.shape:
             return self
@@ -78,7 +78,7 @@ class Restoration:
             return full
 
         picture = joined(self.picture)
-        restored = joined(self.at_strength(1.0))
+        restored = picture.copy() if strength == 1 else joined(self.at_strength(1.0))
         gain = _surrounded(self.gain, place, observed.shape)
         return replace(
             self, picture=picture, gain=gain, observed=observed, gain_map=None, restored=restored

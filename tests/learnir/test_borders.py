@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from skimage import data
 
-from learnir import LearnIR
+from learnir import LearnIR, restoration
 from learnir.borders import one_colour, photograph_in
 from learnir.frames import FrameRestorer
 
@@ -133,6 +133,19 @@ def test_borders_stay_and_change_nothing(learnir, shadowed, side):
     assert np.array_equal(result.trajectory[-1][2], alone.trajectory[-1][2])
     untouched = learnir.restore(picture, seed=3, borders=False).picture
     assert not np.array_equal(untouched, expected)
+
+
+def test_a_photograph_within_borders_is_relit_once(learnir, shadowed, monkeypatch):
+    relit, apply_gain = [], restoration.apply_gain
+    monkeypatch.setattr(restoration, "apply_gain", lambda *a: relit.append(a) or apply_gain(*a))
+    picture = framed(cv2.resize(shadowed, (500, 500)), 100, 100)
+    result = learnir.restore(picture, faces=False)
+    assert (result.mode, len(relit)) == ("gain", 1)
+    kept = result.picture.copy()
+    result.picture[:] = 0  # whoever draws on it changes no other strength
+    assert np.array_equal(result.at_strength(1.0), kept)
+    half = learnir.restore(picture, faces=False, strength=0.5)
+    assert np.array_equal(half.at_strength(1.0), kept)
 
 
 def test_bars_of_a_video_stay_from_its_first_frame_that_shows_something(learnir, shadowed):
