@@ -10,9 +10,9 @@ may lie beside the layers. ``learnir.training.archive`` reads it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import shutil
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +22,17 @@ import numpy as np
 from dataset_tools import shadows, visibility
 from dataset_tools.backdrops import backdrop
 from dataset_tools.clean_target import own_light
+from dataset_tools.drawn import Drawn, blob, joined, load
 from dataset_tools.dye import cloth
 from dataset_tools.engines import run
+from dataset_tools.files import content_hash
+from dataset_tools.landmarker import identify
 from dataset_tools.landmarks import Landmarks
-from dataset_tools.photos import Photo, PhotoError, decode_picture, read_bytes
+from dataset_tools.photos import Photo, PhotoError
 from dataset_tools.recipe import Recipe, RecipeError
 from dataset_tools.relight import BRIGHTEST, direct_shading, extrapolated, highlight
 from dataset_tools.render import draw_photo, draw_stage, pair_seed, render
-from dataset_tools.shards import Source, bucket_order
+from dataset_tools.shards import STATE, VERSION, Source, bucket_order, picture_of
 from dataset_tools.sky import MOST, draw_surroundings, reaching
 from dataset_tools.survey import load_landmarks
 from dataset_tools.visibility import Stage
@@ -42,14 +45,21 @@ MAPS = ("matte", "face", "shade", "gloss", "cloth", "skin", "sky")  # in one gre
 BACKDROPS = 192
 QUALITY = {"base": 72, "maps": 48, "shadow": 72, "backdrop": 80, "pair": 60}
 PHOTOS_PER_JOB = 8
+KINDS = ("train", "uneven", "val")  # of jobs, in the archive's order
 
 
 @dataclass(frozen=True)
 class PackPlan:
-    """frames: crops of every photo, each under a light of its own and as the first recipe frames
-    it. shadows: maps per frame of each recipe, as many numbers as recipes. pairs: folders of pairs
-    whose train split is taken in. validation: at most so many photos of the val split, rendered.
-    uneven: whether photos that only their light keeps out are taken in, under that light."""
+    """What an archive holds.
+
+    Attributes:
+        frames: crops of every photo, each under a light of its own and framed as the first recipe
+            frames it.
+        shadows: visibility maps per frame, one number for each recipe.
+        pairs: folders of pairs whose train split is taken in.
+        validation: at most so many photos of the val split, rendered.
+        uneven: whether photos that only their light keeps out are taken in, under that light.
+    """
 
     frames: int = 1
     shadows: tuple[int, ...] = (8,)
@@ -63,18 +73,38 @@ class PackPlan:
 
 @dataclass(frozen=True)
 class PackJob:
-    """Some photos of one archive, and their place in it. model: as in ``pack``."""
+    """Some photos of one archive.
 
+    Attributes:
+        kind: what becomes of them: "train" (scenes under a new light), "uneven" (scenes under the
+            light they have) or "val" (rendered pairs).
+        number: counts the jobs of a kind.
+        model: as in ``pack``.
+    """
+
+    kind: str
     number: int
     sources: tuple[Source, ...]
     plan: PackPlan
     model: str
 
+    @property
+    def digest(self) -> str:
+        """Hash of everything that decides what the job draws."""
+        photos = [[source.photo.key, source.facts.sha256] for source in self.sources]
+        found_by = identify(self.model).name
+        what = [VERSION, QUALITY, asdict(self.plan), self.kind, self.number, found_by, photos]
+        return content_hash(json.dumps(what, sort_keys=True).encode())
+
 
 @dataclass(frozen=True)
 class Scene:
-    """One crop under one light. files: WebP bytes of the base, of the maps, then of each shadow.
-    mm: of the face, per pixel."""
+    """One crop under one light.
+
+    Attributes:
+        files: WebP bytes of the base, of the maps, then of each shadow.
+        mm: millimetres of the face per pixel.
+    """
 
     files: list[bytes]
     mm: float
@@ -138,26 +168,29 @@ def _webp(picture: np.ndarray, kind: str) -> bytes:
     return data.tobytes()
 
 
-def pack_photos(job: PackJob, own: bool) -> tuple[int, list[Scene]]:
-    """The job's number and the scenes of its photos."""
+def draw(job: PackJob) -> tuple[str, Drawn]:
+    """The job's digest and what it has drawn."""
+    return job.digest, _draw_pairs(job) if job.kind == "val" else _draw_scenes(job)
+
+
+def _draw_scenes(job: PackJob) -> Drawn:
     scenes = [
-        scene(picture, face, pair_seed(job.plan.seed, key, index), job.plan, own)
+        scene(picture, face, pair_seed(job.plan.seed, key, index), job.plan, job.kind == "uneven")
         for key, picture, face in _opened(job)
         for index in range(job.plan.frames)
     ]
-    return job.number, scenes
+    return Drawn([data for one in scenes for data in one.files], [one.mm for one in scenes])
 
 
-def render_photos(job: PackJob) -> tuple[int, list[bytes]]:
-    """The job's number and, for each of its photos, input and target of a pair, encoded. The
-    recipes take turns from job to job."""
+def _draw_pairs(job: PackJob) -> Drawn:
+    """Input and target of a pair of each photo. The recipes take turns from job to job."""
     plan = job.plan
     recipe = plan.recipes[job.number % len(plan.recipes)]
     files = []
     for key, picture, face in _opened(job):
         pair = render(picture, face, pair_seed(plan.seed, key, 0), recipe, plan.size)
         files += [_webp(pair.shadow, "pair"), _webp(pair.clean, "pair")]
-    return job.number, files
+    return Drawn(files, [])
 
 
 def _opened(job: PackJob) -> Iterator[tuple[str, np.ndarray, Landmarks]]:
@@ -166,7 +199,7 @@ def _opened(job: PackJob) -> Iterator[tuple[str, np.ndarray, Landmarks]]:
     for source in job.sources:
         key = source.photo.key
         face = load_landmarks(source.bucket, [source.facts], job.model)[key]
-        yield key, decode_picture(read_bytes(source.photo.path), str(source.photo.path)), face
+        yield key, picture_of(source), face
 
 
 def _backdrops(plan: PackPlan) -> Iterator[bytes]:
@@ -190,26 +223,29 @@ def pack(
     engine: Any,
     model: str = "",
     uneven: Sequence[Source] = (),
+    kept: Path | None = None,
 ) -> dict[str, int]:
     """Write the archive ``out`` (.npz, read without pickle) of the photos dealt to train and val.
 
-    model: the .task file that found the landmarks, if any. uneven: photos whose scenes keep the
-    light they have, taken in where the plan asks for them. Returns how many "scenes" it holds, how
-    many of them "uneven", and how many pairs to train ("pairs") and to validate on ("val").
+    Args:
+        model: the .task file that found the landmarks, if any.
+        uneven: photos whose scenes keep the light they have, taken in where the plan asks for them.
+        kept: a folder for what is drawn until the archive is written, so that a run that was
+            stopped goes on; deleted in the end.
+
+    Returns how many "scenes" it holds, how many of them "uneven", and how many pairs to train
+    ("pairs") and to validate on ("val").
     """
     photographed = list(_photographed(plan))  # first: what cannot be read ends it at once
-    kinds = [
-        _in_order(partial(pack_photos, own=own), sources, plan, engine, model)
-        for own, sources in ((False, dealt["train"]), (True, uneven if plan.uneven else ()))
-    ]
-    scenes = [one for kind in kinds for one in kind]
-    validation = sorted(dealt.get("val", ()), key=bucket_order)[: plan.validation]
-    rendered = _in_order(render_photos, validation, plan, engine, model)
-    pairs = {"train": photographed, "val": rendered}
-    files = [data for one in scenes for data in one.files]
-    files += [*_backdrops(plan), *pairs["train"], *pairs["val"]]
-    counts = {split: len(encoded) // 2 for split, encoded in pairs.items()}
-    about: dict[str, Any] = {"scenes": len(scenes), "shadows": plan.shadows, "size": plan.size}
+    jobs = _jobs(dealt, plan, model, uneven)
+    drawn = _draw_all(jobs, engine, kept)
+    new, own, validation = (
+        joined(drawn[job.digest] for job in jobs if job.kind == kind) for kind in KINDS
+    )
+    scenes = joined([new, own])
+    files = [*scenes.files, *_backdrops(plan), *photographed, *validation.files]
+    counts = {"train": len(photographed) // 2, "val": len(validation.files) // 2}
+    about: dict[str, Any] = {"scenes": len(scenes.mm), "shadows": plan.shadows, "size": plan.size}
     about |= {"seed": plan.seed, "maps": MAPS, "shade_max": BRIGHTEST, "sky_max": MOST}
     about |= {"backdrops": BACKDROPS, "pairs": counts}
     about |= {"recipes": [asdict(recipe) for recipe in plan.recipes]}
@@ -217,37 +253,60 @@ def pack(
         np.savez(
             handle,
             about=np.frombuffer(json.dumps(about).encode(), np.uint8),
-            mm=np.array([one.mm for one in scenes], np.float32),
-            own=np.repeat([False, True], [len(kind) for kind in kinds]),
-            lengths=np.array([len(data) for data in files], np.int64),
-            blob=np.frombuffer(b"".join(files), np.uint8),
+            mm=np.array(scenes.mm, np.float32),
+            own=np.repeat([False, True], [len(new.mm), len(own.mm)]),
+            **blob(files),
         )
-    held = {"scenes": len(scenes), "uneven": len(kinds[1])}
+    if kept is not None:
+        shutil.rmtree(kept, ignore_errors=True)
+    held = {"scenes": len(scenes.mm), "uneven": len(own.mm)}
     return held | {"pairs": counts["train"], "val": counts["val"]}
 
 
-def _in_order(
-    function: Callable[[PackJob], tuple[int, list[Any]]],
-    sources: Sequence[Source],
-    plan: PackPlan,
-    engine: Any,
-    model: str,
-) -> list[Any]:
-    """What ``function`` makes of the photos, in an order that no engine changes."""
-    ordered, n = sorted(sources, key=bucket_order), PHOTOS_PER_JOB
-    cuts = range(0, len(ordered), n)
-    jobs = [PackJob(i, tuple(ordered[k : k + n]), plan, model) for i, k in enumerate(cuts)]
-    parts: dict[int, list[Any]] = {}
-    with progress(len(ordered), "photo") as bar:
-        for number, part in run(engine, function, jobs):
-            parts[number] = part
-            bar.update(len(jobs[number].sources))
-    return [one for number in sorted(parts) for one in parts[number]]
+def _jobs(
+    dealt: Mapping[str, Sequence[Source]], plan: PackPlan, model: str, uneven: Sequence[Source]
+) -> list[PackJob]:
+    """The jobs of an archive, in its order, which no engine changes."""
+    validation = sorted(dealt.get("val", ()), key=bucket_order)[: plan.validation]
+    photos = zip(KINDS, (dealt["train"], uneven if plan.uneven else (), validation), strict=True)
+    jobs = []
+    for kind, sources in photos:
+        ordered, n = sorted(sources, key=bucket_order), PHOTOS_PER_JOB
+        for number, start in enumerate(range(0, len(ordered), n)):
+            part = tuple(ordered[start : start + n])
+            jobs.append(PackJob(kind, number, part, plan, model))
+    return jobs
+
+
+def _draw_all(jobs: Sequence[PackJob], engine: Any, kept: Path | None) -> dict[str, Drawn]:
+    """What every job has drawn, by its digest; what ``kept`` holds already is not drawn again."""
+    by_digest = {job.digest: job for job in jobs}
+    found = _kept(kept, by_digest) if kept is not None else {}
+    photos = {digest: len(job.sources) for digest, job in by_digest.items()}
+    done = sum(photos[digest] for digest in found)
+    missing = [job for digest, job in by_digest.items() if digest not in found]
+    with progress(sum(photos.values()), "photo", initial=done) as bar:
+        for digest, drawn in run(engine, draw, missing) if missing else ():
+            found[digest] = drawn
+            if kept is not None:
+                drawn.save(kept / f"{digest}.npz")
+            bar.update(photos[digest])
+    return found
+
+
+def _kept(folder: Path, digests: Collection[str]) -> dict[str, Drawn]:
+    """What a stopped run has drawn of these jobs; what it has of others is deleted."""
+    for path in folder.glob("*.npz"):
+        if path.stem not in digests:
+            path.unlink()
+    loaded = {digest: load(folder / f"{digest}.npz") for digest in digests}
+    return {digest: drawn for digest, drawn in loaded.items() if drawn is not None}
 
 
 def pack_build(plan: Any, out: Path, layers: PackPlan) -> dict[str, int]:
     """Survey, curate and split as ``faceshadow build`` does, then ``pack``; DatasetError where
-    another process does so. What a killed run left half-written beside ``out`` is removed first."""
+    another process does so. What a killed run left half-written beside ``out`` is removed first;
+    what it has drawn is taken up."""
     from dataset_tools.build import find_photos
     from dataset_tools.ledger import locked
 
@@ -272,4 +331,5 @@ def _pack_locked(plan: Any, photos: list[Photo], out: Path, layers: PackPlan) ->
             "every photo was dealt to val or test; give more portraits, of more people and authors"
         )
     uneven = decision.uneven["train"]
-    return pack(decision.kept, out, layers, plan.engine, plan.landmarker, uneven)
+    kept = plan.out / STATE / "drawn"
+    return pack(decision.kept, out, layers, plan.engine, plan.landmarker, uneven, kept)

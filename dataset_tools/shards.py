@@ -178,12 +178,17 @@ def _faces(job: ShardJob) -> Iterator[tuple[Source, Landmarks]]:
 
 def pairs_of(source: Source, face: Landmarks, plan: PairPlan) -> Iterator[dict[str, Any]]:
     """All rows of one photo."""
-    data = read_bytes(source.photo.path)
-    if content_hash(data) != source.facts.sha256:
-        raise PhotoError(f"{source.photo.path}: changed while the build ran; run it again")
-    picture = decode_picture(data, str(source.photo.path))
+    picture = picture_of(source)
     for index in range(plan.pairs_per_photo):
         yield pair_row(source, picture, face, plan, index)
+
+
+def picture_of(source: Source) -> np.ndarray:
+    """The decoded photo; PhotoError where it is no longer the one that was surveyed."""
+    data = read_bytes(source.photo.path)
+    if content_hash(data) != source.facts.sha256:
+        raise PhotoError(f"{source.photo.path}: changed meanwhile; run the same command again")
+    return decode_picture(data, str(source.photo.path))
 
 
 def pair_row(

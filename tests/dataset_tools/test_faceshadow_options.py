@@ -75,8 +75,8 @@ def test_every_photo_gives_as_many_frames_as_asked_for(monkeypatch, astronaut, f
     monkeypatch.setattr(packing, "_opened", lambda _: iter([("a", astronaut, face)]))
 
     def bases(frames: int) -> list[bytes]:
-        job = PackJob(0, (), PackPlan(frames=frames, shadows=(1,), size=64), "")
-        return [scene.files[0] for scene in packing.pack_photos(job, own=False)[1]]
+        job = PackJob("train", 0, (), PackPlan(frames=frames, shadows=(1,), size=64), "")
+        return packing.draw(job)[1].files[::3]  # base, maps and a shadow of each
 
     three = bases(3)
     assert len(set(three)) == 3

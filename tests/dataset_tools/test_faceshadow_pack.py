@@ -77,6 +77,59 @@ def test_two_at_once_for_one_archive_are_refused(tmp_path, astronaut, capsys):
     assert pack(photos, out) == 0
 
 
+@pytest.fixture
+def jobs(tmp_path, astronaut, write_variants, monkeypatch):
+    """``jobs(out, stop)`` packs twelve photos, a job each, and says how many jobs it has drawn;
+    ``stop``: Ctrl-C in that job."""
+    write_variants(tmp_path / "photos", astronaut, 12)
+    monkeypatch.setattr(packing, "PHOTOS_PER_JOB", 1)
+    monkeypatch.setattr(packing, "BACKDROPS", 2)
+    draw = packing.draw
+
+    def packed(out: Path, stop: int = 99, code: int = 0) -> int:
+        drawn = 0
+
+        def counted(job):
+            nonlocal drawn
+            if drawn == stop:
+                raise KeyboardInterrupt
+            drawn += 1
+            return draw(job)
+
+        monkeypatch.setattr(packing, "draw", counted)
+        assert pack(tmp_path / "photos", out) == code
+        return drawn
+
+    return packed
+
+
+def test_a_stopped_pack_goes_on(tmp_path, jobs):
+    out, state = tmp_path / "a.npz", tmp_path / "a.state" / ".faceshadow" / "drawn"
+    every = jobs(tmp_path / "whole.npz")
+    assert jobs(out, stop=5, code=130) == 5
+    assert not out.exists()
+    kept = sorted(state.iterdir())
+    assert len(kept) == 5
+    kept[0].write_bytes(kept[0].read_bytes()[:-200])  # a machine that lost power
+    (state / "of another plan.npz").touch()
+    assert jobs(out) == every - 4
+    assert out.read_bytes() == (tmp_path / "whole.npz").read_bytes()
+    assert not state.exists()
+
+
+def test_a_photo_that_changes_meanwhile_is_named(tmp_path, jobs, monkeypatch, capsys):
+    real = packing.picture_of
+
+    def changed(source):
+        source.photo.path.write_bytes(b"something else")
+        return real(source)
+
+    monkeypatch.setattr(packing, "picture_of", changed)
+    jobs(tmp_path / "a.npz", code=1)
+    assert ".png: changed meanwhile; run the same command again" in capsys.readouterr().err
+    assert not (tmp_path / "a.npz").exists()
+
+
 def test_a_recipe_that_layers_cannot_redraw_is_refused(tmp_path, capsys):
     options = ["--recipe", "zhang2020", "--licence", "public domain"]
     assert main(["pack", str(tmp_path), str(tmp_path / "a.npz"), *options]) == 1
@@ -231,7 +284,7 @@ def test_pairs_that_cannot_be_read_are_named_before_the_work(
     for side in ("input", "target"):
         (tmp_path / "damaged" / "train" / side).mkdir(parents=True)
         (tmp_path / "damaged" / "train" / side / "a.png").write_bytes(b"no picture")
-    monkeypatch.setattr(packing, "pack_photos", None)
+    monkeypatch.setattr(packing, "draw", None)
     for name, words in (("nowhere", "nowhere: no such folder"), ("damaged", "a: not a readable")):
         assert pack(photos, tmp_path / "a.npz", "--pairs", str(tmp_path / name)) == 1
         assert words in capsys.readouterr().err

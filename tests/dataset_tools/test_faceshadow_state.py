@@ -113,7 +113,7 @@ def test_a_photo_that_changed_since_it_was_looked_at_makes_no_pairs(tmp_path):
     photo = tmp_path / "a.png"
     photo.write_bytes(b"other bytes than those that were looked at")
     source = Source(Photo("a.png", photo), Facts("a.png", "00"), Path("bucket"))
-    with pytest.raises(PhotoError, match=r"a\.png: changed while the build ran"):
+    with pytest.raises(PhotoError, match=r"a\.png: changed meanwhile"):
         next(pairs_of(source, None, PairPlan()))
 
 
