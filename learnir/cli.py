@@ -18,7 +18,7 @@ import tyro
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 from tyro.constructors import PrimitiveConstructorSpec
 
-from learnir.console import FAILED, INTERRUPTED, UNREAD, one_line, signals_interrupt, unread
+from learnir import console
 from learnir.paths import expanded, is_hub_id
 
 
@@ -39,7 +39,7 @@ def _named(kind: type[Any], metavar: str) -> PrimitiveConstructorSpec[Any]:
     )
 
 
-Place = Annotated[Path, _named(Path, "PATH")]
+PathArgument = Annotated[Path, _named(Path, "PATH")]
 Weights = Annotated[str, _named(str, "STR")]
 On = Annotated[bool, arg(help_behavior_hint="(default: False)")]  # of --no-..., all that is shown
 Device = Annotated[str | None, arg(help="cpu, cuda or cuda:1; a GPU if there is one")]
@@ -47,13 +47,13 @@ CANNOT_START = 2
 NARROWEST = 20  # columns; below 6, tyro breaks the lines of --help for ever
 
 
-@signals_interrupt()
+@console.signals_interrupt()
 def restore(
     paths: Annotated[
         Positional[list[str]], arg(metavar="PATH...", help_behavior_hint="(required)")
     ],
     /,
-    out: Annotated[Place, arg(aliases=["-o"])],
+    out: Annotated[PathArgument, arg(aliases=["-o"])],
     checkpoint: Weights | None = None,
     mode: Literal["auto", "gain", "tile"] = "auto",
     work_size: int | None = None,
@@ -68,7 +68,7 @@ def restore(
     seed: int = 0,
     faces: On = True,
     borders: On = True,
-    mask: Place | None = None,
+    mask: PathArgument | None = None,
     device: Device = None,
     format: Literal["same", "jpeg", "png", "webp", "tiff"] = "same",
     compare: bool = False,
@@ -149,7 +149,7 @@ def restore(
     for line in (*todo.problems, *todo.notes):
         print(line, file=sys.stderr)
     if not todo.tasks:
-        return FAILED
+        return console.FAILED
     from learnir.faces import unavailable
     from learnir.pipeline import LearnIR  # torch, which takes seconds
     from learnir.restore import run
@@ -161,7 +161,7 @@ def restore(
     outcome = run(learnir, todo.tasks, writing, options, workers)
     failed = len(outcome.failed) + len(todo.problems)
     print(f"{outcome.restored} restored, {outcome.skipped} skipped, {failed} failed -> {out}")
-    return FAILED if failed else 0
+    return console.FAILED if failed else 0
 
 
 def info(checkpoint: Positional[Weights | None] = None, /) -> int:
@@ -180,9 +180,9 @@ def info(checkpoint: Positional[Weights | None] = None, /) -> int:
 def train(
     preset: Annotated[Positional[str], arg(metavar="PRESET")],
     /,
-    data: list[Place],
-    out: Place,
-    validation: Place | None = None,
+    data: list[PathArgument],
+    out: PathArgument,
+    validation: PathArgument | None = None,
     resume: bool = False,
     init: Weights | None = None,
     pairs: int | None = None,
@@ -239,10 +239,10 @@ def train(
 
 
 def adapt(
-    data: list[Place],
-    out: Place,
+    data: list[PathArgument],
+    out: PathArgument,
     checkpoint: Weights | None = None,
-    validation: Place | None = None,
+    validation: PathArgument | None = None,
     pairs: int | None = None,
     iterations: int | None = None,
     variance: bool = False,
@@ -280,9 +280,9 @@ def adapt(
     )
 
 
-@signals_interrupt()
+@console.signals_interrupt()
 def export(
-    onnx: Place,
+    onnx: PathArgument,
     checkpoint: Weights | None = None,
     steps: int | None = None,
     scales: str | None = None,
@@ -333,7 +333,7 @@ def _trained(run: Callable[[Any], Path]) -> int:
         print(run(command))
     except (Interrupted, TrainingDiverged, MemoryError) as error:
         print(f"learnir: {error}", file=sys.stderr)
-        return INTERRUPTED if isinstance(error, Interrupted) else FAILED
+        return console.INTERRUPTED if isinstance(error, Interrupted) else console.FAILED
     return 0
 
 
@@ -386,11 +386,11 @@ def main(arguments: list[str] | None = None) -> None:
         )
     except KeyboardInterrupt as stop:
         print("; ".join(["interrupted", *getattr(stop, "__notes__", ())]), file=sys.stderr)
-        code = getattr(stop, "status", INTERRUPTED)
+        code = getattr(stop, "status", console.INTERRUPTED)
     except (ValueError, OSError) as error:
-        if unread(error):
-            sys.exit(UNREAD)
-        print(f"learnir: {one_line(error)}", file=sys.stderr)
+        if console.is_broken_pipe(error):
+            sys.exit(console.BROKEN_PIPE)
+        print(f"learnir: {console.one_line(error)}", file=sys.stderr)
         code = CANNOT_START
     sys.exit(code)
 

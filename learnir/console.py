@@ -18,7 +18,7 @@ from typing import NoReturn
 from learnir.memory import MORE_MEMORY, out_of_memory
 
 STDOUT, STDERR = 1, 2  # their file descriptors
-FAILED, INTERRUPTED, UNREAD = 1, 130, 141  # the last two as of SIGINT and SIGPIPE
+FAILED, INTERRUPTED, BROKEN_PIPE = 1, 130, 141  # the last two as of SIGINT and SIGPIPE
 _asked: list[int] = []  # signals that have asked this process to stop
 
 
@@ -45,8 +45,8 @@ def run(command: str, module: str) -> NoReturn:
         finally:
             sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:
-        if unread(error):
-            code = UNREAD
+        if is_broken_pipe(error):
+            code = BROKEN_PIPE
         elif _asked or isinstance(error, KeyboardInterrupt):
             # an import that is interrupted may fail in its own words, as NumPy's by ImportError
             print(f"{command}: stopped", file=sys.stderr)
@@ -108,14 +108,14 @@ def outcome(
         print(f"{command}: {one_line(error)}; {remedy}", file=sys.stderr)
         return FAILED
     except expected() as error:
-        if unread(error):
-            return UNREAD
+        if is_broken_pipe(error):
+            return BROKEN_PIPE
         print(f"{command}: {one_line(error)}", file=sys.stderr)
         return FAILED
     return code
 
 
-def unread(error: BaseException) -> bool:
+def is_broken_pipe(error: BaseException) -> bool:
     """Whether ``error`` says that nobody reads the output any more, as behind ``| head -1``.
 
     Then the rest of it is dropped. Any other pipe or connection may break as well.

@@ -64,8 +64,8 @@ class Restoration:
             restored=None if self.restored is None else turn(self.restored),
         )
 
-    def within(self, observed: np.ndarray, place: Region, strength: float) -> Restoration:
-        """The same restoration as one of ``observed`` (H, W, 3), of which it is ``place``.
+    def within(self, observed: np.ndarray, region: Region, strength: float) -> Restoration:
+        """The same restoration as one of ``observed`` (H, W, 3), of which it is the ``region``.
 
         ``strength`` is that of its picture. The trajectory goes on showing that part.
         """
@@ -74,12 +74,12 @@ class Restoration:
 
         def joined(part: np.ndarray) -> np.ndarray:
             full = observed.copy()
-            full[place] = part
+            full[region] = part
             return full
 
         picture = joined(self.picture)
         restored = picture.copy() if strength == 1 else joined(self.at_strength(1.0))
-        gain = _surrounded(self.gain, place, observed.shape)
+        gain = _surrounded(self.gain, region, observed.shape)
         return replace(
             self, picture=picture, gain=gain, observed=observed, gain_map=None, restored=restored
         )
@@ -89,10 +89,10 @@ class Restoration:
         return shadow_mask(self.gain, *self.observed.shape[:2])
 
 
-def _surrounded(small: np.ndarray, place: Region, whole: tuple[int, ...]) -> np.ndarray:
-    """A map (h, w, C) of ``place``, padded with zeros to one of the whole."""
+def _surrounded(small: np.ndarray, region: Region, whole: tuple[int, ...]) -> np.ndarray:
+    """A map (h, w, C) of the ``region``, padded with zeros to one of the whole."""
     margins = []
-    for n, part, side in zip(small.shape, place, whole, strict=False):
+    for n, part, side in zip(small.shape, region, whole, strict=False):
         f = n / (part.stop - part.start)
         margins.append((round(f * part.start), round(f * (side - part.stop))))
     return np.pad(small, (*margins, (0, 0)))

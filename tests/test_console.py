@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from learnir.console import unread
+from learnir.console import is_broken_pipe
 
 ROOT = Path(__file__).resolve().parents[1]
 INTERRUPTED = "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(9)\n"
@@ -205,8 +205,8 @@ def test_help_ends_however_narrow_a_terminal_is(columns):
 
 
 def test_another_broken_pipe_is_an_error():
-    assert not unread(BrokenPipeError(32, "Broken pipe"))
-    assert not unread(ValueError("nothing of the kind"))
+    assert not is_broken_pipe(BrokenPipeError(32, "Broken pipe"))
+    assert not is_broken_pipe(ValueError("nothing of the kind"))
 
 
 def test_exit_codes_pass_through():

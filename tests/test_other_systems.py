@@ -55,7 +55,8 @@ def test_peak_memory_is_measured_where_the_system_tells(system, known):
 
 
 def test_output_that_nobody_reads_ends_quietly_without_poll():
-    told = "from learnir.console import unread\nprint(unread(BrokenPipeError(32, 'gone')), flush=1)"
+    told = "from learnir import console\n"
+    told += "print(console.is_broken_pipe(BrokenPipeError(32, 'gone')), flush=True)"
     done = program("win32", told)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")  # the rest is dropped
 
