@@ -110,7 +110,7 @@ def _build(build: argparse.ArgumentParser) -> None:
         help="how the pairs are stored (default %(default)s)",
     )
     build.add_argument("--no-sheets", action="store_true", help="no contact sheets in report/")
-    recipes = "faceshadow, sunlit, zhang2020 or self (default %(default)s)"
+    recipes = "faceshadow, sunlit, broad, zhang2020 or self (default %(default)s)"
     build.add_argument("--recipe", default="faceshadow", help=recipes)
     _photo_options(build)
 

@@ -33,7 +33,7 @@ from dataset_tools.recipe import Recipe, RecipeError
 from dataset_tools.relight import BRIGHTEST, direct_shading, extrapolated, highlight
 from dataset_tools.render import draw_photo, draw_stage, pair_seed, render
 from dataset_tools.shards import STATE, VERSION, Source, bucket_order, picture_of
-from dataset_tools.sky import MOST, draw_surroundings, reaching
+from dataset_tools.sky import MOST, Surroundings, draw_surroundings, reaching
 from dataset_tools.survey import load_landmarks
 from dataset_tools.visibility import Stage
 from learnir.images import decode_linear, encode_linear
@@ -118,7 +118,8 @@ def scene(
     frame, stage = draw_stage(rng, picture, face, recipe, plan.size)
     photo, stage = draw_photo(rng, picture, frame, stage, recipe)
     base = encode_linear(photo.linear)
-    maps = _maps(rng, stage, base, own)
+    around = draw_surroundings(rng, recipe.beside)
+    maps = _maps(stage, base, around, own)
     cast = [
         _shadow(rng, stage, recipe)
         for recipe, count in zip(plan.recipes, plan.shadows, strict=True)
@@ -128,7 +129,7 @@ def scene(
     return Scene([_webp(base, "base"), _webp(maps, "maps"), *shadow_files], stage.scene.mm)
 
 
-def _maps(rng: np.random.Generator, stage: Stage, base: np.ndarray, own: bool) -> np.ndarray:
+def _maps(stage: Stage, base: np.ndarray, around: Surroundings, own: bool) -> np.ndarray:
     """MAPS side by side, uint8 (H, 7 W); shade is that of a new light or of the picture's own."""
     scene, light, linear = stage.scene, stage.light, decode_linear(base)
     person = stage.face.person
@@ -140,7 +141,7 @@ def _maps(rng: np.random.Generator, stage: Stage, base: np.ndarray, own: bool) -
         highlight(scene, light),
         cloth(linear, scene, stage.face.points, person),
         scene.skin,
-        reaching(scene, light, draw_surroundings(rng)) / MOST,
+        reaching(scene, light, around) / MOST,
     ]
     return np.round(255 * np.clip(np.concatenate(maps, axis=1), 0, 1)).astype(np.uint8)
 

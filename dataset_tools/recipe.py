@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -37,6 +37,8 @@ class Recipe:
         ambient_spread: its variation in space.
         sky: exponent on how much of it reaches each point of a face (``dataset_tools.sky``); at 0
             it reaches all alike.
+        beside: share of shadows, of those with a ``sky``, in which a compact light from beside
+            stays.
         outdoor: share with the outdoor tint.
         tint_outdoor: mean and deviation of that tint's blueness.
         scattering: factor on the widths of scattering in skin; drawn log-uniformly.
@@ -65,6 +67,7 @@ class Recipe:
     ambient: tuple[float, float] = (0.07, 0.30)
     ambient_spread: float = 0.28
     sky: tuple[float, float] = (0.0, 0.0)
+    beside: float = 0.0
     outdoor: float = 0.8
     tint_outdoor: tuple[float, float] = (0.20, 0.07)
     coverage: tuple[float, float] = (0.06, 0.85)
@@ -91,31 +94,44 @@ class Recipe:
         return float(np.exp(rng.uniform(low, high))) if high > low else float(np.exp(low))
 
 
+# photographs taken in the sun: docs/faceshadow.md says what was measured on them
+SUNLIT = Recipe(
+    name="sunlit",
+    mix={"occluder": 0.70, "flat": 0.22, "tint": 0.05, "none": 0.03},
+    shares={"twig": 0.24, "branches": 0.10, "leaves": 0.12},
+    relit=0.85,
+    ambient=(0.07, 0.25),
+    ambient_spread=0.40,
+    sky=(0.8, 2.2),
+    beside=0.5,
+    tint_outdoor=(0.22, 0.09),
+    coverage=(0.04, 0.97),
+    aim=(1.5, 1.7),
+    close_up=0.7,
+    warmth=(0.15, 0.13),
+    strength=(0.7, 1.0),
+    relief=(0.0, 0.5),
+    sheen=(0.0, 0.04),
+    scattering=(0.8, 2.5),
+    dyed=0.6,
+    worn=0.35,
+    exposure=(0.6, 0.3),
+    contrast=(0.9, 1.5),
+    saturation=(0.95, 1.3),
+)
+
 RECIPES: dict[str, Recipe] = {
     "faceshadow": Recipe(),
-    # photographs taken in the sun: docs/faceshadow.md says what was measured on them
-    "sunlit": Recipe(
-        name="sunlit",
-        mix={"occluder": 0.70, "flat": 0.22, "tint": 0.05, "none": 0.03},
-        shares={"twig": 0.24, "branches": 0.10, "leaves": 0.12},
-        relit=0.85,
-        ambient=(0.07, 0.25),
-        ambient_spread=0.40,
-        sky=(0.8, 2.2),
-        tint_outdoor=(0.22, 0.09),
-        coverage=(0.04, 0.97),
-        aim=(1.5, 1.7),
-        close_up=0.7,
-        warmth=(0.15, 0.13),
-        strength=(0.7, 1.0),
-        relief=(0.0, 0.5),
-        sheen=(0.0, 0.04),
-        scattering=(0.8, 2.5),
-        dyed=0.6,
-        worn=0.35,
-        exposure=(0.6, 0.3),
-        contrast=(0.9, 1.5),
-        saturation=(0.95, 1.3),
+    "sunlit": SUNLIT,
+    # noses cast shadows of their own within shadows that reach them
+    "broad": replace(
+        SUNLIT,
+        name="broad",
+        mix={"occluder": 0.90, "flat": 0.10},
+        shares={"twig": 0.05, "branches": 0.04, "leaves": 0.06},
+        beside=1.0,
+        coverage=(0.30, 0.97),
+        worn=0.2,
     ),
     # Zhang et al. 2020, section 3.1: flat masks over the portrait as it is
     "zhang2020": Recipe(

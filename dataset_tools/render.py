@@ -196,7 +196,7 @@ def _draw_sky(rng: np.random.Generator, stage: Stage, recipe: Recipe) -> np.ndar
     low, high = recipe.sky
     if high == 0:
         return 1.0
-    around = draw_surroundings(rng)
+    around = draw_surroundings(rng, recipe.beside)
     return reaching(stage.scene, stage.light, around) ** np.float32(rng.uniform(low, high))
 
 

@@ -30,7 +30,7 @@ from learnir.writing import write_atomically
 
 PHOTOS_PER_SHARD = 32
 STATE = ".faceshadow"
-VERSION = "1.3.0"  # of a dataset's contents: same version and seed, same bytes
+VERSION = "1.4.0"  # of a dataset's contents: same version and seed, same bytes
 
 
 @dataclass(frozen=True)

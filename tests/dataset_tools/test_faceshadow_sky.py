@@ -15,6 +15,11 @@ from dataset_tools.recipe import RECIPES
 from dataset_tools.sky import (
     APART,
     BEHIND,
+    BRIGHTEST,
+    MOST,
+    SHARE,
+    SIDEWAYS,
+    SPARED,
     TOWARDS,
     Surroundings,
     draw_surroundings,
@@ -94,6 +99,66 @@ def test_the_bright_side_of_the_surroundings_lights_its_side_of_the_face(face):
         found = reaching(scene, KEY, around)
         ratio = found[left].mean() / found[right].mean()
         assert ratio > 1.15 if x < 0 else ratio < 1 / 1.15
+
+
+def inside(light: Light, count: int = 60) -> np.ndarray:
+    """Directions spread evenly over the disc of a light."""
+    right, up = light.basis
+    radius = np.sqrt((np.arange(count) + 0.5) / count) * np.radians(light.radius)
+    turn = np.pi * (3 - 5**0.5) * np.arange(count)
+    rays = light.direction + np.tan(radius)[:, None] * (
+        np.cos(turn)[:, None] * right + np.sin(turn)[:, None] * up
+    )
+    return rays / np.linalg.norm(rays, axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("azimuth", [0.0, 200.0])
+def test_a_light_from_beside_is_what_rays_to_it_say(face, azimuth):
+    scene, lamp, share = surface(face.points * 0.5, (256, 256)), Light(azimuth, 25, 8), 0.6
+    compact = np.zeros(scene.depth.shape)
+    for ray in inside(lamp):
+        seen = seen_from(scene, ray)[:, 0]
+        compact[scene.face] += np.maximum(scene.normals[scene.face] @ ray, 0) * seen
+    compact /= compact[scene.face].mean()
+    sky = reaching(scene, KEY, USUAL)
+    wanted = np.clip((1 - share) * sky + share * np.minimum(compact, BRIGHTEST), SPARED, MOST)
+    found = reaching(scene, KEY, replace(USUAL, beside=lamp, share=share))
+    inner = cv2.erode(scene.face.astype(np.uint8), np.ones((15, 15))) > 0
+    assert np.corrcoef(found[inner], wanted[inner])[0, 1] > 0.9
+    assert np.abs(found - wanted)[inner].mean() < 0.1
+
+
+def test_a_nose_casts_a_shadow_within_the_shadow(face):
+    """Beside the nose, away from the light, less than half arrives of what the cheek gets."""
+    scene = surface(face.points * 0.5, (256, 256))
+    around = replace(USUAL, beside=Light(0, 20, 3), share=0.7)
+    found = reaching(scene, KEY, around) / reaching(scene, KEY, USUAL)
+    beside, cheek = (face.points[k, :2] * 0.5 for k in (203, 425))
+    assert found[round(beside[1]), round(beside[0])] < 0.5 * found[round(cheek[1]), round(cheek[0])]
+
+
+def test_how_often_and_from_where_a_light_from_beside_comes():
+    rng = np.random.default_rng(0)
+    drawn = [draw_surroundings(rng, beside=0.5) for _ in range(800)]
+    lamps = [around.beside for around in drawn if around.beside is not None]
+    assert len(lamps) == pytest.approx(400, abs=60)
+    x, y, z = np.array([lamp.direction for lamp in lamps]).T
+    assert np.mean(x > 0) == pytest.approx(0.5, abs=0.1)
+    from_level = np.degrees(np.arctan2(np.abs(y), np.abs(x)))
+    assert np.median(from_level) == pytest.approx(0.674 * SIDEWAYS, abs=3)
+    assert z.min() > -0.2
+    shares = [around.share for around in drawn if around.beside is not None]
+    assert SHARE[0] <= min(shares) < max(shares) <= SHARE[1]
+
+
+def test_without_a_light_from_beside_nothing_is_drawn_for_it():
+    one, other = (np.random.default_rng(3) for _ in range(2))
+    around = draw_surroundings(one)
+    assert around.beside is None
+    assert around.share == 0
+    other.normal(TOWARDS, APART)
+    other.uniform(0, 1)
+    assert one.bit_generator.state == other.bit_generator.state
 
 
 def test_what_casts_the_shadow_hides_what_is_near_the_key(face):
