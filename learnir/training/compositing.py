@@ -1,6 +1,6 @@
 """The shadow renderer's photometry for whole batches on any device.
 
-The equations are those of ``dataset_tools`` (``photometry``, ``relight``, ``fringe``, ``dye``),
+The equations are those of ``dataset_tools`` (``photometry``, ``relight``, ``fringe``),
 which render one pair at a time in NumPy; a test holds the two to the same numbers. Pictures are
 linear light (B, 3, H, W), maps (B, 1, H, W), drawn parameters (B, 1, 1, 1).
 """
@@ -97,6 +97,21 @@ def highlights(linear: Tensor, skin: Tensor, mm: Tensor) -> Tensor:
     """What skin's luminance has over its own blur of 8 mm, as a share of it; (B, 1, H, W)."""
     y = luminance(linear) + 0.01
     return skin * (1 - blur(y, 8 / mm) / y).clamp(0, 0.5)
+
+
+def mirrored_light(share: Tensor, around: Tensor, ambient: Tensor, visible: Tensor) -> Tensor:
+    """m E (1 - A) (1 - S): what a shadow leaves of the surroundings that everything mirrors.
+
+    Black hair mirrors the sky too. What is lit is I = D + m E with the light E of the surroundings,
+    and the shadow takes from D alone: J = (I - m E) [A + (1 - A) S] + m E, which is ``composite``
+    and this.
+
+    Args:
+        share: m, (B, 1, 1, 1).
+        around: E, (B, 1, H, W).
+        ambient, visible: A and S, (B, 3, H, W).
+    """
+    return share * around * (1 - ambient) * (1 - visible)
 
 
 @dataclass(frozen=True)
@@ -213,32 +228,6 @@ class Maps:
     skin: Tensor
     sky: Tensor
     mm: Tensor
-
-
-@dataclass(frozen=True)
-class Dyes:
-    """Another colour for the cloth of every picture; see ``dataset_tools.dye.Dye``.
-
-    Attributes:
-        level, contrast, saturation: (B, 1, 1, 1).
-        colour: (B, 3, 1, 1).
-    """
-
-    level: Tensor
-    contrast: Tensor
-    colour: Tensor
-    saturation: Tensor
-
-
-def dyed(linear: Tensor, cloth: Tensor, dyes: Dyes) -> Tensor:
-    """The cloth's luminance Y becomes level (Y / median Y)^contrast, its colour the dye's."""
-    y, inside = luminance(linear).clamp(min=1e-3), cloth > 0.5
-    middle = percentile(y, inside, 0.5)
-    shade = (dyes.level * (y / middle.clamp(min=1e-3)) ** dyes.contrast).clamp(max=0.9)
-    own = 1 + dyes.saturation * (linear / y - 1)
-    changed = (shade * own * dyes.colour).clamp(0, 1)
-    enough = (inside.sum(dim=(2, 3), keepdim=True) >= 50) & (middle > 0)  # the grid met some
-    return torch.where(enough, mix(changed, linear, cloth), linear)
 
 
 def blur(maps: Tensor, sigma: Tensor) -> Tensor:

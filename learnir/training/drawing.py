@@ -11,6 +11,7 @@ from torch import Tensor
 
 from learnir.resolution import area_mean
 from learnir.training import compositing as light
+from learnir.training.dye import Dyes, dyed
 from learnir.training.layers import Layers, Number, Ranges
 
 
@@ -71,8 +72,9 @@ def draw_pairs(
     # how uneven shadows are was measured on finished photographs: the curve is in it already
     seen = light.ambient_field(share, wave, ranges.ambient_spread, sky)
     ambient = light.ambient_colour(camera.inverse(seen), tint).clamp(max=1)
+    around = light.luminance(ambient)
     if any(one.dyed for one in layers.ranges):
-        changed = light.dyed(base, maps.cloth, _dyes(draws))
+        changed = dyed(base, maps.cloth, _dyes(draws))
         base = light.mix(changed, base, draws.happens(ranges.dyed))
     look = _looks(layers, size, draws, ranges)
     lit, ambient_lit = light.relight(
@@ -82,8 +84,10 @@ def draw_pairs(
     ambient = light.mix(light.own_share(ambient, camera.inverse(maps.shade)), ambient, own)
     relit = draws.happens(ranges.relit) * (1 - own)
     base, ambient = light.mix(lit, base, relit), light.mix(ambient_lit, ambient, relit)
-    mirrored = draws.uniform(*ranges.highlights) * light.highlights(base, maps.skin, maps.mm)
-    darkened = camera.apply(light.composite(base, ambient * (1 - mirrored), visible), base)
+    mirrored = light.mirrored_light(draws.uniform(*ranges.mirrored), around, ambient, visible)
+    lost = draws.uniform(*ranges.highlights) * light.highlights(base, maps.skin, maps.mm)
+    darkened = light.composite(base, ambient * (1 - lost), visible) + mirrored
+    darkened = camera.apply(darkened, base)
     f = reduction(layers, size)
     noise = _noise(base, darkened, draws, ranges) / f
     target = light.mix(light.shoulder(base), base, relit)
@@ -150,10 +154,10 @@ def _tint(draws: Draws, ranges: Ranges) -> Tensor:
     return light.mix(strong, tint, draws.happens(ranges.strong))
 
 
-def _dyes(draws: Draws) -> light.Dyes:
+def _dyes(draws: Draws) -> Dyes:
     """From black to white, mostly grey (``dataset_tools.dye.draw_dye``)."""
     vivid = 0.05 + 0.20 * draws.happens(0.25)
-    return light.Dyes(
+    return Dyes(
         level=draws.log_uniform(0.012, 0.5),
         contrast=draws.uniform(0.15, 0.9),
         colour=(vivid * draws.white(3, 1, 1)).exp(),

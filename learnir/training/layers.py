@@ -25,7 +25,7 @@ class Ranges:
     """The ranges of what is drawn for every pair.
 
     The fields without a default are a recipe's (``dataset_tools.recipe.Recipe`` says what each is).
-    The others are constants of the renderer, and three things that it leaves out.
+    The others are constants of the renderer, and four things that it leaves out.
 
     Attributes:
         strong: share with a strong tint of either sign.
@@ -33,6 +33,7 @@ class Ranges:
         jpeg: share of inputs that are compressed.
         bend: edges are bent by S^p; deviations of ln p, of a shadow's p and of its channels' own.
         curve, toe: contrast of the camera behind a shadow (``compositing.Camera``).
+        mirrored: what everything mirrors of the ambient light, whatever its own colour.
         highlights: how much of them on skin is the key light's alone, so that a shadow takes it.
     """
 
@@ -63,6 +64,7 @@ class Ranges:
     bend: tuple[Number, Number] = (0.35, 0.05)
     curve: tuple[Number, Number] = (1.0, 1.4)
     toe: tuple[Number, Number] = (0.0, 0.06)
+    mirrored: tuple[Number, Number] = (0.0, 0.08)
     highlights: tuple[Number, Number] = (0.0, 0.5)
 
     @classmethod

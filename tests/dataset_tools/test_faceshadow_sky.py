@@ -139,9 +139,9 @@ def test_a_nose_casts_a_shadow_within_the_shadow(face):
 
 def test_how_often_and_from_where_a_light_from_beside_comes():
     rng = np.random.default_rng(0)
-    drawn = [draw_surroundings(rng, beside=0.5) for _ in range(800)]
+    drawn = [draw_surroundings(rng, beside=0.5) for _ in range(4000)]
     lamps = [around.beside for around in drawn if around.beside is not None]
-    assert len(lamps) == pytest.approx(400, abs=60)
+    assert len(lamps) == pytest.approx(2000, abs=120)
     x, y, z = np.array([lamp.direction for lamp in lamps]).T
     assert np.mean(x > 0) == pytest.approx(0.5, abs=0.1)
     from_level = np.degrees(np.arctan2(np.abs(y), np.abs(x)))

@@ -13,6 +13,7 @@ from dataset_tools.noise import smooth_field
 from learnir.images import linear_to_srgb, luminance, srgb_to_linear
 from learnir.resolution import area_mean
 from learnir.training import compositing
+from learnir.training.dye import Dyes, dyed
 
 SIZE = 64
 
@@ -158,16 +159,16 @@ def test_dyeing_agrees_with_the_renderer(smooth):
     where[40:, 10:50], where[38:40] = 1, 0.4
     one = dye.Dye(level=0.06, contrast=0.4, colour=(1.2, 1.0, 0.8), saturation=0.5)
     colour = torch.tensor(one.colour).view(1, 3, 1, 1)
-    dyes = compositing.Dyes(scalar(one.level), scalar(one.contrast), colour, scalar(one.saturation))
-    ours = compositing.dyed(batched(smooth), batched(where), dyes)
+    dyes = Dyes(scalar(one.level), scalar(one.contrast), colour, scalar(one.saturation))
+    ours = dyed(batched(smooth), batched(where), dyes)
     # the median is read without interpolation
     assert np.allclose(ours, batched(dye.dyed(smooth, where, one)), atol=2e-3)
     few = where * 0
     few[:2, :20] = 1
-    assert torch.equal(compositing.dyed(batched(smooth), batched(few), dyes), batched(smooth))
+    assert torch.equal(dyed(batched(smooth), batched(few), dyes), batched(smooth))
     large, missed = torch.rand(1, 3, 256, 256), torch.zeros(1, 1, 256, 256)
     missed[:, :, 253:] = 1  # between the points at which the median is read
-    assert torch.equal(compositing.dyed(large, missed, dyes), large)
+    assert torch.equal(dyed(large, missed, dyes), large)
 
 
 def test_jpeg_keeps_what_a_real_encoder_keeps(rng):
@@ -247,6 +248,18 @@ def test_light_met_is_shown_as_it_was_wanted(toe):
     skin = torch.full((4, 3, 1, 1), compositing.SKIN)
     shown = camera.apply(camera.inverse(seen) * skin, skin) / skin
     assert torch.allclose(shown, seen.expand_as(shown), rtol=1e-2)
+
+
+def test_a_shadow_takes_nothing_of_what_is_mirrored_of_the_surroundings():
+    """Things of any colour D under light of which the share A stays: D A + m E in the shadow."""
+    diffuse = torch.linspace(0, 0.5, SIZE).expand(1, 3, SIZE, SIZE)
+    around, share = torch.full((1, 1, SIZE, SIZE), 0.15), torch.full((1, 1, 1, 1), 0.06)
+    base, ambient = diffuse + share * around, torch.full_like(diffuse, 0.2)
+    for visible in (0 * diffuse, torch.full_like(diffuse, 0.4), 1 + 0 * diffuse):
+        dark = compositing.composite(base, ambient, visible)
+        dark = dark + compositing.mirrored_light(share, around, ambient, visible)
+        kept = 0.2 + 0.8 * visible
+        assert torch.allclose(dark, diffuse * kept + share * around, atol=1e-6)
 
 
 def test_a_shadow_takes_highlights_that_are_the_keys_alone():

@@ -236,10 +236,15 @@ def test_a_file_that_is_no_archive_is_named(tmp_path, content):
         load_archive(path)
 
 
-def test_reduced_pairs_are_whole_ones_reduced(archive):
+@pytest.mark.parametrize(("grain", "mirrored"), [(1, 0.0), (8, 0.08)])
+def test_reduced_pairs_are_whole_ones_reduced(archive, grain, mirrored):
+    """What is mirrored is added to means of blocks; only where neighbours are unlike that differs."""
     loaded = load_archive(archive).layers
-    plain = dataclasses.replace(loaded.ranges[0], noisy=0.0, jpeg=0.0, relit=0.0, dyed=0.0)
-    loaded = dataclasses.replace(loaded, ranges=(plain,))
+    still = dict.fromkeys(("noisy", "jpeg", "relit", "dyed"), 0.0)
+    plain = dataclasses.replace(loaded.ranges[0], **still, mirrored=(mirrored, mirrored))
+    coarse = area_mean(loaded.base.float(), grain)
+    base = torch.nn.functional.interpolate(coarse, scale_factor=grain, mode="bilinear")
+    loaded = dataclasses.replace(loaded, ranges=(plain,), base=base.round().byte())
 
     def whole_views(size, seed):
         generator = torch.Generator().manual_seed(seed)
@@ -280,13 +285,14 @@ def test_bending_moves_edges_alone(archive, level, same):
     assert (float((y - y_bent).abs().mean()) < 1e-4) == same
 
 
-@pytest.mark.parametrize("what", ["curve", "toe", "highlights"])
+@pytest.mark.parametrize("what", ["curve", "toe", "highlights", "mirrored"])
 @pytest.mark.parametrize(("level", "same"), [(0, False), (255, True)])
 def test_cameras_and_highlights_change_what_is_in_shadow_alone(archive, level, same, what):
     loaded = load_archive(archive).layers
     loaded = dataclasses.replace(loaded, shadows=torch.full_like(loaded.shadows, level))
     made = []
-    for drawn in {"curve": (1.0, 1.7), "toe": (0.0, 0.06), "highlights": (0.0, 1.0)}[what]:
+    levels = {"curve": (1.0, 1.7), "toe": (0.0, 0.06), "highlights": (0.0, 1.0)}
+    for drawn in (levels | {"mirrored": (0.0, 0.08)})[what]:
         changes = {what: (drawn, drawn), "relit": 0.0, "noisy": 0.0}
         ranges = tuple(dataclasses.replace(one, **changes) for one in loaded.ranges)
         made.append(draw(dataclasses.replace(loaded, ranges=ranges), 5))
@@ -308,7 +314,7 @@ def test_a_shadow_over_all_leaves_no_trace_of_where_the_key_was(archive, camera,
     if own:  # is in the picture already
         dimmed = linear_to_srgb(srgb_to_linear(np.full(1, 160 / 255, np.float32)) / 2)
         base[..., half:] = round(255 * float(dimmed[0]))
-    nothing = ("sky", "warmth", "relief", "sheen", "exposure", "toe", "highlights")
+    nothing = ("sky", "warmth", "relief", "sheen", "exposure", "toe", "highlights", "mirrored")
     still = dict.fromkeys(nothing, (0.0, 0.0)) | dict.fromkeys(("strength", "curve"), (1.0, 1.0))
     still |= dict.fromkeys(("ambient_spread", "noisy", "jpeg", "backdrop", "dyed"), 0.0)
     still |= {"ambient": (0.1, 0.1), "contrast": (1.0, 1.0), "relit": 1.0}
@@ -334,7 +340,8 @@ def test_skin_in_shadow_is_seen_as_uneven_behind_any_camera(archive, camera):
     sky[..., sky.shape[-1] // 2 :] = 180
     skin = linear_to_srgb(np.full(1, compositing.SKIN, np.float32))
     still = dict.fromkeys(("relit", "ambient_spread", "noisy", "jpeg", "dyed"), 0.0)
-    still |= {"highlights": (0.0, 0.0), "ambient": (0.1, 0.1), "sky": (1.0, 1.0)}
+    still |= dict.fromkeys(("highlights", "mirrored"), (0.0, 0.0))
+    still |= {"ambient": (0.1, 0.1), "sky": (1.0, 1.0)}
     made = []
     for behind in ({"curve": (1.0, 1.0), "toe": (0.0, 0.0)}, {"toe": (0.0, 0.0)} | camera):
         grey = dataclasses.replace(
