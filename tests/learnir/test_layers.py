@@ -238,7 +238,7 @@ def test_a_file_that_is_no_archive_is_named(tmp_path, content):
 
 @pytest.mark.parametrize(("grain", "mirrored"), [(1, 0.0), (8, 0.08)])
 def test_reduced_pairs_are_whole_ones_reduced(archive, grain, mirrored):
-    """What is mirrored is added to means of blocks; only where neighbours are unlike that differs."""
+    """What is mirrored is added to means of blocks: where neighbours are unlike, that differs."""
     loaded = load_archive(archive).layers
     still = dict.fromkeys(("noisy", "jpeg", "relit", "dyed"), 0.0)
     plain = dataclasses.replace(loaded.ranges[0], **still, mirrored=(mirrored, mirrored))
