@@ -198,7 +198,7 @@ def test_several_recipes_share_a_scene_and_pairs_lie_beside_it(tmp_path, astrona
     sky = held.layers.maps[0, 6].numpy() / 255 * held.layers.sky_max
     face = held.layers.maps[0, 1].numpy() > 128
     assert sky[face].mean() == pytest.approx(1, abs=0.05)  # of the face's own mean
-    assert 0.05 < sky[face].std() < 0.4
+    assert 0.05 < sky[face].std() < 0.7  # as uneven as a light from beside makes it
     (pair,) = held.pairs["train"]
     for side, picture in zip(("input", "target"), pair.load(), strict=True):
         assert picture.shape == (128, 192, 3)  # the shorter side as long as a scene's
