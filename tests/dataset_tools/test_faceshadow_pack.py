@@ -4,6 +4,7 @@ import csv
 import os
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -173,7 +174,15 @@ def _content(path: Path) -> dict[str, bytes]:
         return {name: archive[name].tobytes() for name in archive.files}
 
 
-def test_several_recipes_share_a_scene_and_pairs_lie_beside_it(tmp_path, astronaut):
+def uneven_sky(layers):
+    """Deviation, on the face of the only scene, of the ambient light over its mean."""
+    sky, face = layers.maps[0, 6].numpy() / 255 * layers.sky_max, layers.maps[0, 1].numpy() > 128
+    assert sky[face].mean() == pytest.approx(1, abs=0.05)  # of the face's own mean
+    return float(sky[face].std())
+
+
+def test_several_recipes_share_a_scene_and_pairs_lie_beside_it(tmp_path, astronaut, monkeypatch):
+    monkeypatch.setitem(RECIPES, "sunlit", replace(RECIPES["sunlit"], beside=0.0))
     rng = np.random.default_rng(0)
     photos = tmp_path / "photos"
     photos.mkdir()
@@ -195,15 +204,24 @@ def test_several_recipes_share_a_scene_and_pairs_lie_beside_it(tmp_path, astrona
     assert held.layers.shadows.shape == (1, 3, 128, 128)
     assert held.layers.cast.tolist() == [[0, 0, 1]]
     assert [one.dyed for one in held.layers.ranges] == [0.6, 0.0]
-    sky = held.layers.maps[0, 6].numpy() / 255 * held.layers.sky_max
-    face = held.layers.maps[0, 1].numpy() > 128
-    assert sky[face].mean() == pytest.approx(1, abs=0.05)  # of the face's own mean
-    assert 0.05 < sky[face].std() < 0.7  # as uneven as a light from beside makes it
+    assert 0.05 < uneven_sky(held.layers) < 0.4
     (pair,) = held.pairs["train"]
     for side, picture in zip(("input", "target"), pair.load(), strict=True):
         assert picture.shape == (128, 192, 3)  # the shorter side as long as a scene's
         small = cv2.resize(street[side], (192, 128), interpolation=cv2.INTER_AREA)
         assert np.abs(picture.astype(int) - small).mean() < 4
+
+
+def test_a_light_from_beside_makes_the_sky_of_a_scene_uneven(tmp_path, astronaut, monkeypatch):
+    photos, found = tmp_path / "photos", []
+    photos.mkdir()
+    cv2.imwrite(str(photos / "astronaut.png"), astronaut[..., ::-1])
+    for beside in (0.0, 1.0):
+        monkeypatch.setitem(RECIPES, "sunlit", replace(RECIPES["sunlit"], beside=beside))
+        out = tmp_path / f"{beside}.npz"
+        assert pack(photos, out, "--recipe", "sunlit") == 0
+        found.append(uneven_sky(load_archive(out).layers))
+    assert found[1] > found[0] + 0.05
 
 
 def test_unevenly_lit_photos_are_taken_in_under_their_own_light(
