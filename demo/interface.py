@@ -22,6 +22,7 @@ from demo import (
     head,
     leaderboard_tab,
     restore_tab,
+    saved_pictures,
     shadow_making,
     shadow_tab,
     storage,
@@ -125,6 +126,7 @@ def check_mcp() -> None:
 def build(context: Context) -> gr.Blocks:
     """The page with every tab and endpoint; nothing heavy is loaded."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    saved_pictures.save_whole()
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as page:
         endpoints.build(context)  # first: their names must not be taken by handlers of the tabs
         with gr.Row(elem_id="top"):
