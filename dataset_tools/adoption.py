@@ -10,7 +10,9 @@ from dataset_tools.splits import dealt, remember, remembered
 
 def adopt(out: Path, dataset: Path) -> None:
     """Gives ``out`` the splits of ``dataset``, which may be a published copy, and keeps out people
-    whom it has removed; DatasetError where it is no dataset."""
+    whom it has removed; DatasetError where it is no dataset, or another process is at work in
+    ``out``."""
     known = remembered(dataset) or dict(dealt(ledger.rows(dataset)))
-    remember(out, remembered(out) | known)
-    removals.take_over(out, dataset)
+    with ledger.locked(out):
+        remember(out, remembered(out) | known)
+        removals.take_over(out, dataset)

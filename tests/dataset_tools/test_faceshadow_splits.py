@@ -181,6 +181,16 @@ def test_a_published_copy_tells_its_splits(tmp_path, places):
     assert remembered(tmp_path / "state") == remembered(out)
 
 
+def test_splits_are_not_changed_under_whoever_packs(tmp_path, places):
+    out, state = tmp_path / "out", tmp_path / "layers.state"
+    build(out, places[0])
+    with ledger.locked(state), pytest.raises(ledger.DatasetError, match="another command"):
+        adopt(state, out)
+    assert not remembered(state)
+    adopt(state, out)
+    assert remembered(state) == remembered(out)
+
+
 @pytest.mark.parametrize("published", [False, True])
 def test_who_was_removed_from_a_dataset_stays_out_of_its_archives(tmp_path, places, published):
     out, copy, state = tmp_path / "out", tmp_path / "copy", tmp_path / "layers.state"
