@@ -20,6 +20,7 @@ from learnir.resolution import area_mean
 
 SKEW = 0.5  # dataset_tools.photometry
 SKIN = 0.2  # luminance of the skin on which shadows keep their depth behind a curve
+LIT_SKIN = 0.3  # luminance of skin that shadows, mirrored light included, were measured on
 TYPICAL = 0.15  # ambient share in a shadow of typical depth, as shown
 RIM_MM = 2.0  # dataset_tools.fringe
 SCATTER_MM = (0.08, 0.22, 0.432, 0.753, 1.411, 2.722)  # dataset_tools.photometry, as the weights
@@ -112,6 +113,16 @@ def mirrored_light(share: Tensor, around: Tensor, ambient: Tensor, visible: Tens
         ambient, visible: A and S, (B, 3, H, W).
     """
     return share * around * (1 - ambient) * (1 - visible)
+
+
+def beside_mirrored(ambient: Tensor, share: Tensor, around: Tensor) -> Tensor:
+    """A of the light that is not mirrored: lit skin then keeps the given share.
+
+    J = A I on it with what ``mirrored_light`` adds, so A' = (A - q) / (1 - q), q = m E / I. How
+    deep shadows are was measured on skin, mirrored light included.
+    """
+    q = share * around / LIT_SKIN
+    return ((ambient - q) / (1 - q)).clamp(min=0)
 
 
 @dataclass(frozen=True)

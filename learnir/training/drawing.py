@@ -84,7 +84,9 @@ def draw_pairs(
     ambient = light.mix(light.own_share(ambient, camera.inverse(maps.shade)), ambient, own)
     relit = draws.happens(ranges.relit) * (1 - own)
     base, ambient = light.mix(lit, base, relit), light.mix(ambient_lit, ambient, relit)
-    mirrored = light.mirrored_light(draws.uniform(*ranges.mirrored), around, ambient, visible)
+    m = draws.uniform(*ranges.mirrored)
+    ambient = light.beside_mirrored(ambient, m, around)
+    mirrored = light.mirrored_light(m, around, ambient, visible)
     lost = draws.uniform(*ranges.highlights) * light.highlights(base, maps.skin, maps.mm)
     darkened = light.composite(base, ambient * (1 - lost), visible) + mirrored
     darkened = camera.apply(darkened, base)

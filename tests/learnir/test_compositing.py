@@ -262,6 +262,24 @@ def test_a_shadow_takes_nothing_of_what_is_mirrored_of_the_surroundings():
         assert torch.allclose(dark, diffuse * kept + share * around, atol=1e-6)
 
 
+@pytest.mark.parametrize("share", [0.0, 0.03, 0.08])
+def test_lit_skin_keeps_its_depth_whatever_it_mirrors(share):
+    """Black things beside it are left lighter than the share that was drawn."""
+    skin = torch.full((1, 3, 2, 2), compositing.LIT_SKIN)
+    drawn = torch.tensor([0.17, 0.2, 0.28]).view(1, 3, 1, 1).expand_as(skin)
+    around, m = torch.full((1, 1, 2, 2), 0.2), torch.full((1, 1, 1, 1), share)
+    ambient = compositing.beside_mirrored(drawn, m, around)
+
+    def kept(base):
+        dark = compositing.composite(base, ambient, torch.zeros_like(base))
+        dark = dark + compositing.mirrored_light(m, around, ambient, torch.zeros_like(base))
+        return dark / base
+
+    assert torch.allclose(kept(skin), drawn, atol=1e-6)
+    assert ((kept(skin / 10) > drawn + 0.03) == (share > 0)).all()
+    assert not compositing.beside_mirrored(0 * drawn, m, around).any()
+
+
 def test_a_shadow_takes_highlights_that_are_the_keys_alone():
     """Skin of one colour with a spot that mirrors: its light is D + S lit and A D in the shadow."""
     skin, mm = torch.ones(1, 1, SIZE, SIZE), torch.full((1, 1, 1, 1), 1.0)
