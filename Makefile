@@ -68,7 +68,7 @@ train-cpu: $(READY)  ## the small model on two CPU cores: make train-cpu DATA=fo
 	$(BIN)/learnir train cpu --data $(DATA) --out runs/cpu --processes 2 --resume
 
 define PACK
-$(BIN)/faceshadow pack $(PHOTOS) $(ARCHIVE) --recipe sunlit faceshadow --shadows 2 1 --uneven --seed 67 \
+$(BIN)/faceshadow pack $(PHOTOS) $(ARCHIVE) --recipe broad sunlit faceshadow --shadows 1 --uneven --seed 149 \
 	$(if $(PAIRS),--pairs $(PAIRS)) $(if $(SPLITS),--splits $(SPLITS)) \
 	$(if $(LICENCE),--licence "$(LICENCE)",--allow-unlicensed)
 endef
