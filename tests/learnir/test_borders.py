@@ -123,7 +123,10 @@ def test_borders_stay_and_change_nothing(learnir, shadowed, side):
     assert np.array_equal(result.at_strength(1.0), expected)
     half = picture.copy()
     half[place] = alone.at_strength(0.5)
-    assert np.abs(result.at_strength(0.5).astype(int) - half).max() <= 2
+    error = result.at_strength(0.5).astype(int) - half
+    # it is joined from both pictures: light that was clipped from the restored one is not known
+    assert np.abs(error[expected < 255]).max() <= 2
+    assert error.max() <= 2
     assert result.observed is picture
     ratio = np.array(result.gain.shape[:2]) / alone.gain.shape[:2]
     assert ratio == pytest.approx(np.array(picture.shape[:2]) / side, rel=0.01)
