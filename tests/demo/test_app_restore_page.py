@@ -147,7 +147,10 @@ def test_another_picture_is_restored_though_the_run_before_is_still_ending(page,
     page.wait_for_timeout(1500)  # the press has arrived
     let_go.set()
     facts.get_by_text("mode gain").wait_for(timeout=LONG)
-    assert facts.inner_text().startswith("wall.jpg")
+    page.wait_for_function(  # once Gradio's clock over it has gone
+        "() => document.querySelector('#restore-facts').innerText.startsWith('wall.jpg')",
+        timeout=LONG,
+    )
     assert len(begun) == 2
 
 
